@@ -1,0 +1,214 @@
+"""WGANGP: the two networks, and how one generator iteration trains them.
+
+    model = WGANGP(build_generator(config), build_critic(config))
+    model.compile(keras.optimizers.Adam(...), keras.optimizers.Adam(...))
+    model.fit(make_dataset(images, config), epochs=..., steps_per_epoch=...)
+"""
+
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wgan_gp import objective
+from wgan_gp.errors import InputError
+from wgan_gp.random_streams import TRAINING, draw_latents, stream_seed
+from wgan_gp.sampling import generate_images
+
+
+@keras.saving.register_keras_serializable(package="wgan_gp")
+class WGANGP(keras.Model):
+    """A Wasserstein GAN with gradient penalty (Gulrajani et al., arXiv:1704.00028, Algorithm 1).
+
+    One training step is one generator iteration: `n_critic` critic updates, each with fresh real
+    images, latents and epsilon, then one generator update.
+
+    Args:
+        generator: latents `(n, latent_dim)` -> images `(n, height, width, channels)` in -1..1.
+        critic: those images -> one score each, `(n, 1)`.
+        n_critic: critic updates per generator iteration.
+        gradient_penalty_weight: lambda.
+        seed: decides the latents and epsilons of training. With the iteration count, which is a
+            weight of the model, it is the whole random state.
+
+    Raises:
+        InputError: the shapes of the networks do not agree.
+    """
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        critic: keras.Model,
+        n_critic: int = 5,
+        gradient_penalty_weight: float = 10.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        _check_shapes(generator, critic)
+        self.generator = generator
+        self.critic = critic
+        self.n_critic = n_critic
+        self.gradient_penalty_weight = gradient_penalty_weight
+        self.seed = seed
+        self.latent_dim = generator.input_shape[-1]
+        # Generator iterations done: saved with the weights, so that training can go on from it.
+        self.iteration = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="iteration"
+        )
+        # The latest iteration's critic loss, with and without the penalty. The metrics below are
+        # means over the epoch; a plot over iterations needs the values themselves.
+        self.latest_critic_losses = self.add_weight(
+            shape=(2,), initializer="zeros", trainable=False, name="latest_critic_losses"
+        )
+        self.critic_loss = keras.metrics.Mean("critic_loss")
+        self.critic_loss_unregularized = keras.metrics.Mean("critic_loss_unregularized")
+        self.gradient_penalty = keras.metrics.Mean("gradient_penalty")
+        self.gradient_norm = keras.metrics.Mean("gradient_norm")
+        self.generator_loss = keras.metrics.Mean("generator_loss")
+        self.built = True  # both networks are; a train_step of one's own leaves it unset
+
+    def compile(
+        self,
+        critic_optimizer: keras.optimizers.Optimizer,
+        generator_optimizer: keras.optimizers.Optimizer,
+        **kwargs: Any,
+    ) -> None:
+        """Take the two optimizers; the other arguments are those of `keras.Model.compile`."""
+        super().compile(optimizer=None, **kwargs)
+        self.critic_optimizer = keras.optimizers.get(critic_optimizer)
+        self.generator_optimizer = keras.optimizers.get(generator_optimizer)
+        # Built here, so that a checkpoint always finds the variables it is to restore.
+        self.critic_optimizer.build(self.critic.trainable_variables)
+        self.generator_optimizer.build(self.generator.trainable_variables)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Means over the epoch; Keras resets them at its start."""
+        return [
+            self.critic_loss,
+            self.critic_loss_unregularized,
+            self.gradient_penalty,
+            self.gradient_norm,
+            self.generator_loss,
+        ]
+
+    def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Latents `(n, latent_dim)` -> images `(n, height, width, channels)` in -1..1."""
+        return self.generator(latents, training=training)
+
+    def generate(self, count: int, seed: int = 0) -> np.ndarray:
+        """`count` new images, uint8 `(count, height, width, channels)`; see `generate_images`."""
+        return generate_images(self.generator, count, seed)
+
+    def train_step(self, real_images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One generator iteration on `(batch, n_critic, height, width, channels)` images."""
+        self._check_batch(real_images)
+        batch_size = tf.shape(real_images)[0]
+        iteration_seed = stream_seed(self.seed, TRAINING, self.iteration)
+        seeds = tf.random.split(iteration_seed, self.n_critic + 1, alg="philox")
+
+        # A loop in the graph, not in Python: the critic's update is traced and compiled once.
+        critic_losses = tf.map_fn(
+            lambda i: self._update_critic(real_images[:, i], seeds[i]),
+            tf.range(self.n_critic),
+            parallel_iterations=1,
+            fn_output_signature=self.latest_critic_losses.dtype,
+        )
+        self._update_generator(batch_size, seeds[-1])
+        self.latest_critic_losses.assign(tf.reduce_mean(critic_losses, axis=0))
+        self.iteration.assign_add(1)
+        return self.get_metrics_result()
+
+    def _update_critic(self, real_images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """One critic update; gives the critic loss with and without the penalty."""
+        latent_seed, epsilon_seed = tf.unstack(tf.random.split(seed, alg="philox"))
+        batch_size = tf.shape(real_images)[0]
+        latents = draw_latents(batch_size, self.latent_dim, latent_seed)
+        epsilon = tf.random.stateless_uniform((batch_size, 1, 1, 1), epsilon_seed, alg="philox")
+        critic = partial(self.critic, training=True)
+        generated_images = self.generator(latents, training=True)  # outside the tape: fixed here
+
+        with tf.GradientTape() as tape:
+            unregularized = objective.unregularized_critic_loss(
+                critic(real_images), critic(generated_images)
+            )
+            norms = objective.gradient_norms(critic, real_images, generated_images, epsilon)
+            penalty = objective.unit_norm_penalty(norms)
+            loss = unregularized + self.gradient_penalty_weight * penalty
+        gradients = tape.gradient(loss, self.critic.trainable_variables)
+        self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
+
+        self.critic_loss.update_state(loss)
+        self.critic_loss_unregularized.update_state(unregularized)
+        self.gradient_penalty.update_state(penalty)
+        self.gradient_norm.update_state(norms)
+        return tf.stack([loss, unregularized])
+
+    def _update_generator(self, batch_size: tf.Tensor, seed: tf.Tensor) -> None:
+        latents = draw_latents(batch_size, self.latent_dim, seed)
+        with tf.GradientTape() as tape:
+            generated_images = self.generator(latents, training=True)
+            loss = objective.generator_loss(self.critic(generated_images, training=True))
+        gradients = tape.gradient(loss, self.generator.trainable_variables)
+        self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
+        self.generator_loss.update_state(loss)
+
+    def _check_batch(self, real_images: tf.Tensor) -> None:
+        expected = (self.n_critic, *self.generator.output_shape[1:])
+        shape = getattr(real_images, "shape", None)
+        if shape is None or len(shape) != 5 or tuple(shape[1:]) != expected:
+            found = type(real_images).__name__ if shape is None else f"shape {tuple(shape)}"
+            raise InputError(
+                f"fit expects batches of images of shape (batch, n_critic, height, width, "
+                f"channels) = (batch, {', '.join(map(str, expected))}), as make_dataset gives "
+                f"them, not {found}"
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "critic": keras.saving.serialize_keras_object(self.critic),
+            "n_critic": self.n_critic,
+            "gradient_penalty_weight": self.gradient_penalty_weight,
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "WGANGP":
+        networks = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("generator", "critic")
+        }
+        return cls(**{**config, **networks})
+
+    def get_compile_config(self) -> dict[str, Any]:
+        return {
+            "critic_optimizer": keras.saving.serialize_keras_object(self.critic_optimizer),
+            "generator_optimizer": keras.saving.serialize_keras_object(self.generator_optimizer),
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def _check_shapes(generator: keras.Model, critic: keras.Model) -> None:
+    for name, network in (("generator", generator), ("critic", critic)):
+        if getattr(network, "input_shape", None) is None:
+            raise InputError(f"the {name} has no input shape: start it with keras.Input")
+    if len(generator.input_shape) != 2:
+        raise InputError(
+            f"the generator must take latents of shape (n, latent_dim), not {generator.input_shape}"
+        )
+    if critic.input_shape != generator.output_shape:
+        raise InputError(
+            f"the critic takes images of shape {critic.input_shape[1:]}, but the generator makes "
+            f"{generator.output_shape[1:]}: they must agree"
+        )
+    if critic.output_shape != (None, 1):
+        raise InputError(
+            f"the critic must give one score an image, shape (n, 1), not {critic.output_shape}"
+        )

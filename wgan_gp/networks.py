@@ -1,0 +1,76 @@
+"""The two networks: a generator (latents -> images) and a critic (images -> scores).
+
+At 64x64 they are, layer by layer, those of the MATLAB example. Another image size adds or removes
+blocks: every block halves (critic) or doubles (generator) height and width, between 4x4 and the
+image.
+"""
+
+import keras
+import numpy as np
+from keras import layers
+
+from wgan_gp.config import Config
+
+# How far the filters grow: base, 2, 4 and then always 8 times base.
+_MAX_FILTER_FACTOR = 8
+
+
+def build_critic(config: Config) -> keras.Model:
+    """The critic: images `(n, size, size, 3)` in -1..1 -> one score each, `(n, 1)`.
+
+    Its layer norm is a `GroupNormalization` with one group: every image is normalised over height,
+    width and channels, which `LayerNormalization` (last axis alone) would not do. Nothing here
+    mixes the images of a batch, because the gradient penalty is defined image by image.
+    """
+    filters = _critic_filters(config)
+    glorot = _glorot_uniform(config.seed, stream=1)
+    critic = keras.Sequential(name="critic")
+    critic.add(keras.Input((config.image_size, config.image_size, 3), name="images"))
+    for index, channels in enumerate(filters):
+        critic.add(
+            layers.Conv2D(channels, 5, strides=2, padding="same", kernel_initializer=next(glorot))
+        )
+        if index > 0:
+            critic.add(layers.GroupNormalization(groups=1, epsilon=1e-5))
+        critic.add(layers.LeakyReLU(negative_slope=0.2))
+    critic.add(layers.Conv2D(1, 4, padding="valid", kernel_initializer=next(glorot)))
+    critic.add(layers.Flatten())
+    critic.add(layers.Activation(config.critic_activation, name="score"))
+    return critic
+
+
+def build_generator(config: Config) -> keras.Model:
+    """The generator: latents `(n, latent_dim)`, standard normal -> images `(n, size, size, 3)`.
+
+    Images lie in -1..1. There is no normalisation.
+    """
+    first, *rest = reversed(_critic_filters(config))
+    glorot = _glorot_uniform(config.seed, stream=0)
+    generator = keras.Sequential(name="generator")
+    generator.add(keras.Input((config.latent_dim,), name="latents"))
+    generator.add(layers.Dense(4 * 4 * first, kernel_initializer=next(glorot)))
+    generator.add(layers.Reshape((4, 4, first)))
+    for index, channels in enumerate([*rest, 3]):
+        # The first one, with stride 1 and no cropping, grows 4x4 to 8x8; the others double.
+        stride, padding = (1, "valid") if index == 0 else (2, "same")
+        is_last = index == len(rest)
+        generator.add(
+            layers.Conv2DTranspose(
+                channels, 5, strides=stride, padding=padding, kernel_initializer=next(glorot)
+            )
+        )
+        generator.add(layers.Activation("tanh", name="images") if is_last else layers.ReLU())
+    return generator
+
+
+def _critic_filters(config: Config) -> list[int]:
+    """Filters of the critic's blocks, from the image inwards: 64, 128, 256, 512 for 64x64."""
+    n_blocks = (config.image_size // 4).bit_length() - 1  # halvings from the image to 4x4
+    return [config.base_filters * min(2**i, _MAX_FILTER_FACTOR) for i in range(n_blocks)]
+
+
+def _glorot_uniform(seed: int, stream: int):
+    """Glorot-uniform initialisers with a seed of their own each, so that no two layers agree."""
+    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(stream,))
+    for layer_seed in sequence.generate_state(32):
+        yield keras.initializers.GlorotUniform(seed=int(layer_seed))

@@ -1,0 +1,35 @@
+"""New images from a trained generator."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wgan_gp.errors import InputError
+from wgan_gp.random_streams import SAMPLES, draw_latents, stream_seed
+
+_BATCH_SIZE = 64
+
+
+def generate_images(generator: keras.Model, count: int, seed: int = 0) -> np.ndarray:
+    """`count` images from latents drawn with `seed`: uint8 `(count, height, width, 3)`.
+
+    The same generator, count and seed give the same images.
+
+    Raises:
+        InputError: `count` is less than 1.
+    """
+    if count < 1:
+        raise InputError(f"count must be at least 1, not {count}")
+    latents = draw_latents(count, generator.input_shape[-1], stream_seed(seed, SAMPLES))
+    return render(generator, latents)
+
+
+def render(generator: keras.Model, latents: tf.Tensor) -> np.ndarray:
+    """The generator's images for `latents`, `(n, latent_dim)`, as uint8, in bounded memory."""
+    batches = tf.data.Dataset.from_tensor_slices(latents).batch(_BATCH_SIZE)
+    return np.concatenate([to_uint8(generator(batch, training=False)) for batch in batches])
+
+
+def to_uint8(images: np.ndarray | tf.Tensor) -> np.ndarray:
+    """Images in -1..1 as uint8: -1 is always 0 and 1 always 255, so that pictures compare."""
+    return np.clip(np.rint((np.asarray(images) + 1.0) * 127.5), 0, 255).astype(np.uint8)
