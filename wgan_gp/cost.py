@@ -1,0 +1,45 @@
+"""What a run costs, estimated before it starts."""
+
+import time
+
+import keras
+import numpy as np
+from keras import layers
+
+from wgan_gp.config import Config
+
+# Passes through one network an image, a backward pass counting as two forward ones.
+_CRITIC_UPDATE_PASSES = 13  # real 3, generated 3, penalty 6, and making the generated image 1
+_GENERATOR_UPDATE_PASSES = 5  # through the generator 3, back through the critic 2
+
+
+def multiply_adds(network: keras.Model) -> int:
+    """Multiply-adds of one forward pass of one image through dense and convolution layers."""
+    return sum(_layer_multiply_adds(layer) for layer in network.layers)
+
+
+def iteration_tflop(config: Config, generator: keras.Model, critic: keras.Model) -> float:
+    """Floating-point operations of one generator iteration, in units of 1e12."""
+    per_pass = (multiply_adds(generator) + multiply_adds(critic)) / 2  # the two are alike
+    passes = config.n_critic * _CRITIC_UPDATE_PASSES + _GENERATOR_UPDATE_PASSES
+    return 2 * passes * config.batch_size * per_pass / 1e12
+
+
+def matrix_product_tflops() -> float:
+    """The speed of a large float32 matrix product here, in 1e12 operations a second."""
+    n = 2048
+    a = keras.ops.ones((n, n))
+    np.asarray(keras.ops.matmul(a, a))  # the first one pays for starting up
+    start = time.perf_counter()
+    np.asarray(keras.ops.matmul(a, a))
+    return 2 * n**3 / (time.perf_counter() - start) / 1e12
+
+
+def _layer_multiply_adds(layer: layers.Layer) -> int:
+    if isinstance(layer, layers.Dense):
+        return int(np.prod(layer.kernel.shape))
+    if isinstance(layer, layers.Conv2DTranspose):  # every input pixel meets the whole kernel
+        return int(np.prod(layer.input.shape[1:3]) * np.prod(layer.kernel.shape))
+    if isinstance(layer, layers.Conv2D):  # every output pixel does
+        return int(np.prod(layer.output.shape[1:3]) * np.prod(layer.kernel.shape))
+    return 0

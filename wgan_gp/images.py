@@ -1,0 +1,104 @@
+"""Training images from any source, as one array."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from tqdm import tqdm
+
+from wgan_gp import synthetic
+from wgan_gp.errors import InputError
+from wgan_gp.folder import open_folder
+from wgan_gp.image_cache import read_entry, write_entry
+from wgan_gp.source import Pictures, Source
+from wgan_gp.tf_flowers import open_tf_flowers
+
+SYNTHETIC_COUNT = 4096
+
+_CACHE_FORMAT = 1  # raised whenever the same source would be decoded to other pixels
+_NAMES_SHOWN = 5
+
+_log = logging.getLogger(__name__)
+
+
+def load_images(
+    source: str | Path,
+    image_size: int,
+    *,
+    data_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+) -> np.ndarray:
+    """The images of `source`: uint8 `(count, image_size, image_size, 3)`, memory-mapped.
+
+    They are decoded once and then kept on disk. Unreadable files are left out and named in a log
+    line.
+
+    Args:
+        source: 'synthetic' (drawn flowers), 'tf_flowers', or a folder of pictures.
+        image_size: height and width in pixels; the aspect ratio is not kept.
+        data_dir: for tf_flowers, where TensorFlow Datasets keeps prepared sets.
+        cache_dir: where decoded images are kept; by default the user's cache folder.
+
+    Raises:
+        InputError: there is no such source, it has no readable image, or the cache cannot be
+            written.
+    """
+    opened = _open(source, data_dir)
+    entry = _cache_entry(opened, image_size, cache_dir)
+    cached = read_entry(entry)
+    if cached is None:
+        _decode(opened, image_size, entry)
+        cached = read_entry(entry)
+    if cached is None:
+        raise InputError(f"none of the {opened.count} images in '{opened.name}' can be read")
+    images, unreadable = cached
+    if unreadable:
+        more = ", ..." if len(unreadable) > _NAMES_SHOWN else ""
+        _log.warning(
+            "%d of %d images cannot be read and are left out: %s%s",
+            len(unreadable), opened.count, ", ".join(unreadable[:_NAMES_SHOWN]), more,
+        )  # fmt: skip
+    return images
+
+
+def _open(source: str | Path, data_dir: str | Path | None) -> Source:
+    if source == "synthetic":
+        return _synthetic_source()
+    if source == "tf_flowers":
+        return open_tf_flowers(Path(data_dir).expanduser() if data_dir else None)
+    return open_folder(Path(source).expanduser())
+
+
+def _synthetic_source() -> Source:
+    def read(image_size: int) -> Pictures:
+        for number in range(SYNTHETIC_COUNT):
+            yield f"flower {number}", synthetic.draw_picture(image_size, 0, number)
+
+    drawing_code = Path(synthetic.__file__).read_bytes()
+    return Source("synthetic", SYNTHETIC_COUNT, hashlib.sha256(drawing_code).hexdigest(), read)
+
+
+def _cache_entry(source: Source, image_size: int, cache_dir: str | Path | None) -> Path:
+    folder = Path(cache_dir).expanduser() if cache_dir else platformdirs.user_cache_path("wgan_gp")
+    key = f"{_CACHE_FORMAT} {source.fingerprint} {image_size}"
+    return folder / hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _decode(source: Source, image_size: int, entry: Path) -> None:
+    """Decode the whole source into the cache, with progress."""
+    pictures = tqdm(
+        source.read(image_size),
+        desc=f"Reading images ({source.name}, {image_size}x{image_size})",
+        total=source.count,
+        unit=" images",
+        dynamic_ncols=True,
+    )
+    try:
+        write_entry(entry, pictures)
+    except OSError as error:
+        raise InputError(
+            f"the image cache '{entry.parent}' cannot be written ({error.strerror}): "
+            f"free some space, or choose another place with --cache-dir"
+        ) from error

@@ -1,0 +1,44 @@
+"""Images laid out as pictures, and pictures as files."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from wgan_gp.sampling import to_uint8
+
+
+def image_grid(images: np.ndarray) -> np.ndarray:
+    """All `images` as one picture, row by row, as square as their number allows.
+
+    Args:
+        images: `(count, height, width, 3)`, uint8 or floats in -1..1.
+
+    Returns:
+        uint8 `(rows * height, columns * width, 3)`; places left over are black.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        images = to_uint8(images)
+    count, height, width, channels = images.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    places = np.zeros((rows * columns, height, width, channels), np.uint8)
+    places[:count] = images
+    by_row = places.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    return by_row.reshape(rows * height, columns * width, channels)
+
+
+def save_png(picture: np.ndarray, path: Path) -> None:
+    """Write `picture`, uint8 `(height, width, 3)`, as a PNG file."""
+    Image.fromarray(picture).save(path, format="PNG")
+
+
+def save_film(frames: Iterable[Path], path: Path, seconds_per_frame: float = 0.15) -> None:
+    """Write the pictures in `frames` as an animated GIF that repeats, resting on the last one."""
+    first, *rest = (Image.open(frame).convert("RGB") for frame in frames)
+    duration = round(1000 * seconds_per_frame)
+    durations = [duration] * len(rest) + [10 * duration]
+    first.save(path, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0)
