@@ -14,6 +14,7 @@ _MODULES = {
     "build_generator": "networks",
     "generate_images": "sampling",
     "gradient_penalty": "objective",
+    "image_grid": "pictures",
     "load_images": "images",
     "make_dataset": "dataset",
 }

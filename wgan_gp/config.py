@@ -1,7 +1,7 @@
 """Every setting of a training run, and the presets.
 
-    config = Config.preset("paper")
-    config = dataclasses.replace(config, base_filters=16, iterations=400)
+config = Config.preset("paper")
+config = dataclasses.replace(config, base_filters=16, iterations=400)
 """
 
 import dataclasses
@@ -20,7 +20,9 @@ CriticActivation = Literal["sigmoid", "linear"]
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of a run. The defaults are the preset `matlab`.
+    """Settings of a training run.
+
+    `Config()` is the preset `matlab`.
 
     Raises:
         InputError: a value is of the wrong type or out of its range.
@@ -66,7 +68,7 @@ class Config:
         except json.JSONDecodeError as error:
             raise InputError(f"the settings are not valid JSON: {error}") from error
         if not isinstance(settings, dict):
-            raise InputError("the settings must be one JSON object, such as {\"seed\": 1}")
+            raise InputError('the settings must be one JSON object, such as {"seed": 1}')
         unknown = settings.keys() - {field.name for field in dataclasses.fields(cls)}
         if unknown:
             raise InputError(f"unknown settings: {', '.join(sorted(unknown))}")

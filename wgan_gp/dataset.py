@@ -27,7 +27,7 @@ def make_dataset(images: np.ndarray, config: Config, start_iteration: int = 0) -
     Raises:
         InputError: the images have another shape or type, or are fewer than one mini-batch.
     """
-    _check(images, config)
+    check_images(images, config)
 
     def load(iteration: tf.Tensor) -> tf.Tensor:
         chosen = _image_numbers(iteration, len(images), config)  # (batch, n_critic)
@@ -65,7 +65,8 @@ def _flip_half(batch: tf.Tensor, iteration: tf.Tensor, seed: int) -> tf.Tensor:
     return tf.where(is_flipped < 0.5, tf.reverse(batch, axis=[3]), batch)
 
 
-def _check(images: np.ndarray, config: Config) -> None:
+def check_images(images: np.ndarray, config: Config) -> None:
+    """Raise an InputError unless `make_dataset` can read `images`."""
     expected = (config.image_size, config.image_size, 3)
     if images.dtype != np.uint8 or images.shape[1:] != expected:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake."""
+"""What can go wrong that is not a defect of the program."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,7 @@ class InputError(ValueError):
     The command line prints the message alone and exits with status 2; any other exception is a
     defect of the program and keeps its traceback.
     """
+
+
+class DivergedError(RuntimeError):
+    """Training broke down: a loss is no longer a finite number."""

@@ -54,4 +54,5 @@ def _read(folder: Path, files: list[Path], image_size: int) -> Pictures:
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
         # Pictures large enough to exhaust the memory count as unreadable.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield from zip(names, pool.map(partial(decode_file, image_size=image_size), files))
+        pictures = pool.map(partial(decode_file, image_size=image_size), files)
+        yield from zip(names, pictures, strict=True)

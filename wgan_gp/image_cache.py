@@ -5,7 +5,6 @@ how many there are, their checksum, and which files could not be read.
 """
 
 import json
-import os
 import shutil
 import tempfile
 import zlib
@@ -48,7 +47,12 @@ def write_entry(entry: Path, pictures: Pictures) -> None:
             return
         (unfinished / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
         shutil.rmtree(entry, ignore_errors=True)  # a damaged one
-        os.replace(unfinished, entry)
+        try:
+            unfinished.replace(entry)
+        except OSError:
+            if read_entry(entry) is None:
+                raise
+            # Another process was faster; its images are the same.
 
 
 def _write_pixels(file: BinaryIO, pictures: Pictures) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def _decode(source: Source, image_size: int, entry: Path) -> None:
         desc=f"Reading images ({source.name}, {image_size}x{image_size})",
         total=source.count,
         unit=" images",
+        mininterval=0.5,
         dynamic_ncols=True,
     )
     try:

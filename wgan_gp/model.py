@@ -1,8 +1,8 @@
 """WGANGP: the two networks, and how one generator iteration trains them.
 
-    model = WGANGP(build_generator(config), build_critic(config))
-    model.compile(keras.optimizers.Adam(...), keras.optimizers.Adam(...))
-    model.fit(make_dataset(images, config), epochs=..., steps_per_epoch=...)
+model = WGANGP(build_generator(config), build_critic(config))
+model.compile(keras.optimizers.Adam(...), keras.optimizers.Adam(...))
+model.fit(make_dataset(images, config), epochs=..., steps_per_epoch=...)
 """
 
 from functools import partial

@@ -12,7 +12,6 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = path / "config.json"
-        self.about = path / "run.json"  # what was trained on, and with which versions
         self.history = path / "history.csv"
         self.grids = path / "grids"
         self.reals = path / "reals.png"

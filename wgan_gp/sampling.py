@@ -1,13 +1,34 @@
 """New images from a trained generator."""
 
+import zipfile
+from pathlib import Path
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from wgan_gp.errors import InputError
 from wgan_gp.random_streams import SAMPLES, draw_latents, stream_seed
+from wgan_gp.run_folder import RunFolder
 
 _BATCH_SIZE = 64
+
+
+def load_generator(run_dir: Path) -> keras.Model:
+    """The trained generator of the run in `run_dir`.
+
+    Raises:
+        InputError: there is no such run, or its generator is missing or damaged.
+    """
+    file = RunFolder(run_dir).generator
+    if not run_dir.is_dir():
+        raise InputError(f"there is no run folder '{run_dir}'")
+    if not file.is_file():
+        raise InputError(f"'{run_dir}' holds no {file.name}: has its training finished?")
+    try:
+        return keras.saving.load_model(file, compile=False)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"'{file}' is damaged and cannot be loaded: {error}") from error
 
 
 def generate_images(generator: keras.Model, count: int, seed: int = 0) -> np.ndarray:

@@ -88,9 +88,9 @@ def _background(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.nd
 
 def _places(rng: np.random.Generator) -> list[tuple[float, float, float]]:
     """Centre x, centre y and radius of each flower, the smaller ones first: they stand behind."""
-    n_flowers = rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1])
+    n_flowers = rng.choice([1, 2, 3], p=[0.85, 0.1, 0.05])
     if n_flowers == 1:
-        return [(rng.uniform(-0.25, 0.25), rng.uniform(-0.35, 0.1), rng.uniform(0.45, 0.72))]
+        return [(rng.uniform(-0.2, 0.2), rng.uniform(-0.35, 0.0), rng.uniform(0.5, 0.75))]
     places = []
     for column in range(n_flowers):
         cx = column / (n_flowers - 1) - 0.5 + rng.uniform(-0.12, 0.12)

@@ -1,10 +1,13 @@
 """The TensorFlow team's Flowers photographs (`tf_flowers`), read through TensorFlow Datasets."""
 
+import contextlib
 import threading
 import urllib.request
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import absl.logging
 from PIL import Image
 
 from wgan_gp.decoding import to_square
@@ -28,7 +31,8 @@ def open_tf_flowers(data_dir: Path | None = None) -> Source:
 
     if data_dir is not None and not data_dir.is_dir():
         raise InputError(f"there is no folder '{data_dir}': --data-dir takes an existing one")
-    builder = tfds.builder("tf_flowers", data_dir=data_dir)
+    with _quiet_absl():
+        builder = tfds.builder("tf_flowers", data_dir=data_dir)
     if not builder.is_prepared():
         _download(builder)
     folder = Path(builder.data_path)
@@ -38,6 +42,17 @@ def open_tf_flowers(data_dir: Path | None = None) -> Source:
         fingerprint=file_fingerprint(folder.iterdir(), folder),
         read=partial(_read, builder),
     )
+
+
+@contextlib.contextmanager
+def _quiet_absl() -> Iterator[None]:
+    """Without the warnings of TensorFlow Datasets about a set that is not there yet."""
+    verbosity = absl.logging.get_verbosity()
+    absl.logging.set_verbosity(absl.logging.ERROR)
+    try:
+        yield
+    finally:
+        absl.logging.set_verbosity(verbosity)
 
 
 def _download(builder) -> None:

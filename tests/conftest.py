@@ -1,0 +1,44 @@
+"""What several test files share."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wgan_gp.config import Config
+
+
+@pytest.fixture
+def tiny_config() -> Config:
+    """Settings so small that a training step takes milliseconds."""
+    return dataclasses.replace(
+        Config.preset("paper"),
+        image_size=32,
+        latent_dim=6,
+        base_filters=2,
+        batch_size=4,
+        n_critic=3,
+        iterations=5,
+        monitor_every=2,
+    )
+
+
+@pytest.fixture
+def tiny_images() -> np.ndarray:
+    """50 images of noise, 32x32."""
+    return np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def flower_photographs() -> Path:
+    """A folder of real photographs, where there is one beside the project."""
+    folder = Path(__file__).parents[2] / "shared" / "flowers"
+    if not folder.is_dir():
+        pytest.skip("no folder of flower photographs beside the project")
+    return folder
