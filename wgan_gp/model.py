@@ -103,8 +103,9 @@ class WGANGP(keras.Model):
         """`count` new images, uint8 `(count, height, width, channels)`; see `generate_images`."""
         return generate_images(self.generator, count, seed)
 
-    def train_step(self, real_images: tf.Tensor) -> dict[str, tf.Tensor]:
+    def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """One generator iteration on `(batch, n_critic, height, width, channels)` images."""
+        real_images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         self._check_batch(real_images)
         batch_size = tf.shape(real_images)[0]
         iteration_seed = stream_seed(self.seed, TRAINING, self.iteration)
@@ -158,13 +159,11 @@ class WGANGP(keras.Model):
 
     def _check_batch(self, real_images: tf.Tensor) -> None:
         expected = (self.n_critic, *self.generator.output_shape[1:])
-        shape = getattr(real_images, "shape", None)
-        if shape is None or len(shape) != 5 or tuple(shape[1:]) != expected:
-            found = type(real_images).__name__ if shape is None else f"shape {tuple(shape)}"
+        found = tuple(real_images.shape)
+        if len(found) != 5 or found[1:] != expected:
             raise InputError(
-                f"fit expects batches of images of shape (batch, n_critic, height, width, "
-                f"channels) = (batch, {', '.join(map(str, expected))}), as make_dataset gives "
-                f"them, not {found}"
+                f"fit expects images of shape (batch, n_critic, height, width, channels) = "
+                f"(batch, {', '.join(map(str, expected))}), as make_dataset gives them, not {found}"
             )
 
     def get_config(self) -> dict[str, Any]:

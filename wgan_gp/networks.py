@@ -10,6 +10,7 @@ import numpy as np
 from keras import layers
 
 from wgan_gp.config import Config
+from wgan_gp.normalization import ImageLayerNormalization
 
 # How far the filters grow: base, 2, 4 and then always 8 times base.
 _MAX_FILTER_FACTOR = 8
@@ -18,9 +19,8 @@ _MAX_FILTER_FACTOR = 8
 def build_critic(config: Config) -> keras.Model:
     """The critic: images `(n, size, size, 3)` in -1..1 -> one score each, `(n, 1)`.
 
-    Its layer norm is a `GroupNormalization` with one group: every image is normalised over height,
-    width and channels, which `LayerNormalization` (last axis alone) would not do. Nothing here
-    mixes the images of a batch, because the gradient penalty is defined image by image.
+    Nothing in it mixes the images of a batch, because the gradient penalty is defined image by
+    image: hence layer norm, never batch norm.
     """
     filters = _critic_filters(config)
     glorot = _glorot_uniform(config.seed, stream=1)
@@ -31,7 +31,7 @@ def build_critic(config: Config) -> keras.Model:
             layers.Conv2D(channels, 5, strides=2, padding="same", kernel_initializer=next(glorot))
         )
         if index > 0:
-            critic.add(layers.GroupNormalization(groups=1, epsilon=1e-5))
+            critic.add(ImageLayerNormalization(epsilon=1e-5))
         critic.add(layers.LeakyReLU(negative_slope=0.2))
     critic.add(layers.Conv2D(1, 4, padding="valid", kernel_initializer=next(glorot)))
     critic.add(layers.Flatten())

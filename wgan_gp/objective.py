@@ -36,7 +36,7 @@ def gradient_norms(
 
     The norm is over height, width and channels: sqrt(sum of squares + 1e-10).
     """
-    mixed_images = epsilon * real_images + (1.0 - epsilon) * generated_images
+    mixed_images = tf.convert_to_tensor(epsilon * real_images + (1.0 - epsilon) * generated_images)
     with tf.GradientTape() as tape:
         tape.watch(mixed_images)
         scores = critic(mixed_images)

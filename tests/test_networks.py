@@ -1,0 +1,122 @@
+"""The networks against the tables of the MATLAB example."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from wgan_gp import Config, build_critic, build_generator
+
+CRITIC = [
+    ("Conv2D", (32, 32, 64), 4_864),
+    ("LeakyReLU", (32, 32, 64), 0),
+    ("Conv2D", (16, 16, 128), 204_928),
+    ("ImageLayerNormalization", (16, 16, 128), 256),
+    ("LeakyReLU", (16, 16, 128), 0),
+    ("Conv2D", (8, 8, 256), 819_456),
+    ("ImageLayerNormalization", (8, 8, 256), 512),
+    ("LeakyReLU", (8, 8, 256), 0),
+    ("Conv2D", (4, 4, 512), 3_277_312),
+    ("ImageLayerNormalization", (4, 4, 512), 1_024),
+    ("LeakyReLU", (4, 4, 512), 0),
+    ("Conv2D", (1, 1, 1), 8_193),
+    ("Flatten", (1,), 0),
+    ("Activation", (1,), 0),
+]
+GENERATOR = [
+    ("Dense", (8_192,), 827_392),
+    ("Reshape", (4, 4, 512), 0),
+    ("Conv2DTranspose", (8, 8, 256), 3_277_056),
+    ("ReLU", (8, 8, 256), 0),
+    ("Conv2DTranspose", (16, 16, 128), 819_328),
+    ("ReLU", (16, 16, 128), 0),
+    ("Conv2DTranspose", (32, 32, 64), 204_864),
+    ("ReLU", (32, 32, 64), 0),
+    ("Conv2DTranspose", (64, 64, 3), 4_803),
+    ("Activation", (64, 64, 3), 0),
+]
+
+
+def table(network: keras.Model) -> list[tuple]:
+    return [
+        (type(layer).__name__, layer.output.shape[1:], layer.count_params())
+        for layer in network.layers
+    ]
+
+
+def test_the_critic_is_the_examples():
+    critic = build_critic(Config())
+    assert table(critic) == CRITIC
+    assert critic.count_params() == 4_316_545
+    assert critic.input_shape == (None, 64, 64, 3)
+
+
+def test_the_generator_is_the_examples():
+    generator = build_generator(Config())
+    assert table(generator) == GENERATOR
+    assert generator.count_params() == 5_133_443
+    assert generator.input_shape == (None, 100)
+
+
+def test_the_layers_settings_are_the_examples():
+    critic, generator = build_critic(Config()), build_generator(Config())
+    *strided, last = [layer for layer in critic.layers if isinstance(layer, keras.layers.Conv2D)]
+    for layer in strided:
+        assert (layer.kernel_size, layer.strides, layer.padding) == ((5, 5), (2, 2), "same")
+    assert (last.kernel_size, last.strides, last.padding) == ((4, 4), (1, 1), "valid")
+    transposed = [x for x in generator.layers if isinstance(x, keras.layers.Conv2DTranspose)]
+    assert [x.kernel_size for x in transposed] == [(5, 5)] * 4
+    assert [(x.strides[0], x.padding) for x in transposed] == [(1, "valid")] + [(2, "same")] * 3
+    leaky = [x for x in critic.layers if isinstance(x, keras.layers.LeakyReLU)]
+    assert [x.negative_slope for x in leaky] == [pytest.approx(0.2)] * 4
+    norms = [x for x in critic.layers if "Normalization" in type(x).__name__]
+    assert [x.epsilon for x in norms] == [1e-5] * 3
+    assert generator.layers[-1].activation is keras.activations.tanh
+
+
+@pytest.mark.parametrize(
+    ("preset", "activation"), [("matlab", "sigmoid"), ("paper", "linear"), ("quick", "linear")]
+)
+def test_the_score_is_squashed_only_where_asked_for(preset, activation):
+    critic = build_critic(Config.preset(preset))
+    assert critic.layers[-1].activation is keras.activations.get(activation)
+
+
+def test_weights_start_glorot_uniform_and_biases_at_zero():
+    for network in (build_critic(Config()), build_generator(Config())):
+        for layer in network.layers:
+            if not hasattr(layer, "kernel"):
+                continue
+            *receptive, fan_a, fan_b = layer.kernel.shape
+            limit = np.sqrt(6 / ((fan_a + fan_b) * np.prod(receptive, initial=1)))
+            kernel = layer.kernel.numpy()
+            assert np.abs(kernel).max() <= limit * (1 + 1e-6)
+            assert kernel.std() == pytest.approx(limit / np.sqrt(3), rel=0.05)
+            assert not layer.bias.numpy().any()
+
+
+@pytest.mark.parametrize("size", [32, 64, 128, 256])
+def test_every_image_size_fits_both_networks(size):
+    config = dataclasses.replace(Config(), image_size=size, base_filters=2, latent_dim=3)
+    generator, critic = build_generator(config), build_critic(config)
+    images = generator(np.zeros((2, 3)))
+    assert images.shape == (2, size, size, 3)
+    assert critic(images).shape == (2, 1)
+
+
+def first_weights(config) -> np.ndarray:
+    networks = build_generator(config), build_critic(config)
+    return np.concatenate([w.numpy().ravel() for n in networks for w in n.trainable_weights])
+
+
+def test_the_seed_decides_the_first_weights(tiny_config):
+    other = dataclasses.replace(tiny_config, seed=1)
+    assert np.array_equal(first_weights(tiny_config), first_weights(tiny_config))
+    assert not np.array_equal(first_weights(tiny_config), first_weights(other))
+
+
+def test_no_image_of_a_batch_changes_the_score_of_another(tiny_config, tiny_images):
+    critic = build_critic(tiny_config)
+    images = tiny_images[:4] / 127.5 - 1.0
+    np.testing.assert_allclose(critic(images)[2:3], critic(images[2:3]), atol=1e-5)
