@@ -55,7 +55,7 @@ def test_the_default_seed_is_0():
 
 def test_no_two_pictures_are_alike(flowers):
     assert len(np.unique(flowers, axis=0)) == len(flowers)
-    assert flowers.std(axis=0).min() > 15  # at every place and in every channel
+    assert flowers.std(axis=0).min() > 8  # at every place and in every channel
 
 
 def test_a_larger_picture_shows_the_same_scene():
@@ -70,7 +70,7 @@ def test_a_larger_picture_shows_the_same_scene():
 def test_the_whole_range_is_used_without_much_clipping(flowers):
     assert flowers.min() < 20
     assert flowers.max() > 240
-    assert np.isin(flowers, (0, 255)).mean() < 0.06
+    assert np.isin(flowers, (0, 255)).mean() < 0.03
     assert flowers.std(axis=(1, 2)).max(axis=1).min() > 15  # no picture is of one colour
 
 

@@ -6,7 +6,9 @@ import keras
 
 # Short names, so that the line fits a terminal of 80 columns; a longer one would wrap.
 _SHOWN = {"critic_loss": "critic", "generator_loss": "generator"}
-_LOG_FILE_INTERVAL = 60  # seconds between two lines where the bar cannot be redrawn in place
+# Seconds between two updates; where the bar cannot be redrawn in place, each one is a line.
+_TERMINAL_INTERVAL = 0.1
+_LOG_FILE_INTERVAL = 60.0
 
 
 class ProgressBar(keras.callbacks.Callback):
@@ -26,7 +28,7 @@ class ProgressBar(keras.callbacks.Callback):
         self._bar = keras.utils.Progbar(
             self.iterations,
             width=8,
-            interval=0.1 if sys.stdout.isatty() else _LOG_FILE_INTERVAL,
+            interval=_TERMINAL_INTERVAL if sys.stdout.isatty() else _LOG_FILE_INTERVAL,
             stateful_metrics=list(_SHOWN.values()),
             unit_name="iteration",
         )

@@ -1,0 +1,199 @@
+"""WGANGP as a Keras model: fit, metrics, reproducibility, saving, mistakes."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from wgan_gp import WGANGP, InputError, build_critic, build_generator, make_dataset
+from wgan_gp.training import build_model
+
+
+def fit(config, images, steps: int, epochs: int = 1, **options) -> WGANGP:
+    model = build_model(config)
+    return fit_more(model, config, images, steps, epochs, **options)
+
+
+def fit_more(model, config, images, steps, epochs=1, **options) -> WGANGP:
+    dataset = make_dataset(images, config, start_iteration=int(model.iteration.numpy()))
+    model.fit(dataset, epochs=epochs, steps_per_epoch=steps, shuffle=False, verbose=0, **options)
+    return model
+
+
+def weights_equal(a: keras.Model, b: keras.Model) -> bool:
+    pairs = zip(a.get_weights(), b.get_weights(), strict=True)
+    return all(np.array_equal(x, y) for x, y in pairs)
+
+
+def test_the_same_seed_gives_the_same_run(tiny_config, tiny_images):
+    a, b = (fit(tiny_config, tiny_images, steps=5) for _ in range(2))
+    assert weights_equal(a, b)
+
+
+def test_another_seed_gives_another_run(tiny_config, tiny_images):
+    a = fit(tiny_config, tiny_images, steps=2)
+    b = fit(dataclasses.replace(tiny_config, seed=1), tiny_images, steps=2)
+    assert not weights_equal(a, b)
+
+
+def test_the_training_noise_has_its_own_share_in_the_seed(tiny_config, tiny_images):
+    # The same first weights and images, only WGANGP's own seed differs.
+    runs = []
+    for seed in (0, 1):
+        networks = build_generator(tiny_config), build_critic(tiny_config)
+        model = WGANGP(*networks, tiny_config.n_critic, seed=seed)
+        model.compile(keras.optimizers.Adam(1e-4), keras.optimizers.Adam(1e-4))
+        runs.append(fit_more(model, tiny_config, tiny_images, steps=1))
+    assert not weights_equal(*runs)
+
+
+def test_no_two_iterations_draw_the_same_noise(tiny_config, tiny_images):
+    # With rates of zero and the same images, only the noise tells two iterations apart.
+    model = build_model(tiny_config)
+    for optimizer in (model.critic_optimizer, model.generator_optimizer):
+        optimizer.learning_rate = 0.0
+    images = next(iter(make_dataset(tiny_images, tiny_config)))
+    losses = []
+    for _ in range(3):
+        model.reset_metrics()
+        losses.append(model.train_on_batch(images, return_dict=True)["generator_loss"])
+    assert len(set(map(float, losses))) == 3
+
+
+def test_metrics_are_means_over_the_epoch(tiny_config, tiny_images):
+    steps = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            steps.append(self.model.latest_critic_losses.numpy().copy())
+
+    model = fit(tiny_config, tiny_images, steps=3, epochs=2, callbacks=[Watch()])
+    history = model.history.history
+    assert sorted(history) == [
+        "critic_loss",
+        "critic_loss_unregularized",
+        "generator_loss",
+        "gradient_norm",
+        "gradient_penalty",
+    ]
+    by_epoch = np.reshape(steps, (2, 3, 2)).mean(axis=1)
+    np.testing.assert_allclose(history["critic_loss"], by_epoch[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(history["critic_loss_unregularized"], by_epoch[:, 1], rtol=1e-4)
+
+
+def test_the_losses_add_up(tiny_config, tiny_images):
+    config = dataclasses.replace(tiny_config, gradient_penalty_weight=7.0)
+    logs = {k: v[0] for k, v in fit(config, tiny_images, steps=2).history.history.items()}
+    expected = logs["critic_loss_unregularized"] + 7.0 * logs["gradient_penalty"]
+    assert logs["critic_loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_steps_after_the_first_trace_nothing(tiny_config, tiny_images, monkeypatch):
+    traces = []
+    step = WGANGP.train_step
+    monkeypatch.setattr(WGANGP, "train_step", lambda s, x: (traces.append(1), step(s, x))[1])
+    counts = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: traces.append(f"step {batch}")
+    )
+    fit(tiny_config, tiny_images, steps=4, callbacks=[counts])
+    assert traces[traces.index("step 0") :] == [f"step {i}" for i in range(4)]
+
+
+def test_the_updates_are_one_loop_in_the_graph(tiny_config, tiny_images):
+    def n_operations(n_critic: int) -> int:
+        config = dataclasses.replace(tiny_config, n_critic=n_critic)
+        model = build_model(config)
+        images = next(iter(make_dataset(tiny_images, config)))
+        step = tf.function(model.train_step, autograph=False)
+        return len(step.get_concrete_function(images).graph.get_operations())
+
+    assert n_operations(8) == n_operations(2)
+
+
+def test_xla_is_off_on_a_cpu_and_can_be_asked_for(tiny_config):
+    model = build_model(tiny_config)
+    if not tf.config.list_physical_devices("GPU"):
+        assert model.jit_compile is False
+    model.compile(model.critic_optimizer, model.generator_optimizer, jit_compile=True)
+    assert model.jit_compile is True
+
+
+def test_generate_gives_uint8_images_that_the_seed_decides(tiny_config):
+    model = build_model(tiny_config)
+    images = model.generate(70, seed=3)
+    assert images.shape == (70, 32, 32, 3)
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images, model.generate(70, seed=3))
+    assert not np.array_equal(images, model.generate(70, seed=4))
+    assert len(np.unique(images, axis=0)) == 70
+
+
+def test_generate_maps_minus_one_and_one_to_0_and_255(tiny_config):
+    generator = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(48), keras.layers.Reshape((4, 4, 3))]
+    )
+    kernel = np.zeros((2, 48), "float32")
+    bias = np.tile([-1.0, 0.0, 1.0], 16)
+    generator.set_weights([kernel, bias])
+    critic = keras.Sequential(
+        [keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
+    image = WGANGP(generator, critic).generate(1)[0]
+    assert np.unique(image.reshape(-1, 3), axis=0).tolist() == [[0, 128, 255]]
+
+
+def test_call_is_the_generator(tiny_config):
+    model = build_model(tiny_config)
+    latents = np.ones((2, tiny_config.latent_dim), "float32")
+    np.testing.assert_array_equal(model(latents), model.generator(latents))
+
+
+def test_a_saved_model_trains_on_as_if_it_had_never_been_saved(tmp_path, tiny_config, tiny_images):
+    model = fit(tiny_config, tiny_images, steps=3)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded, WGANGP)
+    assert int(loaded.iteration.numpy()) == 3
+    fit_more(model, tiny_config, tiny_images, steps=3)
+    fit_more(loaded, tiny_config, tiny_images, steps=3)
+    assert weights_equal(model, loaded)
+    assert weights_equal(model, fit(tiny_config, tiny_images, steps=6))
+
+
+def network(input_shape, output_shape) -> keras.Model:
+    layers = [keras.layers.Flatten(), keras.layers.Dense(int(np.prod(output_shape)))]
+    return keras.Sequential([keras.Input(input_shape), *layers, keras.layers.Reshape(output_shape)])
+
+
+@pytest.mark.parametrize(
+    ("generator", "critic", "message"),
+    [
+        (network((5,), (8, 8, 3)), network((8, 8, 1), (1,)), "must agree"),
+        (network((5,), (8, 8, 3)), network((8, 8, 3), (2,)), "one score an image"),
+        (network((5, 1), (8, 8, 3)), network((8, 8, 3), (1,)), "latents of shape"),
+        (keras.Sequential([keras.layers.Dense(1)]), network((8, 8, 3), (1,)), "keras.Input"),
+    ],
+)
+def test_networks_that_do_not_agree_are_refused(generator, critic, message):
+    with pytest.raises(InputError, match=message):
+        WGANGP(generator, critic)
+
+
+def test_other_networks_that_agree_are_taken():
+    model = WGANGP(network((5,), (8, 8, 1)), network((8, 8, 1), (1,)), n_critic=2)
+    model.compile(keras.optimizers.SGD(1e-3), "adam")
+    images = np.random.default_rng(0).uniform(-1, 1, (6, 2, 8, 8, 1)).astype("float32")
+    model.fit(images, batch_size=3, epochs=2, verbose=0)
+    assert int(model.iteration.numpy()) == 4
+    assert all(np.isfinite(values).all() for values in model.history.history.values())
+
+
+@pytest.mark.parametrize("shape", [(4, 32, 32, 3), (4, 2, 32, 32, 3), (4, 3, 64, 64, 3)])
+def test_batches_of_another_shape_are_refused(tiny_config, shape):
+    model = build_model(tiny_config)
+    with pytest.raises(ValueError, match=r"\(batch, 3, 32, 32, 3\), as make_dataset gives them"):
+        model.fit(
+            tf.data.Dataset.from_tensors(np.zeros(shape, "float32")), shuffle=False, verbose=0
+        )

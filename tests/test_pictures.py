@@ -1,0 +1,63 @@
+"""Grids, PNG files and films."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wgan_gp import image_grid
+from wgan_gp.pictures import save_film, save_png
+
+
+def numbered(count: int) -> np.ndarray:
+    """2x3 images, image number i filled with i + 1."""
+    return np.broadcast_to(
+        np.arange(1, count + 1, dtype=np.uint8).reshape(count, 1, 1, 1), (count, 2, 3, 3)
+    )
+
+
+def test_a_grid_reads_row_by_row():
+    grid = image_grid(numbered(6))
+    assert grid.shape == (2 * 2, 3 * 3, 3)
+    assert grid[::2, ::3, 0].tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_every_tile_keeps_its_pixels():
+    images = np.random.default_rng(0).integers(0, 256, (4, 5, 7, 3), dtype=np.uint8)
+    grid = image_grid(images)
+    np.testing.assert_array_equal(grid[5:, :7], images[2])
+
+
+@pytest.mark.parametrize(("count", "tiles"), [(1, (1, 1)), (2, (1, 2)), (25, (5, 5)), (26, (5, 6))])
+def test_a_grid_is_as_square_as_it_can_be(count, tiles):
+    grid = image_grid(numbered(count))
+    assert (grid.shape[0] // 2, grid.shape[1] // 3) == tiles
+
+
+def test_places_left_over_are_black():
+    assert image_grid(numbered(5))[::2, ::3, 0].tolist() == [[1, 2, 3], [4, 5, 0]]
+
+
+def test_floats_map_from_the_same_range_whatever_the_images_hold():
+    images = np.array([-1.0, -0.5, 0.0, 0.5, 1.0, 3.0]).reshape(6, 1, 1, 1).repeat(3, axis=3)
+    assert image_grid(images)[..., 0].ravel().tolist() == [0, 64, 128, 191, 255, 255]
+
+
+def test_a_png_file_keeps_the_pixels(tmp_path):
+    grid = image_grid(numbered(4))
+    save_png(grid, tmp_path / "grid.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "grid.png")), grid)
+
+
+def test_a_film_shows_the_frames_in_order_and_repeats(tmp_path):
+    frames = []
+    for i, colour in enumerate([(255, 0, 0), (0, 255, 0), (0, 0, 255)]):
+        frames.append(tmp_path / f"{i}.png")
+        Image.new("RGB", (4, 4), colour).save(frames[-1])
+    save_film(frames, tmp_path / "film.gif", seconds_per_frame=0.2)
+    with Image.open(tmp_path / "film.gif") as film:
+        assert (film.n_frames, film.info["loop"]) == (3, 0)
+        shown = []
+        for number in range(3):
+            film.seek(number)
+            shown.append((film.convert("RGB").getpixel((0, 0)), film.info["duration"]))
+    assert shown == [((255, 0, 0), 200), ((0, 255, 0), 200), ((0, 0, 255), 2000)]
