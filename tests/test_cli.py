@@ -1,0 +1,278 @@
+"""The command line, run as a user runs it: in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from wgan_gp import Config
+
+# A run of seconds: 20 small pictures, 3 iterations.
+TINY = [
+    "--image-size=32", "--base-filters=2", "--batch-size=4", "--n-critic=2", "--iterations=3",
+    "--monitor-every=2",
+]  # fmt: skip
+
+
+class Shell:
+    """A folder to run `wgan-gp` in, with an image cache of its own."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self.environment = environment
+
+    def __call__(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess:
+        result = subprocess.run(
+            [sys.executable, "-m", "wgan_gp", *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert result.returncode == status, result.stdout + result.stderr
+        assert "Traceback" not in result.stderr
+        return result
+
+    def mistake(self, *arguments: str) -> str:
+        """The one line that a user's mistake is answered with."""
+        lines = errors(self(*arguments, status=2))
+        assert len(lines) == 1
+        assert lines[0].startswith("wgan-gp: ")
+        return lines[0]
+
+
+def errors(result: subprocess.CompletedProcess) -> list[str]:
+    """The lines on standard error, without the progress of reading images."""
+    return [x for x in result.stderr.splitlines() if x and not x.startswith("Reading images")]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("TF_CPP_MIN_LOG_LEVEL",)}
+    return {**kept, "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")), "COLUMNS": "80"}
+
+
+@pytest.fixture
+def wgan_gp(tmp_path, environment) -> Shell:
+    return Shell(tmp_path, environment)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    """20 pictures, one of them broken."""
+    folder = tmp_path_factory.mktemp("my pictures")
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        pixels = rng.integers(0, 256, (40, 30, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:02d}.png")
+    (folder / "broken.jpg").write_text("not a picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, environment, pictures) -> tuple[Path, subprocess.CompletedProcess]:
+    """The folder of a finished run, and what the command printed."""
+    shell = Shell(tmp_path_factory.mktemp("finished"), environment)
+    result = shell("train", "--data", pictures, "--run-dir", "run", "--seed", "7", *TINY)
+    return shell.folder / "run", result
+
+
+def test_a_run_leaves_its_results(finished):
+    run, _ = finished
+    files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    assert files == {
+        "config.json",
+        "generator.keras",
+        "grids/iteration-000001.png",
+        "grids/iteration-000002.png",
+        "grids/iteration-000003.png",
+        "history.csv",
+        "progress.png",
+        "reals.png",
+        "samples.png",
+        "training.gif",
+    }
+    config = Config.from_json((run / "config.json").read_text())
+    assert (config.seed, config.iterations, config.critic_activation) == (7, 3, "linear")
+    assert keras.saving.load_model(run / "generator.keras").output_shape == (None, 32, 32, 3)
+
+
+def test_a_run_says_what_it_does_and_nothing_else(finished):
+    _, result = finished
+    first, second, *progress, last = (x for x in result.stdout.splitlines() if x)
+    assert first.startswith("Training on 20 images of 32x32 for 3 generator iterations on the ")
+    assert first.endswith("results: run")
+    assert second.startswith("The first iteration")
+    assert "3/3" in progress[-1]
+    assert last.startswith("Done.")
+    assert errors(result) == ["1 of 21 images cannot be read and are left out: broken.jpg"]
+
+
+def test_the_reals_are_pictures_of_the_folder(finished, pictures):
+    tile = np.asarray(Image.open(finished[0] / "reals.png"))
+    with Image.open(pictures / "00.png") as picture:
+        first = np.asarray(picture.resize((32, 32), Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(tile[:32, :32], first)
+
+
+def test_training_without_arguments_is_quick_on_synthetic(wgan_gp):
+    plan = wgan_gp("train", "--dry-run").stdout
+    settings = Config.preset("quick").to_json()
+    assert settings in plan
+    # The bare command is the same, at full length: its first lines are enough.
+    with subprocess.Popen(
+        [sys.executable, "-m", "wgan_gp"],
+        cwd=wgan_gp.folder,
+        env=wgan_gp.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        first = process.stdout.readline()
+        process.kill()
+    assert first.startswith("Training on 4,096 images of")
+    assert (wgan_gp.folder / "runs" / "0001-quick-synthetic").is_dir()
+
+
+def test_a_dry_run_shows_settings_layers_and_cost_and_makes_nothing(wgan_gp):
+    plan = wgan_gp("train", "--preset", "matlab", "--seed", "3", "--dry-run").stdout
+    settings = json.loads(plan[: plan.index("}") + 1])
+    assert settings == {**json.loads(Config().to_json()), "seed": 3}
+    assert "4,316,545" in plan
+    assert "5,133,443" in plan
+    assert "Cost: 1.46 TFLOP an iteration" in plan
+    assert list(wgan_gp.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("preset", "rate"), [("matlab", "0.0002"), ("paper", "0.0001")])
+def test_help_states_the_presets_defaults(wgan_gp, preset, rate):
+    text = " ".join(wgan_gp("train", "--preset", preset, "--help").stdout.replace("│", "").split())
+    assert f"--critic-learning-rate FLOAT Adam's step size for the critic (default: {rate})" in text
+    for name in json.loads(Config().to_json()):
+        assert f"--{name.replace('_', '-')} " in text
+
+
+def test_the_same_seed_and_another_in_whole_runs(wgan_gp, finished, pictures):
+    for name, seed in (("same", "7"), ("other", "8")):
+        wgan_gp("train", "--data", pictures, "--run-dir", name, "--seed", seed, *TINY)
+    samples = [
+        np.asarray(Image.open(folder / "samples.png"))
+        for folder in (finished[0], wgan_gp.folder / "same", wgan_gp.folder / "other")
+    ]
+    assert np.array_equal(samples[0], samples[1])
+    assert not np.array_equal(samples[0], samples[2])
+
+
+def test_tensorboard_logs_scalars_and_tiles(wgan_gp, pictures):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    wgan_gp("train", "--data", pictures, "--run-dir", "run", "--tensorboard", *TINY)
+    tags = set()
+    for folder in {path.parent for path in (wgan_gp.folder / "run").rglob("events.*")}:
+        log = EventAccumulator(str(folder)).Reload()
+        tags |= set(log.Tags()["tensors"])
+    assert {"epoch_critic_loss", "epoch_generator_loss", "grid"} <= tags
+
+
+def test_generate_makes_one_tiled_picture(wgan_gp, finished):
+    wgan_gp("generate", "--run-dir", finished[0], "--count", "6", "--output", "new/six.png")
+    with Image.open(wgan_gp.folder / "new" / "six.png") as picture:
+        assert picture.size == (3 * 32, 2 * 32)
+
+
+def test_generate_makes_single_pictures_and_the_seed_decides_them(wgan_gp, finished):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        wgan_gp(
+            "generate", "--run-dir", finished[0], "--count", 3, "--seed", seed, "--output", name
+        )
+    read = {
+        name: [np.asarray(Image.open(path)) for path in sorted((wgan_gp.folder / name).iterdir())]
+        for name in "abc"
+    }
+    assert np.shape(read["a"]) == (3, 32, 32, 3)
+    assert np.array_equal(read["a"], read["b"])
+    assert not np.array_equal(read["a"], read["c"])
+
+
+def test_generate_overwrites_only_when_told(wgan_gp, finished):
+    run = ["generate", "--run-dir", finished[0], "--output"]
+    (wgan_gp.folder / "kept.png").write_text("mine")
+    assert "'kept.png' exists already" in wgan_gp.mistake(*run, "kept.png")
+    (wgan_gp.folder / "folder").mkdir()
+    (wgan_gp.folder / "folder" / "mine.txt").write_text("mine")
+    assert "'folder' exists already" in wgan_gp.mistake(*run, "folder")
+    assert (wgan_gp.folder / "kept.png").read_text() == "mine"
+    wgan_gp(*run, "kept.png", "--overwrite")
+    with Image.open(wgan_gp.folder / "kept.png") as picture:
+        assert picture.size == (160, 160)
+
+
+def test_a_run_never_overwrites_another(wgan_gp, finished, pictures):
+    before = (finished[0] / "history.csv").read_bytes()
+    result = wgan_gp("train", "--data", pictures, "--run-dir", finished[0], *TINY, status=2)
+    assert "already holds files: choose another --run-dir" in errors(result)[-1]
+    assert (finished[0] / "history.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--data", "nowhere"], "there is no folder 'nowhere': --data takes 'synthetic'"),
+        (["train", "--data", "empty"], "no image found in 'empty'"),
+        (["train", "--data", "texts"], "none of the 1 images in 'texts' can be read"),
+        (["train", "--data", "few", "--batch-size", "4"], "3 images are fewer than one mini-batch"),
+        (["train", "--image-size", "48"], "image_size must be one of 32, 64, 128, 256, not 48"),
+        (["train", "--seed=-1"], "seed must be from 0 to"),
+        (["train", "--data", "tf_flowers", "--data-dir", "nowhere"], "no folder 'nowhere'"),
+        (["generate", "--run-dir", "nowhere"], "there is no run folder 'nowhere'"),
+        (["generate", "--run-dir", "empty"], "holds no generator.keras: has its training"),
+        (["generate", "--run-dir", "damaged"], "generator.keras' is damaged"),
+    ],
+)  # fmt: skip
+def test_a_mistake_gets_one_sentence_and_makes_nothing(wgan_gp, arguments, said):
+    for name in ("empty", "texts", "few", "damaged"):
+        (wgan_gp.folder / name).mkdir()
+    (wgan_gp.folder / "texts" / "a.png").write_text("text")
+    (wgan_gp.folder / "damaged" / "generator.keras").write_text("text")
+    for name in "abc":
+        Image.new("RGB", (8, 8)).save(wgan_gp.folder / "few" / f"{name}.png")
+    assert said in wgan_gp.mistake(*arguments)
+    assert not (wgan_gp.folder / "runs").exists()
+
+
+def test_more_images_than_none_are_asked_for(wgan_gp, finished):
+    said = wgan_gp.mistake("generate", "--run-dir", finished[0], "--count", "0")
+    assert "count must be at least 1, not 0" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--preset", "fast"], "matlab"),
+        (["train", "--iterations", "many"], "--iterations"),
+        (["train", "--base-filter", "3"], "--base-filters"),
+        (["evaluate"], "generate"),
+    ],
+)
+def test_a_mistyped_option_is_answered_with_the_right_one(wgan_gp, arguments, said):
+    assert said in wgan_gp(*arguments, status=2).stderr
+
+
+def test_training_that_diverges_says_at_which_iteration(wgan_gp, pictures):
+    arguments = ["train", "--data", pictures, *TINY, "--critic-learning-rate", "1e30"]
+    said = wgan_gp(*arguments, status=1).stderr.splitlines()[-1]
+    assert said.startswith("wgan-gp: training broke down at iteration ")
+    assert "Try lower learning rates" in said
+
+
+def test_real_photographs_train(wgan_gp, flower_photographs):
+    wgan_gp("train", "--preset", "paper", "--data", flower_photographs, *TINY)
+    assert (wgan_gp.folder / "runs" / "0001-paper-flowers" / "samples.png").is_file()
