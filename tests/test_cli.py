@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from wgan_gp import Config
+from wgan_gp.cli import main
 
 # A run of seconds: 20 small pictures, 3 iterations.
 TINY = [
@@ -152,7 +153,7 @@ def test_a_dry_run_shows_settings_layers_and_cost_and_makes_nothing(wgan_gp):
     assert list(wgan_gp.folder.iterdir()) == []
 
 
-@pytest.mark.parametrize(("preset", "rate"), [("matlab", "0.0002"), ("paper", "0.0001")])
+@pytest.mark.parametrize(("preset", "rate"), [("matlab", "0.0002"), ("quick", "0.002")])
 def test_help_states_the_presets_defaults(wgan_gp, preset, rate):
     text = " ".join(wgan_gp("train", "--preset", preset, "--help").stdout.replace("│", "").split())
     assert f"--critic-learning-rate FLOAT Adam's step size for the critic (default: {rate})" in text
@@ -180,6 +181,14 @@ def test_tensorboard_logs_scalars_and_tiles(wgan_gp, pictures):
         log = EventAccumulator(str(folder)).Reload()
         tags |= set(log.Tags()["tensors"])
     assert {"epoch_critic_loss", "epoch_generator_loss", "grid"} <= tags
+
+
+def test_tensorboard_is_asked_for_by_name_where_it_is_missing(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "--tensorboard"])
+    assert exit_.value.code == 2
+    assert "pip install tensorboard" in capsys.readouterr().err
 
 
 def test_generate_makes_one_tiled_picture(wgan_gp, finished):

@@ -7,6 +7,7 @@ wgan-gp generate --run-dir runs/0001-paper-FOLDER --count 25 --output flowers.pn
 import argparse
 import contextlib
 import dataclasses
+import importlib.util
 import os
 import re
 import sys
@@ -83,9 +84,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command in `arguments`, by default those of the process, and exit."""
     command = _parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        if isinstance(command, Train):
-            command.config()  # a mistake is told before TensorFlow has been waited for
-        _load_tensorflow()
         {Train: _train, Generate: _generate}[type(command)](command)
     except InputError as error:
         _exit(error, status=2)
@@ -121,11 +119,14 @@ def _preset_in(arguments: list[str]) -> PresetName:
 
 
 def _train(command: Train) -> None:
+    config, data = command.config(), command.data
+    if command.output.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise InputError("--tensorboard needs a package that is missing: pip install tensorboard")
+    _load_tensorflow()
     from wgan_gp.dataset import check_images
     from wgan_gp.images import load_images
     from wgan_gp.training import train
 
-    config, data = command.config(), command.data
     if command.output.dry_run:
         _print_plan(config)
         return
@@ -179,6 +180,7 @@ def _run_folder(command: Train) -> RunFolder:
 
 
 def _generate(command: Generate) -> None:
+    _load_tensorflow()
     from wgan_gp.pictures import image_grid, save_png
     from wgan_gp.sampling import generate_images, load_generator
 

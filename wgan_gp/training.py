@@ -71,6 +71,9 @@ def train(
 def _callbacks(
     config: Config, folder: RunFolder, tensorboard: bool
 ) -> list[keras.callbacks.Callback]:
+    image_log = (
+        tf.summary.create_file_writer(str(folder.tensorboard / "images")) if tensorboard else None
+    )
     callbacks = [
         StopAtNaN(),
         IterationCount(config.iterations),
@@ -79,9 +82,7 @@ def _callbacks(
             config.monitor_every,
             config.seed,
             last_iteration=config.iterations,
-            image_log=tf.summary.create_file_writer(str(folder.tensorboard / "images"))
-            if tensorboard
-            else None,
+            image_log=image_log,
         ),
         HistoryFile(folder.history),
         ProgressBar(config.iterations),
