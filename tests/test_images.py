@@ -357,6 +357,24 @@ def test_a_link_in_a_circle_ends_and_every_picture_counts_once(folder, cache, ta
     assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED, BLUE]
 
 
+def test_links_in_several_circles_are_not_walked_over_and_over(folder, cache, monkeypatch):
+    save_solid(folder / "a" / "1.png", RED)
+    for name in ("a", "b", "c"):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / "up").symlink_to(folder, target_is_directory=True)
+    listed = []
+    scan = os.scandir
+
+    def scan_and_count(path):
+        listed.append(path)
+        assert len(listed) < 100, "an endless walk"
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_and_count)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
+    assert listed  # or another function lists folders now
+
+
 # Unreadable files
 
 

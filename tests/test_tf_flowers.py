@@ -183,7 +183,7 @@ def test_a_server_that_never_answers_is_not_waited_for(tmp_path, serve, monkeypa
     hung_up = threading.Event()
 
     def stay_silent(connection: socket.socket) -> None:
-        released.wait(15)
+        released.wait(8)
         hung_up.set()
 
     asked = serve(stay_silent)
@@ -202,7 +202,7 @@ def test_a_name_server_that_never_answers_is_not_waited_for(tmp_path, monkeypatc
 
     def look_up(*arguments, **options) -> None:
         asked.set()
-        released.wait(15)
+        released.wait(8)
         given_up.set()
         raise OSError("no answer from the name server")
 

@@ -92,7 +92,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "n_critic": 2,
         "critic_learning_rate": 2e-3,
         "generator_learning_rate": 2e-3,
-        "iterations": 2_800,
+        "iterations": 2_500,
         "monitor_every": 50,
     },
 }
