@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import os
+import re
 import shutil
 import struct
 import zlib
@@ -782,3 +783,55 @@ def test_all_of_3673_flower_photographs_are_read(flower_photographs, cache, capl
     assert len(distinct) > 3600
     assert images[::10].std(axis=0).min() > 40
     assert images[::10].std(axis=(1, 2, 3)).min() > 5
+
+
+# ---------------------------------------------------------------------------------------------
+# Mishaps
+
+
+def test_hidden_folders_are_left_alone(folder, cache):
+    save_solid(folder / "a.png", RED)
+    save_solid(folder / ".thumbnails" / "b.png", BLUE)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda about: about.pop("unreadable"),
+        lambda about: about.update(unreadable=5),
+        lambda about: about.update(shape=[-1, -SIZE, SIZE, 3]),
+        lambda about: about.update(shape=[2**70, SIZE, SIZE, 3]),
+        lambda about: about.update(shape=[1, SIZE, SIZE, 3]),
+    ],
+)
+def test_a_wrong_description_of_an_entry_makes_it_anew(folder, cache, change):
+    for name, colour in (("a.png", RED), ("b.png", BLUE)):
+        save_solid(folder / name, colour)
+    load_images(folder, SIZE, cache_dir=cache)
+    (file,) = cache.glob("*/about.json")
+    about = json.loads(file.read_text())
+    change(about)
+    file.write_text(json.dumps(about))
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED, BLUE]
+
+
+def test_reading_that_is_given_up_does_not_decode_the_rest(folder, monkeypatch):
+    for number in range(200):
+        save_solid(folder / f"{number:03d}.png", RED)
+    decoded = []
+    monkeypatch.setattr(
+        wgan_gp.folder,
+        "decode_file",
+        lambda path, image_size: decoded.append(path) or decode_file(path, image_size),
+    )
+    pictures = wgan_gp.folder.open_folder(folder).read(SIZE)
+    next(pictures)
+    pictures.close()
+    assert len(decoded) < 150
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/x", "x" * 300])
+def test_an_impossible_name_is_an_error_that_names_it(name, cache):
+    with pytest.raises(InputError, match=re.escape(name)):
+        load_images(name, SIZE, cache_dir=cache)

@@ -36,7 +36,7 @@ def open_folder(folder: Path) -> Source:
 
 
 def _find_pictures(folder: Path) -> list[Path]:
-    """Every picture file below `folder`; hidden ones are left out, linked folders are followed."""
+    """Every picture file below `folder`; hidden ones are left out, links are followed."""
     found = []
     visited = set()
     for directory, subdirectories, names in os.walk(folder, followlinks=True):
@@ -44,6 +44,7 @@ def _find_pictures(folder: Path) -> list[Path]:
             subdirectories.clear()
             continue
         visited.add(os.path.realpath(directory))
+        subdirectories[:] = sorted(name for name in subdirectories if not name.startswith("."))
         paths = (Path(directory, name) for name in names if not name.startswith("."))
         found += (path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
     return sorted(found)
@@ -52,7 +53,11 @@ def _find_pictures(folder: Path) -> list[Path]:
 def _read(folder: Path, files: list[Path], image_size: int) -> Pictures:
     names = (str(file.relative_to(folder)) for file in files)
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
+        warnings.simplefilter("ignore")  # such as a damaged camera mark in a sound picture
         # Pictures large enough to exhaust the memory count as unreadable.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         pictures = pool.map(partial(decode_file, image_size=image_size), files)
-        yield from zip(names, pictures, strict=True)
+        try:
+            yield from zip(names, pictures, strict=True)
+        finally:  # whoever stops reading early does not wait for the rest
+            pool.shutdown(cancel_futures=True)

@@ -29,10 +29,10 @@ def read_entry(entry: Path) -> tuple[np.ndarray, list[str]] | None:
             checksum = _checksum(iter(lambda: file.read(_CHUNK), b""))
         if checksum != about["crc32"]:
             return None
-        images = np.memmap(entry / _PIXELS, np.uint8, mode="r", shape=tuple(about["shape"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        pixels = np.memmap(entry / _PIXELS, np.uint8, mode="r")
+        return pixels.reshape(about["shape"]), list(about["unreadable"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
-    return images, about["unreadable"]
 
 
 def write_entry(entry: Path, pictures: Pictures) -> None:

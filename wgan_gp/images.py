@@ -66,9 +66,12 @@ def load_images(
 def _open(source: str | Path, data_dir: str | Path | None) -> Source:
     if source == "synthetic":
         return _synthetic_source()
-    if source == "tf_flowers":
-        return open_tf_flowers(Path(data_dir).expanduser() if data_dir else None)
-    return open_folder(Path(source).expanduser())
+    try:
+        if source == "tf_flowers":
+            return open_tf_flowers(Path(data_dir).expanduser() if data_dir else None)
+        return open_folder(Path(source).expanduser())
+    except (OSError, RuntimeError) as error:  # an impossible name, or a user who does not exist
+        raise InputError(f"'{data_dir or source}' cannot be read: {error}") from error
 
 
 def _synthetic_source() -> Source:
@@ -77,7 +80,8 @@ def _synthetic_source() -> Source:
             yield f"flower {number}", synthetic.draw_picture(image_size, 0, number)
 
     drawing_code = Path(synthetic.__file__).read_bytes()
-    return Source("synthetic", SYNTHETIC_COUNT, hashlib.sha256(drawing_code).hexdigest(), read)
+    fingerprint = f"{SYNTHETIC_COUNT} {hashlib.sha256(drawing_code).hexdigest()}"
+    return Source("synthetic", SYNTHETIC_COUNT, fingerprint, read)
 
 
 def _cache_entry(source: Source, image_size: int, cache_dir: str | Path | None) -> Path:
@@ -88,7 +92,7 @@ def _cache_entry(source: Source, image_size: int, cache_dir: str | Path | None) 
 
 def _decode(source: Source, image_size: int, entry: Path) -> None:
     """Decode the whole source into the cache, with progress."""
-    pictures = tqdm(
+    progress = tqdm(
         source.read(image_size),
         desc=f"Reading images ({source.name}, {image_size}x{image_size})",
         total=source.count,
@@ -97,9 +101,10 @@ def _decode(source: Source, image_size: int, entry: Path) -> None:
         dynamic_ncols=True,
     )
     try:
-        write_entry(entry, pictures)
+        with progress as pictures:
+            write_entry(entry, pictures)
     except OSError as error:
         raise InputError(
-            f"the image cache '{entry.parent}' cannot be written ({error.strerror}): "
+            f"the image cache '{entry.parent}' cannot be written ({error.strerror or error}): "
             f"free some space, or choose another place with --cache-dir"
         ) from error

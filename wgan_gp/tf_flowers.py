@@ -1,6 +1,7 @@
 """The TensorFlow team's Flowers photographs (`tf_flowers`), read through TensorFlow Datasets."""
 
 import contextlib
+import http.client
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -33,7 +34,8 @@ def open_tf_flowers(data_dir: Path | None = None) -> Source:
         raise InputError(f"there is no folder '{data_dir}': --data-dir takes an existing one")
     with _quiet_absl():
         builder = tfds.builder("tf_flowers", data_dir=data_dir)
-    if not builder.is_prepared():
+        is_prepared = builder.is_prepared()
+    if not is_prepared:
         _download(builder)
     folder = Path(builder.data_path)
     return Source(
@@ -62,7 +64,10 @@ def _download(builder) -> None:
             f"tf_flowers is not prepared in '{builder.data_dir_root}' and its download is out of "
             f"reach: use --data synthetic, a folder of images, or --data-dir with a prepared copy"
         )
-    builder.download_and_prepare()
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # whatever a server or a network can do
+        raise InputError(f"the download of tf_flowers failed: {error}") from error
 
 
 def _is_reachable(url: str) -> bool:
@@ -74,7 +79,7 @@ def _is_reachable(url: str) -> bool:
         try:
             with urllib.request.urlopen(request, timeout=_PROBE_SECONDS) as reply:
                 answers.append(reply.status)
-        except OSError:
+        except (OSError, http.client.HTTPException):
             pass
 
     thread = threading.Thread(target=ask, daemon=True)
