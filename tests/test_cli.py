@@ -98,11 +98,15 @@ def test_a_run_leaves_its_results(finished):
         "history.csv",
         "progress.png",
         "reals.png",
+        "run.json",
         "samples.png",
         "training.gif",
     }
     config = Config.from_json((run / "config.json").read_text())
     assert (config.seed, config.iterations, config.critic_activation) == (7, 3, "linear")
+    facts = json.loads((run / "run.json").read_text())
+    assert (facts["preset"], facts["images"]) == ("quick", 20)
+    assert facts["data"].endswith("my pictures0")
     assert keras.saving.load_model(run / "generator.keras").output_shape == (None, 32, 32, 3)
 
 
@@ -241,6 +245,7 @@ def test_a_run_never_overwrites_another(wgan_gp, finished, pictures):
         (["train", "--image-size", "48"], "image_size must be one of 32, 64, 128, 256, not 48"),
         (["train", "--seed=-1"], "seed must be from 0 to"),
         (["train", "--data", "tf_flowers", "--data-dir", "nowhere"], "no folder 'nowhere'"),
+        (["train", "--data-dir", "empty"], "--data-dir goes with --data tf_flowers"),
         (["generate", "--run-dir", "nowhere"], "there is no run folder 'nowhere'"),
         (["generate", "--run-dir", "empty"], "holds no generator.keras: has its training"),
         (["generate", "--run-dir", "damaged"], "generator.keras' is damaged"),
@@ -257,9 +262,18 @@ def test_a_mistake_gets_one_sentence_and_makes_nothing(wgan_gp, arguments, said)
     assert not (wgan_gp.folder / "runs").exists()
 
 
-def test_more_images_than_none_are_asked_for(wgan_gp, finished):
-    said = wgan_gp.mistake("generate", "--run-dir", finished[0], "--count", "0")
-    assert "count must be at least 1, not 0" in said
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--count", "0", "count must be at least 1, not 0"),
+        ("--seed", str(2**63), "seed must be from 0 to"),
+        ("--output", "flowers.jpg", "takes a FILE.png or a folder, not 'flowers.jpg'"),
+        ("--output", "file/below.png", "'file/below.png' cannot be written"),
+    ],
+)
+def test_what_generate_cannot_do_is_explained(wgan_gp, finished, option, value, said):
+    (wgan_gp.folder / "file").write_text("")
+    assert said in wgan_gp.mistake("generate", "--run-dir", finished[0], option, value)
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,7 @@ def test_settings_cannot_be_changed():
         ("seed", -1),
         ("seed", 2**63),
         ("seed", None),
+        ("seed", 10**400),
     ],
 )
 def test_a_value_out_of_range_is_named(name, value):

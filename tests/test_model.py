@@ -162,6 +162,29 @@ def test_a_saved_model_trains_on_as_if_it_had_never_been_saved(tmp_path, tiny_co
     assert weights_equal(model, fit(tiny_config, tiny_images, steps=6))
 
 
+def test_an_uncompiled_model_can_be_saved(tmp_path, tiny_config):
+    model = WGANGP(build_generator(tiny_config), build_critic(tiny_config), seed=4)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert weights_equal(model, loaded)
+    assert int(loaded.seed.numpy()) == 4
+
+
+def test_the_random_state_is_part_of_the_weights(tmp_path, tiny_config, tiny_images):
+    model = fit(tiny_config, tiny_images, steps=2)
+    model.save_weights(tmp_path / "model.weights.h5")
+    other = build_model(dataclasses.replace(tiny_config, seed=99))
+    other.load_weights(tmp_path / "model.weights.h5")
+    for one in (model, other):
+        fit_more(one, tiny_config, tiny_images, steps=2)
+    assert weights_equal(model, other)
+
+
+def test_the_largest_seed_is_kept_exactly(tiny_config):
+    networks = build_generator(tiny_config), build_critic(tiny_config)
+    assert WGANGP(*networks, seed=2**63 - 1).get_config()["seed"] == 2**63 - 1
+
+
 def network(input_shape, output_shape) -> keras.Model:
     layers = [keras.layers.Flatten(), keras.layers.Dense(int(np.prod(output_shape)))]
     return keras.Sequential([keras.Input(input_shape), *layers, keras.layers.Reshape(output_shape)])

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from wgan_gp import image_grid
-from wgan_gp.pictures import save_film, save_png
+from wgan_gp.pictures import save_film, save_png, save_pngs
 
 
 def numbered(count: int) -> np.ndarray:
@@ -46,6 +46,15 @@ def test_a_png_file_keeps_the_pixels(tmp_path):
     grid = image_grid(numbered(4))
     save_png(grid, tmp_path / "grid.png")
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "grid.png")), grid)
+
+
+def test_pictures_replace_those_of_before(tmp_path):
+    for count in (3, 2):
+        save_pngs(numbered(count), tmp_path / "new")
+    assert [path.name for path in sorted((tmp_path / "new").iterdir())] == [
+        "00000.png",
+        "00001.png",
+    ]
 
 
 def test_a_film_shows_the_frames_in_order_and_repeats(tmp_path):

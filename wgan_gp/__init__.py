@@ -12,6 +12,7 @@ _MODULES = {
     "WGANGP": "model",
     "build_critic": "networks",
     "build_generator": "networks",
+    "build_model": "training",
     "generate_images": "sampling",
     "gradient_penalty": "objective",
     "image_grid": "pictures",

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import dataclasses
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -135,6 +136,8 @@ def _train(command: Train) -> None:
     )
     check_images(images, config)  # before a folder is made for a run that cannot be
     folder = _run_folder(command)
+    facts = {"preset": command.preset, "data": data.data, "images": len(images)}
+    folder.facts.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     print(
         f"Training on {len(images):,} images of {config.image_size}x{config.image_size} for "
         f"{config.iterations:,} generator iterations on the {_device()}; results: {folder.path}\n"
@@ -181,23 +184,26 @@ def _run_folder(command: Train) -> RunFolder:
 
 def _generate(command: Generate) -> None:
     _load_tensorflow()
-    from wgan_gp.pictures import image_grid, save_png
+    from wgan_gp.pictures import image_grid, save_png, save_pngs
     from wgan_gp.sampling import generate_images, load_generator
 
-    generator = load_generator(command.run_dir)
     output = command.output
     is_one_file = output.suffix.lower() == ".png"
+    if output.suffix and not is_one_file:
+        raise InputError(f"--output takes a FILE.png or a folder, not '{output}'")
+    generator = load_generator(command.run_dir)
     is_taken = output.exists() if is_one_file else output.is_dir() and any(output.iterdir())
     if is_taken and not command.overwrite:
         raise InputError(f"'{output}' exists already: choose another --output or add --overwrite")
     images = generate_images(generator, command.count, command.seed)
-    if is_one_file:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        save_png(image_grid(images), output)
-    else:
-        output.mkdir(parents=True, exist_ok=True)
-        for number, image in enumerate(images):
-            save_png(image, output / f"{number:05d}.png")
+    try:
+        if is_one_file:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            save_png(image_grid(images), output)
+        else:
+            save_pngs(images, output)
+    except OSError as error:
+        raise InputError(f"'{output}' cannot be written: {error.strerror or error}") from error
     print(f"{command.count} images: {output}")
 
 

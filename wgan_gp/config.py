@@ -123,8 +123,9 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
         if value not in choices:
             raise InputError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
         return value
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or (kind is int and value != int(value)):
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    is_fraction = isinstance(value, float) and math.isfinite(value)
+    if not (is_whole or (is_fraction and (kind is float or value.is_integer()))):
         word = "a whole number" if kind is int else "a number"
         raise InputError(f"{name} must be {word}, not {value!r}")
     is_in_range, expected = _RANGES[name]

@@ -33,7 +33,7 @@ def make_dataset(images: np.ndarray, config: Config, start_iteration: int = 0) -
         chosen = _image_numbers(iteration, len(images), config)  # (batch, n_critic)
         batch = tf.numpy_function(images.__getitem__, [chosen], tf.uint8, stateful=False)
         batch = tf.ensure_shape(batch, (config.batch_size, config.n_critic, *images.shape[1:]))
-        return tf.cast(_flip_half(batch, iteration, config.seed), tf.float32) / 127.5 - 1.0
+        return tf.cast(_flip_at_random(batch, iteration, config.seed), tf.float32) / 127.5 - 1.0
 
     iterations = tf.data.Dataset.range(start_iteration, np.iinfo(np.int64).max)
     return iterations.map(load, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
@@ -57,8 +57,8 @@ def _image_numbers(iteration: tf.Tensor, count: int, config: Config) -> tf.Tenso
     return tf.stack(columns, axis=1)
 
 
-def _flip_half(batch: tf.Tensor, iteration: tf.Tensor, seed: int) -> tf.Tensor:
-    """`batch`, `(batch, n_critic, height, width, 3)`, with half of its images mirrored."""
+def _flip_at_random(batch: tf.Tensor, iteration: tf.Tensor, seed: int) -> tf.Tensor:
+    """`batch`, `(batch, n_critic, height, width, 3)`, each image mirrored or not."""
     is_flipped = tf.random.stateless_uniform(
         [*batch.shape[:2], 1, 1, 1], stream_seed(seed, FLIPS, iteration), alg="philox"
     )

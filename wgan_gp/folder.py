@@ -12,6 +12,8 @@ from wgan_gp.decoding import SUFFIXES, decode_file
 from wgan_gp.errors import InputError
 from wgan_gp.source import Pictures, Source, file_fingerprint
 
+_AT_ONCE = 512  # files handed to the decoding threads; all of them would fill the memory
+
 
 def open_folder(folder: Path) -> Source:
     """The pictures below `folder`: JPEG, PNG, BMP, GIF and WebP files, sorted by path.
@@ -51,13 +53,17 @@ def _find_pictures(folder: Path) -> list[Path]:
 
 
 def _read(folder: Path, files: list[Path], image_size: int) -> Pictures:
-    names = (str(file.relative_to(folder)) for file in files)
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
         warnings.simplefilter("ignore")  # such as a damaged camera mark in a sound picture
         # Pictures large enough to exhaust the memory count as unreadable.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        pictures = pool.map(partial(decode_file, image_size=image_size), files)
         try:
-            yield from zip(names, pictures, strict=True)
+            for start in range(0, len(files), _AT_ONCE):
+                some = files[start : start + _AT_ONCE]
+                yield from zip(
+                    (str(file.relative_to(folder)) for file in some),
+                    pool.map(partial(decode_file, image_size=image_size), some),
+                    strict=True,
+                )
         finally:  # whoever stops reading early does not wait for the rest
             pool.shutdown(cancel_futures=True)

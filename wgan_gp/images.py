@@ -42,8 +42,8 @@ def load_images(
         cache_dir: where decoded images are kept; by default the user's cache folder.
 
     Raises:
-        InputError: there is no such source, it has no readable image, or the cache cannot be
-            written.
+        InputError: there is no such source, it takes no `data_dir`, it has no readable image, or
+            the cache cannot be written.
     """
     opened = _open(source, data_dir)
     entry = _cache_entry(opened, image_size, cache_dir)
@@ -64,6 +64,8 @@ def load_images(
 
 
 def _open(source: str | Path, data_dir: str | Path | None) -> Source:
+    if data_dir and source != "tf_flowers":
+        raise InputError(f"--data-dir goes with --data tf_flowers, not with '{source}'")
     if source == "synthetic":
         return _synthetic_source()
     try:

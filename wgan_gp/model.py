@@ -2,7 +2,7 @@
 
 model = WGANGP(build_generator(config), build_critic(config))
 model.compile(keras.optimizers.Adam(...), keras.optimizers.Adam(...))
-model.fit(make_dataset(images, config), epochs=..., steps_per_epoch=...)
+model.fit(make_dataset(images, config), epochs=..., steps_per_epoch=..., shuffle=False)
 """
 
 from functools import partial
@@ -30,8 +30,7 @@ class WGANGP(keras.Model):
         critic: those images -> one score each, `(n, 1)`.
         n_critic: critic updates per generator iteration.
         gradient_penalty_weight: lambda.
-        seed: decides the latents and epsilons of training. With the iteration count, which is a
-            weight of the model, it is the whole random state.
+        seed: decides the latents and epsilons of training.
 
     Raises:
         InputError: the shapes of the networks do not agree.
@@ -47,14 +46,20 @@ class WGANGP(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if keras.backend.backend() != "tensorflow":
+            raise InputError("WGANGP needs TensorFlow: set KERAS_BACKEND=tensorflow before Keras")
         _check_shapes(generator, critic)
         self.generator = generator
         self.critic = critic
         self.n_critic = n_critic
         self.gradient_penalty_weight = gradient_penalty_weight
-        self.seed = seed
         self.latent_dim = generator.input_shape[-1]
-        # Generator iterations done: saved with the weights, so that training can go on from it.
+        # The whole random state, saved with the weights, so that training can go on from it: the
+        # seed, and the number of generator iterations done.
+        self.seed = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="seed"
+        )
+        self.seed.assign(np.int64(seed))
         self.iteration = self.add_weight(
             shape=(), dtype="int64", initializer="zeros", trainable=False, name="iteration"
         )
@@ -78,6 +83,7 @@ class WGANGP(keras.Model):
     ) -> None:
         """Take the two optimizers; the other arguments are those of `keras.Model.compile`."""
         super().compile(optimizer=None, **kwargs)
+        self._compile_options = kwargs
         self.critic_optimizer = keras.optimizers.get(critic_optimizer)
         self.generator_optimizer = keras.optimizers.get(generator_optimizer)
         # Built here, so that a checkpoint always finds the variables it is to restore.
@@ -172,7 +178,7 @@ class WGANGP(keras.Model):
             "critic": keras.saving.serialize_keras_object(self.critic),
             "n_critic": self.n_critic,
             "gradient_penalty_weight": self.gradient_penalty_weight,
-            "seed": self.seed,
+            "seed": int(self.seed.numpy()),
             "name": self.name,
         }
 
@@ -184,8 +190,11 @@ class WGANGP(keras.Model):
         }
         return cls(**{**config, **networks})
 
-    def get_compile_config(self) -> dict[str, Any]:
+    def get_compile_config(self) -> dict[str, Any] | None:
+        if not self.compiled:
+            return None
         return {
+            **self._compile_options,
             "critic_optimizer": keras.saving.serialize_keras_object(self.critic_optimizer),
             "generator_optimizer": keras.saving.serialize_keras_object(self.generator_optimizer),
         }

@@ -93,7 +93,7 @@ def _figure_png(grid: np.ndarray, curve: np.ndarray, title: str) -> bytes:
     _draw_curve(scores, curve[:, 0], curve[:, 1], "#0072B2", "critic loss with penalty")
     scores.set(xlabel="Generator iteration", ylabel="Loss", ylim=_bulk(curve[:, 1:]))
     scores.grid(alpha=0.3)
-    scores.legend()
+    scores.legend(title="running mean (faint: each iteration)")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
@@ -102,7 +102,7 @@ def _figure_png(grid: np.ndarray, curve: np.ndarray, title: str) -> bytes:
 def _draw_curve(
     axes: Axes, iterations: np.ndarray, losses: np.ndarray, colour: str, label: str
 ) -> None:
-    """The losses of all iterations, faint, and their running mean over a fiftieth of the run."""
+    """The losses of all iterations, faint, and their running mean over a fiftieth of them."""
     axes.plot(iterations, losses, color=colour, alpha=0.25, linewidth=0.8)
     window = max(1, len(losses) // 50)
     means = np.convolve(losses, np.ones(window) / window, mode="valid")

@@ -36,6 +36,15 @@ def save_png(picture: np.ndarray, path: Path) -> None:
     Image.fromarray(picture).save(path, format="PNG")
 
 
+def save_pngs(images: np.ndarray, folder: Path) -> None:
+    """Write `images` as 00000.png, 00001.png, ... in `folder`, in place of any files so named."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("[0-9]" * 5 + ".png"):
+        old.unlink()
+    for number, image in enumerate(images):
+        save_png(image, folder / f"{number:05d}.png")
+
+
 def save_film(frames: Iterable[Path], path: Path, seconds_per_frame: float = 0.15) -> None:
     """Write the pictures in `frames` as an animated GIF that repeats, resting on the last one."""
     first, *rest = (Image.open(frame).convert("RGB") for frame in frames)

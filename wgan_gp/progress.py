@@ -25,13 +25,15 @@ class ProgressBar(keras.callbacks.Callback):
         self.iterations = iterations
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        is_live = sys.stdout.isatty() or "ipykernel" in sys.modules
         self._bar = keras.utils.Progbar(
             self.iterations,
             width=8,
-            interval=_TERMINAL_INTERVAL if sys.stdout.isatty() else _LOG_FILE_INTERVAL,
+            interval=_TERMINAL_INTERVAL if is_live else _LOG_FILE_INTERVAL,
             stateful_metrics=list(_SHOWN.values()),
             unit_name="iteration",
         )
+        self._bar._dynamic_display = is_live  # Keras takes every POSIX output for a terminal
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         iteration = int(self.model.iteration.numpy())

@@ -12,10 +12,10 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = path / "config.json"
+        self.facts = path / "run.json"  # which preset, and what it was trained on
         self.history = path / "history.csv"
         self.grids = path / "grids"
         self.reals = path / "reals.png"
-        self.progress = path / "progress.png"
         self.film = path / "training.gif"
         self.samples = path / "samples.png"
         self.generator = path / "generator.keras"
@@ -40,11 +40,15 @@ class RunFolder:
     @classmethod
     def create_numbered(cls, root: Path, label: str) -> "RunFolder":
         """A new folder below `root` called `0001-label`, one number after the highest there."""
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"no run folder can be made in '{root}': {error.strerror}") from error
         while True:
-            numbers = (re.match(r"\d+", path.name) for path in _children(root))
+            numbers = (re.match(r"\d+", path.name) for path in root.iterdir())
             number = max((int(found[0]) for found in numbers if found), default=0) + 1
             try:
-                (root / f"{number:04d}-{label}").mkdir(parents=True)
+                (root / f"{number:04d}-{label}").mkdir()
             except FileExistsError:  # another run took the number just now
                 continue
             except OSError as error:
@@ -52,7 +56,3 @@ class RunFolder:
                     f"no run folder can be made in '{root}': {error.strerror}"
                 ) from error
             return cls(root / f"{number:04d}-{label}")
-
-
-def _children(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wgan_gp.config import MAX_SEED
 from wgan_gp.errors import InputError
 from wgan_gp.random_streams import SAMPLES, draw_latents, stream_seed
 from wgan_gp.run_folder import RunFolder
@@ -37,10 +38,12 @@ def generate_images(generator: keras.Model, count: int, seed: int = 0) -> np.nda
     The same generator, count and seed give the same images.
 
     Raises:
-        InputError: `count` is less than 1.
+        InputError: `count` is less than 1, or `seed` not in 0..2^63-1.
     """
     if count < 1:
         raise InputError(f"count must be at least 1, not {count}")
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError(f"seed must be from 0 to {MAX_SEED}, not {seed}")
     latents = draw_latents(count, generator.input_shape[-1], stream_seed(seed, SAMPLES))
     return render(generator, latents)
 

@@ -16,7 +16,7 @@ from wgan_gp.errors import InputError
 from wgan_gp.source import Pictures, Source, file_fingerprint
 
 _URL = "http://download.tensorflow.org/example_images/flower_photos.tgz"
-_PROBE_SECONDS = 10
+_PROBE_SECONDS = 5
 
 
 def open_tf_flowers(data_dir: Path | None = None) -> Source:
