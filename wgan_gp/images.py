@@ -46,7 +46,7 @@ def load_images(
             the cache cannot be written.
     """
     opened = _open(source, data_dir)
-    entry = _cache_entry(opened, image_size, cache_dir)
+    entry = _cache_folder(cache_dir) / _key(opened, image_size)
     cached = read_entry(entry)
     if cached is None:
         _decode(opened, image_size, entry)
@@ -86,10 +86,19 @@ def _synthetic_source() -> Source:
     return Source("synthetic", SYNTHETIC_COUNT, fingerprint, read)
 
 
-def _cache_entry(source: Source, image_size: int, cache_dir: str | Path | None) -> Path:
-    folder = Path(cache_dir).expanduser() if cache_dir else platformdirs.user_cache_path("wgan_gp")
+def _cache_folder(cache_dir: str | Path | None) -> Path:
+    if cache_dir is None:
+        return platformdirs.user_cache_path("wgan_gp")
+    try:
+        return Path(cache_dir).expanduser()
+    except RuntimeError as error:  # a user who does not exist
+        raise InputError(f"the image cache '{cache_dir}' cannot be used: {error}") from error
+
+
+def _key(source: Source, image_size: int) -> str:
+    """The name of the source's cache entry: another one if the pixels would be others."""
     key = f"{_CACHE_FORMAT} {source.fingerprint} {image_size}"
-    return folder / hashlib.sha256(key.encode()).hexdigest()[:32]
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def _decode(source: Source, image_size: int, entry: Path) -> None:
