@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from wgan_gp.sampling import to_uint8
+from wgan_gp.whole_files import replacing
 
 
 def image_grid(images: np.ndarray) -> np.ndarray:
@@ -32,8 +33,9 @@ def image_grid(images: np.ndarray) -> np.ndarray:
 
 
 def save_png(picture: np.ndarray, path: Path) -> None:
-    """Write `picture`, uint8 `(height, width, 3)`, as a PNG file."""
-    Image.fromarray(picture).save(path, format="PNG")
+    """Write `picture`, uint8 `(height, width, 3)`, as a PNG file, whole or not at all."""
+    with replacing(path) as unfinished:
+        Image.fromarray(picture).save(unfinished, format="PNG")
 
 
 def save_pngs(images: np.ndarray, folder: Path) -> None:
@@ -42,7 +44,7 @@ def save_pngs(images: np.ndarray, folder: Path) -> None:
     for old in folder.glob("[0-9]" * 5 + ".png"):
         old.unlink()
     for number, image in enumerate(images):
-        save_png(image, folder / f"{number:05d}.png")
+        Image.fromarray(image).save(folder / f"{number:05d}.png")
 
 
 def save_film(frames: Iterable[Path], path: Path, seconds_per_frame: float = 0.15) -> None:
@@ -50,4 +52,7 @@ def save_film(frames: Iterable[Path], path: Path, seconds_per_frame: float = 0.1
     first, *rest = (Image.open(frame).convert("RGB") for frame in frames)
     duration = round(1000 * seconds_per_frame)
     durations = [duration] * len(rest) + [10 * duration]
-    first.save(path, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0)
+    with replacing(path) as unfinished:
+        first.save(
+            unfinished, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0
+        )
