@@ -17,7 +17,19 @@ class StopAtNaN(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         broken = [name for name, value in logs.items() if not math.isfinite(value)]
         if broken:
-            raise DivergedError(
-                f"training broke down at iteration {int(self.model.iteration.numpy())}: "
-                f"{', '.join(broken)} not finite. Try lower learning rates"
-            )
+            raise diverged(self.model, ", ".join(broken))
+
+
+def diverged(model: keras.Model, broken: str) -> DivergedError:
+    """The error that says when training broke down, by which values, and what to try."""
+    rates = [
+        f"{name}_learning_rate (here {float(optimizer.learning_rate):.2g})"
+        for name, optimizer in (
+            ("critic", model.critic_optimizer),
+            ("generator", model.generator_optimizer),
+        )
+    ]
+    return DivergedError(
+        f"training broke down at iteration {int(model.iteration.numpy())}: {broken} not finite. "
+        f"Try a new run with a lower {' and '.join(rates)}, or a larger batch_size"
+    )

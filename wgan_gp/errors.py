@@ -10,4 +10,16 @@ class InputError(ValueError):
 
 
 class DivergedError(RuntimeError):
-    """Training broke down: a loss is no longer a finite number."""
+    """Training broke down: a loss or a weight is no longer a finite number."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended training; its checkpoint is written.
+
+    Args:
+        signal: its number.
+    """
+
+    def __init__(self, signal: int, message: str) -> None:
+        super().__init__(message)
+        self.signal = signal

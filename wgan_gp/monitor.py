@@ -1,8 +1,8 @@
 """The monitor: how the generator is doing, drawn while it trains."""
 
 import io
-import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
 from wgan_gp.sampling import render
+from wgan_gp.stopwatch import Stopwatch
+from wgan_gp.whole_files import replacing
 
 _TILES = 25
 
@@ -46,12 +48,20 @@ class Monitor(keras.callbacks.Callback):
         self.last_iteration = last_iteration
         self.image_log = image_log
         self.curve: list[tuple[int, float, float]] = []  # iteration, critic loss, unregularised
+        self._stopwatch = Stopwatch()
         self._display = None
+
+    def get_state(self) -> dict[str, Any]:
+        return {"curve": self.curve, "seconds": self._stopwatch.seconds}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.curve = state["curve"]
+        self._stopwatch = Stopwatch(state["seconds"])
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         seed = stream_seed(self.seed, MONITOR)
         self.latents = draw_latents(_TILES, self.model.latent_dim, seed)
-        self._started = time.monotonic()
+        self._stopwatch.start()
         if self.folder:
             (self.folder / "grids").mkdir(parents=True, exist_ok=True)
         if _in_notebook():
@@ -60,6 +70,7 @@ class Monitor(keras.callbacks.Callback):
             self._display = display("The monitor follows here.", display_id=True)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._stopwatch.tick()
         iteration = int(self.model.iteration.numpy())
         self.curve.append((iteration, *self.model.latest_critic_losses.numpy().tolist()))
         if iteration in (1, self.last_iteration) or iteration % self.every == 0:
@@ -67,7 +78,7 @@ class Monitor(keras.callbacks.Callback):
 
     def _draw(self, iteration: int) -> None:
         grid = image_grid(render(self.model.generator, self.latents))
-        title = f"Iteration: {iteration}, Elapsed: {_clock(time.monotonic() - self._started)}"
+        title = f"Iteration: {iteration}, Elapsed: {_clock(self._stopwatch.seconds)}"
         figure = _figure_png(grid, np.array(self.curve), title)
         if self._display:
             from IPython.display import Image as DisplayedImage
@@ -75,7 +86,8 @@ class Monitor(keras.callbacks.Callback):
             self._display.update(DisplayedImage(data=figure))
         if self.folder:
             save_png(grid, self.folder / "grids" / f"iteration-{iteration:06d}.png")
-            (self.folder / "progress.png").write_bytes(figure)
+            with replacing(self.folder / "progress.png") as unfinished:
+                unfinished.write_bytes(figure)
         if self.image_log:
             with self.image_log.as_default():
                 tf.summary.image("grid", grid[None], step=iteration)

@@ -1,6 +1,7 @@
 """A progress bar over the whole run."""
 
 import sys
+from typing import Any
 
 import keras
 
@@ -23,10 +24,14 @@ class ProgressBar(keras.callbacks.Callback):
     def __init__(self, iterations: int) -> None:
         super().__init__()
         self.iterations = iterations
+        self._bar: _Bar | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        if self._bar:  # a second `fit` of the same run
+            return
         is_live = sys.stdout.isatty() or "ipykernel" in sys.modules
-        self._bar = keras.utils.Progbar(
+        self._bar = _Bar(
+            int(self.model.iteration.numpy()),
             self.iterations,
             width=8,
             interval=_TERMINAL_INTERVAL if is_live else _LOG_FILE_INTERVAL,
@@ -38,3 +43,14 @@ class ProgressBar(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         iteration = int(self.model.iteration.numpy())
         self._bar.update(iteration, [(_SHOWN[k], logs[k]) for k in _SHOWN])
+
+
+class _Bar(keras.utils.Progbar):
+    """A bar that may start midway: what was `done` before took no time."""
+
+    def __init__(self, done: int, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._done = done
+
+    def _estimate_step_duration(self, current: int, now: float) -> float:
+        return super()._estimate_step_duration(current - self._done, now)
