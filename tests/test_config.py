@@ -22,6 +22,7 @@ MATLAB = {
     "iterations": 10_000,
     "monitor_every": 20,
     "seed": 0,
+    "deterministic": False,
 }
 
 
@@ -83,6 +84,7 @@ def test_settings_cannot_be_changed():
         ("seed", 2**63),
         ("seed", None),
         ("seed", 10**400),
+        ("deterministic", 1),
     ],
 )
 def test_a_value_out_of_range_is_named(name, value):

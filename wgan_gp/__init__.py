@@ -7,8 +7,11 @@ TensorFlow.
 from importlib import import_module
 
 _MODULES = {
+    "Checkpoint": "checkpoint",
     "Config": "config",
+    "HistoryFile": "history_file",
     "InputError": "errors",
+    "Monitor": "monitor",
     "WGANGP": "model",
     "build_critic": "networks",
     "build_generator": "networks",

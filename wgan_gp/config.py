@@ -43,6 +43,7 @@ class Config:
     iterations: int = 10_000  # generator iterations in the whole run
     monitor_every: int = 20  # generator iterations between two monitor pictures
     seed: int = 0  # decides everything random in a run
+    deterministic: bool = False  # TensorFlow's deterministic operations: the same bits on any run
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -118,6 +119,10 @@ _RANGES = {
 
 def _checked(name: str, kind: Any, value: Any) -> Any:
     """`value` as the field's type, or an InputError that names the field."""
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise InputError(f"{name} must be true or false, not {value!r}")
+        return value
     if kind not in (int, float):
         choices = get_args(kind)
         if value not in choices:

@@ -1,9 +1,17 @@
 """The folder that holds all that a run makes."""
 
+import contextlib
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import filelock
+
+from wgan_gp.config import Config
 from wgan_gp.errors import InputError
+from wgan_gp.whole_files import replacing
 
 
 class RunFolder:
@@ -13,6 +21,7 @@ class RunFolder:
         self.path = path
         self.config = path / "config.json"
         self.facts = path / "run.json"  # which preset, and what it was trained on
+        self.checkpoints = path / "checkpoints"
         self.history = path / "history.csv"
         self.grids = path / "grids"
         self.reals = path / "reals.png"
@@ -20,6 +29,7 @@ class RunFolder:
         self.samples = path / "samples.png"
         self.generator = path / "generator.keras"
         self.tensorboard = path / "tensorboard"
+        self._lock = path / ".lock"
 
     @classmethod
     def create(cls, path: Path) -> "RunFolder":
@@ -30,11 +40,27 @@ class RunFolder:
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
-            is_taken = any(path.iterdir())
+            # A run that was stopped before it had begun leaves the first two files.
+            begun = (cls(path)._lock, cls(path).facts)
+            is_taken = any(file not in begun for file in path.iterdir())
         except OSError as error:
             raise InputError(f"no run folder can be made at '{path}': {error.strerror}") from error
         if is_taken:
-            raise InputError(f"'{path}' already holds files: choose another --run-dir")
+            raise InputError(
+                f"'{path}' already holds files: choose another --run-dir, or go on with the run in "
+                f"it with --resume"
+            )
+        return cls(path)
+
+    @classmethod
+    def find(cls, path: Path) -> "RunFolder":
+        """The folder of the run at `path`.
+
+        Raises:
+            InputError: there is none.
+        """
+        if not path.is_dir():
+            raise InputError(f"there is no run folder '{path}'")
         return cls(path)
 
     @classmethod
@@ -56,3 +82,54 @@ class RunFolder:
                     f"no run folder can be made in '{root}': {error.strerror}"
                 ) from error
             return cls(root / f"{number:04d}-{label}")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out. However this one ends, the lock ends with it.
+
+        Raises:
+            InputError: another process is in, or the folder cannot be written to.
+        """
+        try:
+            with filelock.FileLock(self._lock, timeout=0):
+                yield
+        except filelock.Timeout as error:
+            raise InputError(f"another process is training in '{self.path}'") from error
+
+    def write_settings(self, config: Config) -> None:
+        with replacing(self.config) as unfinished:
+            unfinished.write_text(config.to_json(), encoding="utf-8")
+
+    def write_facts(self, facts: dict[str, Any]) -> None:
+        with replacing(self.facts) as unfinished:
+            unfinished.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+    def read(self) -> tuple[Config, dict[str, Any]]:
+        """The run's settings and facts.
+
+        Raises:
+            InputError: they are missing or damaged.
+        """
+        for file in (self.config, self.facts):
+            if not file.is_file():
+                raise InputError(
+                    f"'{self.path}' holds no run to go on with: no {file.name} in it; without "
+                    f"--resume a new one starts"
+                )
+        try:
+            config = Config.from_json(self.config.read_text(encoding="utf-8"))
+            facts = json.loads(self.facts.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"the settings in '{self.path}' cannot be read: {error}") from error
+        return config, facts
+
+    def tiles(self) -> dict[int, Path]:
+        """The monitor's tiles by iteration, in order."""
+        tiles = {int(path.stem.split("-")[1]): path for path in self.grids.glob("iteration-*.png")}
+        return dict(sorted(tiles.items()))
+
+    def remove_tiles_after(self, iteration: int) -> None:
+        """Take the monitor's tiles back to where they were after `iteration`."""
+        for number, path in self.tiles().items():
+            if number > iteration:
+                path.unlink()

@@ -21,9 +21,7 @@ def load_generator(run_dir: Path) -> keras.Model:
     Raises:
         InputError: there is no such run, or its generator is missing or damaged.
     """
-    file = RunFolder(run_dir).generator
-    if not run_dir.is_dir():
-        raise InputError(f"there is no run folder '{run_dir}'")
+    file = RunFolder.find(run_dir).generator
     if not file.is_file():
         raise InputError(f"'{run_dir}' holds no {file.name}: has its training finished?")
     try:

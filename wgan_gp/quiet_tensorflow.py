@@ -1,0 +1,33 @@
+"""TensorFlow without the notes that it prints while it starts."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow and find the devices, quietly.
+
+    Whoever has set its log level has asked to read the notes.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    is_quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _silent_stderr() if is_quiet else contextlib.nullcontext():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Discards what native code writes to the process's standard error."""
+    stderr = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
