@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from shell import Shell
 
 from wgan_gp.config import Config
 
@@ -41,4 +43,29 @@ def flower_photographs() -> Path:
     folder = Path(__file__).parents[2] / "shared" / "flowers"
     if not folder.is_dir():
         pytest.skip("no folder of flower photographs beside the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory) -> dict[str, str]:
+    """What a process is started with: as a user has it, with an image cache of its own."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("TF_CPP_MIN_LOG_LEVEL",)}
+    return {**kept, "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")), "COLUMNS": "80"}
+
+
+@pytest.fixture
+def wgan_gp(tmp_path, environment) -> Shell:
+    """The program, to be run in an empty folder."""
+    return Shell(tmp_path, environment)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Path:
+    """20 pictures, and a broken one."""
+    folder = tmp_path_factory.mktemp("my pictures")
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        pixels = rng.integers(0, 256, (40, 30, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:02d}.png")
+    (folder / "broken.jpg").write_text("not a picture")
     return folder

@@ -1,7 +1,6 @@
 """The command line, run as a user runs it: in a process of its own."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -11,72 +10,10 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from shell import TINY, Shell, errors
 
 from wgan_gp import Config
 from wgan_gp.cli import main
-
-# A run of seconds: 20 small pictures, 3 iterations.
-TINY = [
-    "--image-size=32", "--base-filters=2", "--batch-size=4", "--n-critic=2", "--iterations=3",
-    "--monitor-every=2",
-]  # fmt: skip
-
-
-class Shell:
-    """A folder to run `wgan-gp` in, with an image cache of its own."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder = folder
-        self.environment = environment
-
-    def __call__(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess:
-        result = subprocess.run(
-            [sys.executable, "-m", "wgan_gp", *map(str, arguments)],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert result.returncode == status, result.stdout + result.stderr
-        assert "Traceback" not in result.stderr
-        return result
-
-    def mistake(self, *arguments: str) -> str:
-        """The one line that a user's mistake is answered with."""
-        lines = errors(self(*arguments, status=2))
-        assert len(lines) == 1
-        assert lines[0].startswith("wgan-gp: ")
-        return lines[0]
-
-
-def errors(result: subprocess.CompletedProcess) -> list[str]:
-    """The lines on standard error, without the progress of reading images."""
-    return [x for x in result.stderr.splitlines() if x and not x.startswith("Reading images")]
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k not in ("TF_CPP_MIN_LOG_LEVEL",)}
-    return {**kept, "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")), "COLUMNS": "80"}
-
-
-@pytest.fixture
-def wgan_gp(tmp_path, environment) -> Shell:
-    return Shell(tmp_path, environment)
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    """20 pictures, one of them broken."""
-    folder = tmp_path_factory.mktemp("my pictures")
-    rng = np.random.default_rng(0)
-    for number in range(20):
-        pixels = rng.integers(0, 256, (40, 30, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{number:02d}.png")
-    (folder / "broken.jpg").write_text("not a picture")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -138,14 +75,7 @@ def test_training_without_arguments_is_quick_on_synthetic(wgan_gp):
     settings = Config.preset("quick").to_json()
     assert settings in plan
     # The bare command is the same, at full length: its first lines are enough.
-    with subprocess.Popen(
-        [sys.executable, "-m", "wgan_gp"],
-        cwd=wgan_gp.folder,
-        env=wgan_gp.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
+    with wgan_gp.start(stderr=subprocess.DEVNULL) as process:
         first = process.stdout.readline()
         process.kill()
     assert first.startswith("Training on 4,096 images of")
@@ -168,6 +98,26 @@ def test_help_states_the_presets_defaults(wgan_gp, preset, rate):
     assert f"--critic-learning-rate FLOAT Adam's step size for the critic (default: {rate})" in text
     for name in json.loads(Config().to_json()):
         assert re.search(rf"--{name.replace('_', '-')}\b", text)
+
+
+WITHOUT_THE_PACKAGE = """
+import sys
+sys.modules["wgan_gp"] = None  # every import of it fails
+import keras
+images = keras.saving.load_model(sys.argv[1])(keras.random.normal((2, 100))).numpy()
+print(images.shape, -1 <= images.min() < images.max() <= 1)
+"""
+
+
+def test_the_generator_loads_with_keras_alone(finished, environment):
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_PACKAGE, finished[0] / "generator.keras"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == "(2, 32, 32, 3) True\n"
 
 
 def test_the_same_seed_and_another_in_whole_runs(wgan_gp, finished, pictures):

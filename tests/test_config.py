@@ -1,10 +1,15 @@
 """Settings: the presets' numbers, and mistakes told clearly."""
 
 import dataclasses
+import json
+import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wgan_gp import Config, InputError
+from wgan_gp.config import IMAGE_SIZES, MAX_SEED
 
 MATLAB = {
     "image_size": 64,
@@ -113,3 +118,58 @@ def test_an_unknown_preset_is_named():
 
 def test_errors_are_value_errors():
     assert issubclass(InputError, ValueError)
+
+
+# Properties
+
+counts = st.integers(1, 10**9)
+rates = st.floats(0, 1e6, exclude_min=True)
+decays = st.floats(0, 1, exclude_max=True)
+configs = st.builds(
+    Config,
+    image_size=st.sampled_from(IMAGE_SIZES),
+    latent_dim=counts,
+    base_filters=counts,
+    critic_activation=st.sampled_from(["sigmoid", "linear"]),
+    batch_size=counts,
+    n_critic=counts,
+    gradient_penalty_weight=st.floats(0, 1e6),
+    critic_learning_rate=rates,
+    generator_learning_rate=rates,
+    beta_1=decays,
+    beta_2=decays,
+    adam_epsilon=rates,
+    iterations=counts,
+    monitor_every=counts,
+    seed=st.integers(0, MAX_SEED),
+    deterministic=st.booleans(),
+)
+names = st.sampled_from([field.name for field in dataclasses.fields(Config)])
+values = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.none())
+
+
+@given(configs)
+def test_every_config_survives_json(config):
+    assert Config.from_json(config.to_json()) == config
+
+
+@given(names, values)
+def test_any_value_is_taken_as_it_is_or_refused_by_name(name, value):
+    try:
+        config = dataclasses.replace(Config(), **{name: value})
+    except InputError as error:
+        assert str(error).startswith(f"{name} must be ")
+        return
+    taken = getattr(config, name)
+    assert taken == value
+    assert type(taken) is type(getattr(Config(), name))
+    assert not isinstance(taken, float) or math.isfinite(taken)
+
+
+@given(st.text() | st.dictionaries(names | st.text(), values).map(json.dumps))
+def test_any_text_is_a_config_or_refused(text):
+    try:
+        config = Config.from_json(text)
+    except InputError:
+        return
+    assert Config.from_json(config.to_json()) == config

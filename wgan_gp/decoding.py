@@ -1,5 +1,7 @@
 """From a picture of any kind to a square of RGB pixels."""
 
+import contextlib
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -7,32 +9,41 @@ from PIL import Image, ImageOps
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
+MAX_PIXELS = 50_000_000  # of a picture in memory: with all that is done to it, half a gigabyte
+_LARGE = 4_000_000  # pixels; with more, one picture at a time
+_one_large_picture = threading.Lock()
+
 
 def decode_file(path: Path, image_size: int) -> np.ndarray | None:
     """The picture in `path` as uint8 `(image_size, image_size, 3)`, or None if it is unreadable.
 
-    Of an animation it is the first frame. A camera's rotation mark is obeyed.
+    Of an animation it is the first frame. A camera's rotation mark is obeyed. However many threads
+    call it, the memory stays below a gigabyte; a picture that needs more counts as unreadable.
     """
     try:
         with Image.open(path) as image:
+            whole = image.width * image.height
             image.draft("RGB", (2 * image_size, 2 * image_size))  # a large JPEG is read reduced
-            return to_square(ImageOps.exif_transpose(image), image_size)
+            # ... unless it is progressive, which its decoder keeps whole.
+            pixels = whole if "progressive" in image.info else image.width * image.height
+            if pixels > MAX_PIXELS:
+                return None
+            with _one_large_picture if pixels > _LARGE else contextlib.nullcontext():
+                return to_square(ImageOps.exif_transpose(image), image_size)
     except Exception:  # a damaged file can make a decoder raise anything at all
         return None
 
 
 def to_square(image: Image.Image, image_size: int) -> np.ndarray:
     """`image` as RGB, resized to a square whatever its aspect ratio: uint8 `(size, size, 3)`."""
-    small = _to_rgb(image).resize((image_size, image_size), Image.Resampling.BICUBIC)
-    return np.asarray(small)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
+    size = (image_size, image_size)
     if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
-        grey = np.clip(np.asarray(image, np.float64) / 257, 0, 255)
-        image = Image.fromarray(grey.round().astype(np.uint8))
-    if image.has_transparency_data:
-        # What lies behind transparent pixels is arbitrary; white is what a page would show.
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
-    return image.convert("RGB")
+        grey = np.asarray(image.convert("F").resize(size, Image.Resampling.BICUBIC)) / 257
+        return np.stack([np.clip(grey.round(), 0, 255).astype(np.uint8)] * 3, axis=-1)
+    if not image.has_transparency_data:
+        return np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC))
+    # What lies behind transparent pixels is arbitrary; white is what a page would show. Pillow
+    # resizes colours weighted by their opacity.
+    small = image.convert("RGBA").resize(size, Image.Resampling.BICUBIC)
+    white = Image.new("RGBA", size, "white")
+    return np.asarray(Image.alpha_composite(white, small).convert("RGB"))

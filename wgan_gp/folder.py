@@ -12,6 +12,7 @@ from wgan_gp.decoding import SUFFIXES, decode_file
 from wgan_gp.errors import InputError
 from wgan_gp.source import Pictures, Source, file_fingerprint
 
+_THREADS = min(8, os.cpu_count() or 1)
 _AT_ONCE = 512  # files handed to the decoding threads; all of them would fill the memory
 
 
@@ -53,7 +54,7 @@ def _find_pictures(folder: Path) -> list[Path]:
 
 
 def _read(folder: Path, files: list[Path], image_size: int) -> Pictures:
-    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
         warnings.simplefilter("ignore")  # such as a damaged camera mark in a sound picture
         # Pictures large enough to exhaust the memory count as unreadable.
         warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -17,14 +17,14 @@ import numpy as np
 from wgan_gp.source import Pictures
 
 _PIXELS = "images.uint8"
-_ABOUT = "about.json"
+ABOUT = "about.json"
 _CHUNK = 1 << 24  # bytes
 
 
 def read_entry(entry: Path) -> tuple[np.ndarray, list[str]] | None:
     """The images of `entry` and the names of the unreadable ones; None if absent or damaged."""
     try:
-        about = json.loads((entry / _ABOUT).read_text(encoding="utf-8"))
+        about = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
         with (entry / _PIXELS).open("rb") as file:
             checksum = _checksum(iter(lambda: file.read(_CHUNK), b""))
         if checksum != about["crc32"]:
@@ -45,7 +45,7 @@ def write_entry(entry: Path, pictures: Pictures) -> None:
             about = _write_pixels(file, pictures)
         if not about["shape"][0]:
             return
-        (unfinished / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        (unfinished / ABOUT).write_text(json.dumps(about), encoding="utf-8")
         shutil.rmtree(entry, ignore_errors=True)  # a damaged one
         try:
             unfinished.replace(entry)

@@ -11,13 +11,13 @@ from tqdm import tqdm
 from wgan_gp import synthetic
 from wgan_gp.errors import InputError
 from wgan_gp.folder import open_folder
-from wgan_gp.image_cache import read_entry, write_entry
+from wgan_gp.image_cache import ABOUT, read_entry, write_entry
 from wgan_gp.source import Pictures, Source
 from wgan_gp.tf_flowers import open_tf_flowers
 
 SYNTHETIC_COUNT = 4096
 
-_CACHE_FORMAT = 1  # raised whenever the same source would be decoded to other pixels
+_CACHE_FORMAT = 2  # raised whenever the same source would be decoded to other pixels
 _NAMES_SHOWN = 5
 
 _log = logging.getLogger(__name__)
@@ -55,12 +55,17 @@ def load_images(
         raise InputError(f"none of the {opened.count} images in '{opened.name}' can be read")
     images, unreadable = cached
     if unreadable:
-        more = ", ..." if len(unreadable) > _NAMES_SHOWN else ""
         _log.warning(
-            "%d of %d images cannot be read and are left out: %s%s",
-            len(unreadable), opened.count, ", ".join(unreadable[:_NAMES_SHOWN]), more,
+            "%d of %d images cannot be read and are left out: %s",
+            len(unreadable), opened.count, _some(unreadable, entry),
         )  # fmt: skip
     return images
+
+
+def _some(names: list[str], entry: Path) -> str:
+    """The first of `names`, and where to find the others."""
+    shown = ", ".join(x if x.isprintable() else ascii(x) for x in names[:_NAMES_SHOWN])
+    return shown if len(names) <= _NAMES_SHOWN else f"{shown}, ... (all: '{entry / ABOUT}')"
 
 
 def _open(source: str | Path, data_dir: str | Path | None) -> Source:
