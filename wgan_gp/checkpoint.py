@@ -1,6 +1,6 @@
 """Checkpoints: everything that training needs to go on as if it had never stopped.
 
-checkpoint = Checkpoint("flowers/checkpoints", callbacks=[monitor])
+checkpoint = Checkpoint("flowers/checkpoints", every="epoch", callbacks=[monitor])
 done = checkpoint.restore(model)  # generator iterations; 0 if there is no checkpoint yet
 model.fit(make_dataset(images, config, start_iteration=done), initial_epoch=done // 20,
           steps_per_epoch=20, epochs=125, callbacks=[monitor, checkpoint], shuffle=False)
@@ -31,7 +31,9 @@ class Checkpoint(keras.callbacks.Callback):
     That is the model as a `.keras` file, with both networks, both optimizers' moments and counts,
     the seed and the iteration; the sums behind the metrics of an unfinished epoch; and what the
     other callbacks remember. (Keras's `BackupAndRestore` knows neither of the latter two.) The
-    images need no state: `make_dataset` can start at any iteration.
+    images need no state: `make_dataset` can start at any iteration. Where a checkpoint may lie
+    within an epoch, `fit` has to do the rest of that epoch first, in fewer steps; see
+    `training.py`.
 
     Put it after the callbacks whose state it saves.
 

@@ -16,9 +16,9 @@ class HistoryFile(keras.callbacks.Callback):
     of one of the same epoch, such as one that had been cut short.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         super().__init__()
-        self.path = path
+        self.path = Path(path)
         self.rows: list[dict[str, Any]] = []
 
     def get_state(self) -> dict[str, Any]:
