@@ -1,5 +1,6 @@
 """`wgan-gp` in a process of its own, as a user runs it."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,9 +38,13 @@ class Shell:
         return result
 
     def start(self, *arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen:
-        """Start the command and leave it running."""
+        """Start the command and leave it running, to be interrupted like one in the foreground."""
         return subprocess.Popen(
-            self._command(arguments), stdout=subprocess.PIPE, stderr=stderr, **self._options()
+            self._command(arguments),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            **self._options(),
         )
 
     def mistake(self, *arguments: str, **options: Any) -> str:
