@@ -6,12 +6,13 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import dataclasses
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from shell import Shell
+from shell import TINY, Shell
 
 from wgan_gp.config import Config
 
@@ -69,3 +70,11 @@ def pictures(tmp_path_factory) -> Path:
         Image.fromarray(pixels).save(folder / f"{number:02d}.png")
     (folder / "broken.jpg").write_text("not a picture")
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, environment, pictures) -> tuple[Path, subprocess.CompletedProcess]:
+    """The folder of a finished run, and what the command printed."""
+    shell = Shell(tmp_path_factory.mktemp("finished"), environment)
+    result = shell("train", "--data", pictures, "--run-dir", "run", "--seed", "7", *TINY)
+    return shell.folder / "run", result

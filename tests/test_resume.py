@@ -256,7 +256,7 @@ def test_images_that_have_moved_are_named_anew(wgan_gp, pictures, train, uninter
     [
         (["--resume"], "--resume needs --run-dir"),
         (["--resume", "--run-dir=nowhere"], "there is no run folder 'nowhere'"),
-        (["--resume", "--run-dir=empty"], "holds no run to go on with: no config.json in it"),
+        (["--resume", "--run-dir=empty"], "'empty' holds no run: there is no config.json in it"),
         (["--resume", "--run-dir=damaged"], "the settings in 'damaged' cannot be read"),
         (["--resume", "--run-dir=partial"], "partial/run.json' is damaged"),
         (

@@ -3,6 +3,8 @@
 wgan-gp train --preset paper --data FOLDER
 wgan-gp train --run-dir runs/0001-paper-FOLDER --resume
 wgan-gp generate --run-dir runs/0001-paper-FOLDER --count 25 --output flowers.png
+wgan-gp interpolate --run-dir runs/0001-paper-FOLDER --output walk.gif
+wgan-gp export --run-dir runs/0001-paper-FOLDER --format saved_model
 """
 
 import argparse
@@ -17,7 +19,7 @@ from tyro import conf
 from wgan_gp import commands
 from wgan_gp.config import PresetName
 from wgan_gp.errors import DivergedError, InputError, Interrupted
-from wgan_gp.options import Generate, Train
+from wgan_gp.options import Export, Generate, Interpolate, Train
 from wgan_gp.run_folder import RunFolder
 
 
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command in `arguments`, by default those of the process, and exit."""
     try:
         command = _parse(sys.argv[1:] if arguments is None else arguments)
-        {Train: commands.train, Generate: commands.generate}[type(command)](command)
+        getattr(commands, type(command).__name__.lower())(command)
     except InputError as error:
         _exit(error, status=2)
     except DivergedError as error:
@@ -36,12 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _exit("stopped", status=130)
 
 
-def _parse(arguments: Sequence[str]) -> Train | Generate:
+def _parse(arguments: Sequence[str]) -> Train | Generate | Interpolate | Export:
     """The command in `arguments`; without any, `train` with its defaults."""
     arguments = list(arguments) or ["train"]
     return tyro.cli(
         Annotated[Train, conf.subcommand("train", default=_defaults(arguments))]
-        | Annotated[Generate, conf.subcommand("generate")],
+        | Annotated[Generate, conf.subcommand("generate")]
+        | Annotated[Interpolate, conf.subcommand("interpolate")]
+        | Annotated[Export, conf.subcommand("export")],
         prog="wgan-gp",
         description="Train a Wasserstein GAN with gradient penalty on images, and use it.",
         args=arguments,

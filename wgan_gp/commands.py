@@ -5,7 +5,6 @@ TensorFlow, and with it most of the package, is imported where it is needed: it 
 """
 
 import contextlib
-import importlib.util
 import re
 import shlex
 import zlib
@@ -15,7 +14,8 @@ from pathlib import Path
 
 from wgan_gp.config import Config
 from wgan_gp.errors import DivergedError, InputError, Interrupted
-from wgan_gp.options import Generate, OutputOptions, Train
+from wgan_gp.extras import require
+from wgan_gp.options import Export, Generate, Interpolate, OutputOptions, Train
 from wgan_gp.quiet_tensorflow import load_tensorflow
 from wgan_gp.run_folder import RunFolder
 
@@ -43,7 +43,7 @@ def train(command: Train) -> None:
     facts = {**command.facts(), "images": len(images), "images_crc32": zlib.crc32(images)}
     folder = _folder(command, facts)
     with _resumable(folder), folder.locked():
-        folder.write_facts(facts)
+        folder.update_facts(facts)
         _announce(command, len(images), folder)
         train(
             config,
@@ -68,23 +68,78 @@ def generate(command: Generate) -> None:
         raise InputError(f"--output takes a FILE.png or a folder, not '{output}'")
     generator = load_generator(command.run_dir)
     is_taken = output.exists() if is_one_file else output.is_dir() and any(output.iterdir())
-    if is_taken and not command.overwrite:
-        raise InputError(f"'{output}' exists already: choose another --output or add --overwrite")
+    _check_free(output, is_taken and not command.overwrite)
     images = generate_images(generator, command.count, command.seed)
-    try:
+    with _writing(output):
         if is_one_file:
             output.parent.mkdir(parents=True, exist_ok=True)
             save_png(image_grid(images), output)
         else:
             save_pngs(images, output)
-    except OSError as error:
-        raise InputError(f"'{output}' cannot be written: {error.strerror or error}") from error
     print(f"{command.count} images: {output}")
 
 
+def interpolate(command: Interpolate) -> None:
+    """Make a film of a walk between latents."""
+    load_tensorflow()
+    from wgan_gp.sampling import load_generator
+    from wgan_gp.walk import check_film, save_walk, walk
+
+    output = command.output
+    check_film(output)
+    _check_free(output, output.exists() and not command.overwrite)
+    frames = walk(
+        load_generator(command.run_dir),
+        command.stations,
+        command.frames,
+        command.tiles,
+        command.seed,
+    )
+    with _writing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        save_walk(frames, output)
+    print(f"{len(frames)} pictures, which repeat: {output}")
+
+
+def export(command: Export) -> None:
+    """Write the generator of a run in another format."""
+    load_tensorflow()
+    from wgan_gp.export import export_run
+
+    if command.float16 and command.format != "litert":
+        raise InputError(f"--float16 goes with --format litert, not with {command.format}")
+    output = command.path()
+    with _writing(output):
+        difference = export_run(
+            RunFolder.find(command.run_dir),
+            command.format,
+            output,
+            float16=command.float16,
+            overwrite=command.overwrite,
+        )
+    print(
+        f"{output}: differs from the generator by at most {difference:.1g} on 64 images; facts: "
+        f"{output}.json, {output.with_name('MODEL_CARD.md')}"
+    )
+
+
+def _check_free(output: Path, is_taken: bool) -> None:
+    if is_taken:
+        raise InputError(f"'{output}' exists already: choose another --output or add --overwrite")
+
+
+@contextlib.contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    """Say in one sentence that `output` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"'{output}' cannot be written: {error.strerror or error}") from error
+
+
 def _check_output(output: OutputOptions) -> None:
-    if output.tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise InputError("--tensorboard needs a package that is missing: pip install tensorboard")
+    if output.tensorboard:
+        require("tensorboard", "tensorboard")
     if output.resume and not output.run_dir:
         raise InputError("--resume needs --run-dir: the folder of the run to go on with")
     every = output.checkpoint_every

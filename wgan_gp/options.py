@@ -120,5 +120,39 @@ class Generate:
     overwrite: _Flag = False  # replace an output that exists
 
 
+@dataclasses.dataclass(frozen=True)
+class Interpolate:
+    """Make a film that walks from image to image with the generator of a run, and repeats."""
+
+    run_dir: Path  # folder of a finished run
+    output: Path = Path("walk.gif")  # FILE.gif, or FILE.mp4 (needs the extra 'video')
+    tiles: int = 9  # walks side by side
+    stations: int = 6  # images that each walk passes
+    frames: int = 20  # pictures from one to the next; there are 20 a second
+    seed: int = 0  # decides the images: the same seed gives the same ones
+    overwrite: _Flag = False  # replace an output that exists
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """Write the generator of a run in a format that others can load, with a model card."""
+
+    run_dir: Path  # folder of a finished run
+    format: Literal["saved_model", "onnx", "litert", "keras"] = "saved_model"
+    output: Path | None = None  # file, or folder of a SavedModel; by default in RUN_DIR/export
+    float16: _Flag = False  # litert: keep the weights in half the space
+    overwrite: _Flag = False  # replace an output that exists
+
+    def path(self) -> Path:
+        """Where the export goes."""
+        name = {
+            "saved_model": "saved_model",
+            "onnx": "generator.onnx",
+            "litert": "generator-float16.tflite" if self.float16 else "generator.tflite",
+            "keras": "generator.keras",
+        }[self.format]
+        return self.output or self.run_dir / "export" / name
+
+
 def _absolute(path: str | Path) -> str:
     return str(Path(path).expanduser().absolute())

@@ -20,9 +20,7 @@ def image_grid(images: np.ndarray) -> np.ndarray:
     Returns:
         uint8 `(rows * height, columns * width, 3)`; places left over are black.
     """
-    images = np.asarray(images)
-    if images.dtype != np.uint8:
-        images = to_uint8(images)
+    images = np.asarray(images if images.dtype == np.uint8 else to_uint8(images))
     count, height, width, channels = images.shape
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)

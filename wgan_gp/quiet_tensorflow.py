@@ -14,14 +14,14 @@ def load_tensorflow() -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     is_quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _silent_stderr() if is_quiet else contextlib.nullcontext():
+    with silent_stderr() if is_quiet else contextlib.nullcontext():
         import tensorflow as tf
 
         tf.config.list_logical_devices()
 
 
 @contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
+def silent_stderr() -> Iterator[None]:
     """Discards what native code writes to the process's standard error."""
     stderr = os.dup(2)
     with Path(os.devnull).open("wb") as nowhere:

@@ -100,7 +100,10 @@ class RunFolder:
         with replacing(self.config) as unfinished:
             unfinished.write_text(config.to_json(), encoding="utf-8")
 
-    def write_facts(self, facts: dict[str, Any]) -> None:
+    def update_facts(self, facts: dict[str, Any]) -> None:
+        """Note `facts`, beside those noted before."""
+        if self.facts.is_file():
+            facts = {**json.loads(self.facts.read_text(encoding="utf-8")), **facts}
         with replacing(self.facts) as unfinished:
             unfinished.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
@@ -112,10 +115,7 @@ class RunFolder:
         """
         for file in (self.config, self.facts):
             if not file.is_file():
-                raise InputError(
-                    f"'{self.path}' holds no run to go on with: no {file.name} in it; without "
-                    f"--resume a new one starts"
-                )
+                raise InputError(f"'{self.path}' holds no run: there is no {file.name} in it")
         try:
             config = Config.from_json(self.config.read_text(encoding="utf-8"))
             facts = json.loads(self.facts.read_text(encoding="utf-8"))

@@ -1,6 +1,7 @@
 """New images from a trained generator."""
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -40,18 +41,50 @@ def generate_images(generator: keras.Model, count: int, seed: int = 0) -> np.nda
     """
     if count < 1:
         raise InputError(f"count must be at least 1, not {count}")
+    check_seed(seed)
+    return draw_samples(generator, count, seed).numpy()
+
+
+def check_seed(seed: int) -> None:
+    """Raise an InputError unless `seed` is in 0..2^63-1."""
     if not 0 <= seed <= MAX_SEED:
         raise InputError(f"seed must be from 0 to {MAX_SEED}, not {seed}")
+
+
+def draw_samples(
+    generator: keras.Model, count: int | tf.Tensor, seed: int | tf.Tensor
+) -> tf.Tensor:
+    """What `generate_images` gives, as a tensor; it can be part of a graph."""
     latents = draw_latents(count, generator.input_shape[-1], stream_seed(seed, SAMPLES))
     return render(generator, latents)
 
 
-def render(generator: keras.Model, latents: tf.Tensor) -> np.ndarray:
+def render(generator: keras.Model, latents: tf.Tensor) -> tf.Tensor:
     """The generator's images for `latents`, `(n, latent_dim)`, as uint8, in bounded memory."""
-    batches = tf.data.Dataset.from_tensor_slices(latents).batch(_BATCH_SIZE)
-    return np.concatenate([to_uint8(generator(batch, training=False)) for batch in batches])
+    spec = tf.TensorSpec(generator.output_shape, tf.uint8)
+    return in_batches(lambda batch: to_uint8(generator(batch, training=False)), latents, spec)
 
 
-def to_uint8(images: np.ndarray | tf.Tensor) -> np.ndarray:
+def in_batches(
+    function: Callable[[tf.Tensor], tf.Tensor], latents: tf.Tensor, spec: tf.TensorSpec
+) -> tf.Tensor:
+    """`function`, which gives tensors like `spec`, of 64 rows of `latents` at a time.
+
+    The memory that `function` takes does not grow with the number of rows.
+    """
+    batches = (tf.shape(latents)[0] + _BATCH_SIZE - 1) // _BATCH_SIZE
+    results = tf.TensorArray(spec.dtype, size=batches, infer_shape=False, element_shape=spec.shape)
+
+    def add_batch(i: tf.Tensor, results: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+        batch = latents[i * _BATCH_SIZE : (i + 1) * _BATCH_SIZE]
+        return i + 1, results.write(i, function(batch))
+
+    _, results = tf.while_loop(
+        lambda i, _: i < batches, add_batch, (0, results), parallel_iterations=1
+    )
+    return tf.ensure_shape(results.concat(), spec.shape)
+
+
+def to_uint8(images: tf.Tensor) -> tf.Tensor:
     """Images in -1..1 as uint8: -1 is always 0 and 1 always 255, so that pictures compare."""
-    return np.clip(np.rint((np.asarray(images) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+    return tf.cast(tf.clip_by_value(tf.round((images + 1.0) * 127.5), 0.0, 255.0), tf.uint8)

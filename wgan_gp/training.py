@@ -134,6 +134,7 @@ def _fit(
 def _finish(model: WGANGP, folder: RunFolder) -> None:
     with replacing(folder.generator) as unfinished:
         model.generator.save(unfinished)
+    folder.update_facts({"generator_iteration": int(model.iteration.numpy())})
     save_png(image_grid(model.generate(_TILES)), folder.samples)
     frames = list(folder.tiles().values())
     kept = np.linspace(0, len(frames) - 1, min(_MAX_FRAMES, len(frames))).astype(int)

@@ -1,0 +1,91 @@
+"""A run's generator in the formats that others can load, each with its facts and a model card."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from wgan_gp.errors import InputError
+from wgan_gp.litert_file import export_litert, load_litert
+from wgan_gp.model_card import model_card, model_facts
+from wgan_gp.onnx_file import export_onnx, load_onnx
+from wgan_gp.run_folder import RunFolder
+from wgan_gp.sampling import load_generator
+from wgan_gp.saved_model import export_saved_model, load_saved_model
+from wgan_gp.whole_files import replacing
+
+Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
+
+
+def _load_keras(path: Path) -> Images:
+    generator = keras.saving.load_model(path)
+    return lambda latents: generator(latents).numpy()
+
+
+# Of each format: the ending of its file's name, and what loads it.
+FORMATS: dict[str, tuple[str, Callable[[Path], Images]]] = {
+    "saved_model": ("", load_saved_model),
+    "onnx": (".onnx", load_onnx),
+    "litert": (".tflite", load_litert),
+    "keras": (".keras", _load_keras),
+}
+_CHECKED = 64  # images
+
+
+def export_run(
+    folder: RunFolder, format_: str, path: Path, *, float16: bool = False, overwrite: bool = False
+) -> float:
+    """Write the generator of a run to `path`, its facts to `path` + ".json", and a model card.
+
+    Returns:
+        How far the exported generator's images are from its own, at most, of -1..1.
+
+    Raises:
+        InputError: there is no trained generator, the format's extra is not installed, or one of
+            the files exists and is not to be overwritten.
+        OSError: a file cannot be written.
+    """
+    ending, load = FORMATS[format_]
+    if not path.name.endswith(ending):
+        raise InputError(f"--output of {format_} must end in {ending}, not '{path}'")
+    generator, facts = load_generator(folder.path), model_facts(folder)
+    texts = {
+        path.with_name(path.name + ".json"): json.dumps(facts, indent=2) + "\n",
+        path.with_name("MODEL_CARD.md"): model_card(folder, generator),
+    }
+    _check_free(path, texts, overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as unfinished:
+        _write(generator, format_, unfinished, facts, float16)
+    for file, text in texts.items():
+        with replacing(file) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
+    latents = np.random.default_rng(0).standard_normal((_CHECKED, generator.input_shape[-1]), "f4")
+    return float(np.abs(load(path)(latents) - generator(latents).numpy()).max())
+
+
+def _write(
+    generator: keras.Model, format_: str, path: Path, facts: dict[str, str], float16: bool
+) -> None:
+    if format_ == "saved_model":
+        export_saved_model(generator, path)
+    elif format_ == "onnx":
+        export_onnx(generator, path, facts)
+    elif format_ == "litert":
+        export_litert(generator, path, float16)
+    else:
+        generator.save(path)
+
+
+def _check_free(path: Path, texts: dict[Path, str], overwrite: bool) -> None:
+    """Raise an InputError if something would be lost."""
+    if path.is_dir() and any(path.iterdir()) and not (path / "saved_model.pb").is_file():
+        raise InputError(f"'{path}' is a folder that holds other files: choose another --output")
+    if overwrite:
+        return
+    taken = [path] if path.exists() else []
+    taken += [f for f, text in texts.items() if f.is_file() and f.read_text("utf-8") != text]
+    if taken:
+        raise InputError(f"'{taken[0]}' exists already: choose another --output or add --overwrite")

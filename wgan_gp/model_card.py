@@ -1,0 +1,109 @@
+"""What there is to know about a trained generator: for people, and for programs."""
+
+import csv
+import importlib.metadata
+import string
+from pathlib import Path
+
+import keras
+
+from wgan_gp.run_folder import RunFolder
+
+_DATA = {
+    "synthetic": ("drawn flowers of the package wgan_gp", "Apache-2.0, as the package"),
+    "tf_flowers": (
+        "tf_flowers of TensorFlow Datasets: 3,670 photographs",
+        "Creative Commons licences, each photographer's own: see LICENSE.txt in the data's archive",
+    ),
+}
+
+_CARD = string.Template("""\
+---
+tags: [image-generation, gan, wgan-gp, keras]
+---
+# A generator of images: ${data_name}
+
+A Wasserstein GAN with gradient penalty ([arXiv:1704.00028](https://arxiv.org/abs/1704.00028)),
+trained with wgan_gp ${version}. It turns random numbers into pictures of
+${image_size}x${image_size} pixels.
+
+| | |
+| --- | --- |
+| input `latents` | float32 `(n, ${latent_dim})`, standard normal |
+| output `images` | float32 `(n, ${image_size}, ${image_size}, 3)`, RGB, ${value_range} |
+| parameters | ${parameters} |
+| training data | ${training_data}: ${images} images |
+| licence of the data | ${data_licence} |
+| generator iterations | ${iteration} |
+| preset, seed | ${preset}, ${seed} |
+| critic's loss, last epoch | ${critic_loss}, with ${weight} x ${gradient_penalty} of penalty |
+| gradient norm, last epoch | ${gradient_norm} (1 is the penalty's aim) |
+
+## Use
+
+`(images + 1) * 127.5`, rounded, gives pixels in 0..255.
+
+## Settings
+
+```json
+${config}
+```
+
+## Limits
+
+- The pictures resemble the training data and nothing else; what is rare there is rare here.
+- Their quality has not been measured: look at many before you rely on any.
+- A generator can come close to single training images. Where those are confidential, so is it.
+""")
+
+
+def model_facts(folder: RunFolder) -> dict[str, str]:
+    """The facts that every export carries.
+
+    Raises:
+        InputError: the folder holds no run, or a damaged one.
+    """
+    config, facts = folder.read()
+    training_data, licence = _data(facts["data"])
+    return {
+        "latent_dim": str(config.latent_dim),
+        "image_size": str(config.image_size),
+        "value_range": "-1..1",
+        "training_data": training_data,
+        "data_licence": licence,
+        "iteration": str(facts.get("generator_iteration", config.iterations)),
+        "wgan_gp_version": importlib.metadata.version("wgan-gp"),
+    }
+
+
+def model_card(folder: RunFolder, generator: keras.Model) -> str:
+    """A model card, Markdown, from the run's own facts."""
+    config, facts = folder.read()
+    known = model_facts(folder)
+    return _CARD.substitute(
+        known,
+        data_name=Path(facts["data"]).name,
+        version=known["wgan_gp_version"],
+        parameters=f"{generator.count_params():,}",
+        images=f"{facts['images']:,}",
+        preset=facts["preset"],
+        seed=config.seed,
+        weight=f"{config.gradient_penalty_weight:g}",
+        config=config.to_json().strip(),
+        **_metrics(folder, int(known["iteration"])),
+    )
+
+
+def _data(data: str) -> tuple[str, str]:
+    """Name and licence of training data. Of a folder it is the name alone that is told."""
+    unknown = "not known: ask the owner of the images"
+    return _DATA.get(data, (f"images in a folder '{Path(data).name}'", unknown))
+
+
+def _metrics(folder: RunFolder, iteration: int) -> dict[str, str]:
+    """The means over the epoch that ended at `iteration`."""
+    names = ("critic_loss", "gradient_penalty", "gradient_norm")
+    with folder.history.open(newline="", encoding="utf-8") as lines:
+        rows = {int(row["iteration"]): row for row in csv.DictReader(lines)}
+    row = rows.get(iteration, {})
+    return {name: f"{float(row[name]):.4g}" if name in row else "not kept" for name in names}

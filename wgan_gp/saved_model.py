@@ -1,0 +1,67 @@
+"""The generator as a TensorFlow SavedModel, for services and for other languages.
+
+It holds three signatures, with any number n of images:
+
+serving_default   latents float32 (n, latent_dim)  -> images float32 (n, height, width, 3), -1..1
+generate          count int32 (), seed int64 ()    -> images uint8 (count, height, width, 3)
+render_png        latents float32 (n, latent_dim)  -> png_bytes string (n,), a file each
+
+generator = tf.saved_model.load("flowers")  # TensorFlow is all that this needs
+generator.signatures["generate"](count=tf.constant(25), seed=tf.constant(0, tf.int64))["images"]
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wgan_gp.sampling import draw_samples, in_batches, to_uint8
+
+MAX_COUNT = 4096  # images that one request for `generate` may ask for
+
+
+def export_saved_model(generator: keras.Model, path: str | Path) -> None:
+    """Write `generator`, latents `(n, latent_dim)` -> images in -1..1, as the folder `path`.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+
+    def serving_default(latents: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"images": generator(latents, training=False)}
+
+    def generate(count: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        checks = (
+            tf.debugging.assert_positive(count, "count must be at least 1"),
+            tf.debugging.assert_less_equal(count, MAX_COUNT, f"count must be at most {MAX_COUNT}"),
+            tf.debugging.assert_non_negative(seed, "seed must be 0 or more"),
+        )
+        with tf.control_dependencies([check for check in checks if check is not None]):
+            return {"images": draw_samples(generator, tf.identity(count), seed)}
+
+    def render_png(latents: tf.Tensor) -> dict[str, tf.Tensor]:
+        def render(batch: tf.Tensor) -> tf.Tensor:
+            return tf.io.encode_png(to_uint8(generator(batch, training=False)))
+
+        return {"png_bytes": in_batches(render, latents, tf.TensorSpec((None,), tf.string))}
+
+    latents = tf.TensorSpec((None, generator.input_shape[-1]), tf.float32, "latents")
+    count, seed = tf.TensorSpec((), tf.int32, "count"), tf.TensorSpec((), tf.int64, "seed")
+    archive = keras.export.ExportArchive()
+    archive.add_endpoint("serving_default", serving_default, [latents])
+    archive.add_endpoint("generate", generate, [count, seed])
+    archive.add_endpoint("render_png", render_png, [latents])
+    archive.write_out(str(path), verbose=False)
+
+
+def load_saved_model(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The function latents -> images in the SavedModel at `path`."""
+    model = tf.saved_model.load(str(path))
+
+    def run(latents: np.ndarray) -> np.ndarray:
+        # `model` is named in here because its signatures do not keep it alive.
+        return model.signatures["serving_default"](latents=tf.constant(latents))["images"].numpy()
+
+    return run
