@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from wgan_gp import Config, build_generator, export_litert, export_onnx, export_saved_model
-from wgan_gp.export import FORMATS
+from wgan_gp.export import LOADERS
 
 ROUNDS = 9
 
@@ -59,7 +59,7 @@ def main() -> None:
     one, many = (rng.standard_normal((count, 100), "float32") for count in (1, 64))
     with tempfile.TemporaryDirectory() as folder:
         exports = export_all(Path(folder))
-        loaders = {name: FORMATS[format_][1] for name, (format_, _) in exports.items()}
+        loaders = {name: LOADERS[format_] for name, (format_, _) in exports.items()}
         runs = {name: loaders[name](path) for name, (_, path) in exports.items()}
         for run in runs.values():  # the first time prepares
             run(one), run(many)

@@ -11,6 +11,7 @@ from wgan_gp.errors import InputError
 from wgan_gp.litert_file import export_litert, load_litert
 from wgan_gp.model_card import model_card, model_facts
 from wgan_gp.onnx_file import export_onnx, load_onnx
+from wgan_gp.options import Format
 from wgan_gp.run_folder import RunFolder
 from wgan_gp.sampling import load_generator
 from wgan_gp.saved_model import export_saved_model, load_saved_model
@@ -24,18 +25,22 @@ def _load_keras(path: Path) -> Images:
     return lambda latents: generator(latents).numpy()
 
 
-# Of each format: the ending of its file's name, and what loads it.
-FORMATS: dict[str, tuple[str, Callable[[Path], Images]]] = {
-    "saved_model": ("", load_saved_model),
-    "onnx": (".onnx", load_onnx),
-    "litert": (".tflite", load_litert),
-    "keras": (".keras", _load_keras),
+LOADERS: dict[Format, Callable[[Path], Images]] = {
+    "saved_model": load_saved_model,
+    "onnx": load_onnx,
+    "litert": load_litert,
+    "keras": _load_keras,
 }
 _CHECKED = 64  # images
 
 
 def export_run(
-    folder: RunFolder, format_: str, path: Path, *, float16: bool = False, overwrite: bool = False
+    folder: RunFolder,
+    format_: Format,
+    path: Path,
+    *,
+    float16: bool = False,
+    overwrite: bool = False,
 ) -> float:
     """Write the generator of a run to `path`, its facts to `path` + ".json", and a model card.
 
@@ -47,9 +52,6 @@ def export_run(
             the files exists and is not to be overwritten.
         OSError: a file cannot be written.
     """
-    ending, load = FORMATS[format_]
-    if not path.name.endswith(ending):
-        raise InputError(f"--output of {format_} must end in {ending}, not '{path}'")
     generator, facts = load_generator(folder.path), model_facts(folder)
     texts = {
         path.with_name(path.name + ".json"): json.dumps(facts, indent=2) + "\n",
@@ -63,11 +65,11 @@ def export_run(
         with replacing(file) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
     latents = np.random.default_rng(0).standard_normal((_CHECKED, generator.input_shape[-1]), "f4")
-    return float(np.abs(load(path)(latents) - generator(latents).numpy()).max())
+    return float(np.abs(LOADERS[format_](path)(latents) - generator(latents).numpy()).max())
 
 
 def _write(
-    generator: keras.Model, format_: str, path: Path, facts: dict[str, str], float16: bool
+    generator: keras.Model, format_: Format, path: Path, facts: dict[str, str], float16: bool
 ) -> None:
     if format_ == "saved_model":
         export_saved_model(generator, path)

@@ -10,6 +10,9 @@ from wgan_gp.config import PRESETS, Config, PresetName
 from wgan_gp.errors import InputError
 from wgan_gp.run_folder import RunFolder
 
+Format = Literal["saved_model", "onnx", "litert", "keras"]
+_ENDINGS = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
+
 _Flag = Annotated[bool, conf.FlagCreatePairsOff]  # no --no-resume beside --resume
 
 _EMBEDDED = ("synthetic", "tf_flowers")  # data that are not a folder
@@ -138,20 +141,19 @@ class Export:
     """Write the generator of a run in a format that others can load, with a model card."""
 
     run_dir: Path  # folder of a finished run
-    format: Literal["saved_model", "onnx", "litert", "keras"] = "saved_model"
+    format: Format = "saved_model"
     output: Path | None = None  # file, or folder of a SavedModel; by default in RUN_DIR/export
     float16: _Flag = False  # litert: keep the weights in half the space
     overwrite: _Flag = False  # replace an output that exists
 
     def path(self) -> Path:
-        """Where the export goes."""
-        name = {
-            "saved_model": "saved_model",
-            "onnx": "generator.onnx",
-            "litert": "generator-float16.tflite" if self.float16 else "generator.tflite",
-            "keras": "generator.keras",
-        }[self.format]
-        return self.output or self.run_dir / "export" / name
+        """Where the export goes; raises an InputError if its name does not suit the format."""
+        ending = _ENDINGS[self.format]
+        name = f"generator{'-float16' if self.float16 else ''}{ending}"
+        path = self.output or self.run_dir / "export" / name
+        if not path.name.endswith(ending):
+            raise InputError(f"--output of {self.format} must end in {ending}, not '{path}'")
+        return path
 
 
 def _absolute(path: str | Path) -> str:

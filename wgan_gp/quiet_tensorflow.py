@@ -1,6 +1,7 @@
 """TensorFlow without the notes that it prints while it starts."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ def load_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+    if is_quiet:
+        tf.get_logger().setLevel(logging.WARNING)  # in a notebook it would be INFO
 
 
 @contextlib.contextmanager
