@@ -333,7 +333,7 @@ def test_an_export_is_overwritten_when_told(wgan_gp, run):
     [
         (["export", "--format=onnx", "--output=a.onnx"], "onnx tf2onnx onnxruntime"),
         (["export", "--format=litert", "--output=a.tflite"], "ai-edge-litert"),
-        (["interpolate", "--output=a.mp4"], "imageio imageio-ffmpeg"),
+        (["interpolate", "--output=a.mp4"], "imageio av"),
     ],
 )
 def test_a_missing_extra_is_one_sentence(run, monkeypatch, capsys, tmp_path, arguments, packages):

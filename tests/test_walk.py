@@ -71,7 +71,7 @@ def test_a_gif_repeats_and_an_mp4_has_every_frame(generator, tmp_path):
     save_walk(frames, tmp_path / "a.mp4")
     with Image.open(tmp_path / "a.gif") as film:
         assert (film.n_frames, film.info["loop"], film.info["duration"]) == (6, 0, 50)
-    film = imageio.v3.imread(tmp_path / "a.mp4")
+    film = imageio.v3.imread(tmp_path / "a.mp4", plugin="pyav")
     assert film.shape == frames.shape
     assert np.abs(film.astype(int) - frames).mean() < 20
     assert len(list(tmp_path.iterdir())) == 2

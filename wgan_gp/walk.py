@@ -73,7 +73,7 @@ def walk(
 def check_film(path: Path) -> None:
     """Raise an InputError unless `save_walk` can write such a file."""
     if path.suffix.lower() == ".mp4":
-        require("video", "imageio", "imageio_ffmpeg")
+        require("video", "imageio", "av")
     elif path.suffix.lower() != ".gif":
         raise InputError(f"--output takes a FILE.gif or a FILE.mp4, not '{path}'")
 
@@ -94,4 +94,5 @@ def save_walk(frames: np.ndarray, path: Path) -> None:
         else:
             import imageio.v3
 
-            imageio.v3.imwrite(unfinished, frames, fps=_FRAMES_PER_SECOND, codec="libx264")
+            options = {"codec": "libx264", "fps": _FRAMES_PER_SECOND}
+            imageio.v3.imwrite(unfinished, frames, plugin="pyav", **options)
