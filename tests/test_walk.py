@@ -40,7 +40,7 @@ def test_latents_in_one_line_are_joined_by_it(b, middle):
 
 
 def test_a_walk_passes_its_stations_and_ends_where_it_began(generator, tiny_config):
-    frames = walk(generator, stations=3, frames_between=4, tiles=2, seed=5)
+    frames = walk(generator, stations=3, frames=4, tiles=2, seed=5)
     assert frames.shape == (12, 32, 64, 3)
     seed = stream_seed(5, WALK)
     ways = draw_latents(6, tiny_config.latent_dim, seed).numpy().reshape(2, 3, -1)
@@ -58,9 +58,9 @@ def test_the_seed_decides_the_walk(generator):
     assert not np.array_equal(same, other)
 
 
-@pytest.mark.parametrize("name", ["stations", "frames_between", "tiles"])
+@pytest.mark.parametrize("name", ["stations", "frames", "tiles"])
 def test_numbers_below_1_are_refused(generator, name):
-    numbers = {"stations": 2, "frames_between": 2, "tiles": 1, name: 0}
+    numbers = {"stations": 2, "frames": 2, "tiles": 1, name: 0}
     with pytest.raises(InputError, match=f"{name} must be at least 1, not 0"):
         walk(generator, **numbers)
 

@@ -103,7 +103,9 @@ def _data(data: str) -> tuple[str, str]:
 def _metrics(folder: RunFolder, iteration: int) -> dict[str, str]:
     """The means over the epoch that ended at `iteration`."""
     names = ("critic_loss", "gradient_penalty", "gradient_norm")
-    with folder.history.open(newline="", encoding="utf-8") as lines:
-        rows = {int(row["iteration"]): row for row in csv.DictReader(lines)}
-    row = rows.get(iteration, {})
+    row = {}
+    if folder.history.is_file():
+        with folder.history.open(newline="", encoding="utf-8") as lines:
+            rows = {int(row["iteration"]): row for row in csv.DictReader(lines)}
+        row = rows.get(iteration, {})
     return {name: f"{float(row[name]):.4g}" if name in row else "not kept" for name in names}

@@ -36,22 +36,22 @@ def interpolate(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
 
 
 def walk(
-    generator: keras.Model, stations: int, frames_between: int, tiles: int = 9, seed: int = 0
+    generator: keras.Model, stations: int, frames: int, tiles: int = 9, seed: int = 0
 ) -> np.ndarray:
     """Pictures of `tiles` walks side by side, each from latent to latent and back to its first.
 
     Args:
         stations: latents that each walk passes.
-        frames_between: pictures from one to the next.
+        frames: pictures from one to the next.
         seed: decides the latents.
 
     Returns:
-        uint8 `(stations * frames_between, height, width, 3)`.
+        uint8 `(stations * frames, height, width, 3)`.
 
     Raises:
         InputError: a number is less than 1, or the seed is out of its range.
     """
-    numbers = {"stations": stations, "frames_between": frames_between, "tiles": tiles}
+    numbers = {"stations": stations, "frames": frames, "tiles": tiles}
     for name, number in numbers.items():
         if number < 1:
             raise InputError(f"{name} must be at least 1, not {number}")
@@ -59,15 +59,15 @@ def walk(
     latent_dim = generator.input_shape[-1]
     drawn = draw_latents(tiles * stations, latent_dim, stream_seed(seed, WALK)).numpy()
     places = drawn.reshape(tiles, stations, latent_dim)
-    frames = []
+    pictures = []
     for station in range(stations):
-        for step in range(frames_between):
+        for step in range(frames):
             latents = [
-                interpolate(way[station], way[(station + 1) % stations], step / frames_between)
+                interpolate(way[station], way[(station + 1) % stations], step / frames)
                 for way in places
             ]
-            frames.append(image_grid(render(generator, tf.constant(latents)).numpy()))
-    return np.stack(frames)
+            pictures.append(image_grid(render(generator, tf.constant(latents)).numpy()))
+    return np.stack(pictures)
 
 
 def check_film(path: Path) -> None:
