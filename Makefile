@@ -1,7 +1,7 @@
 # Both commands set themselves up: a virtual environment in .venv and what it needs.
 #
 #   make demo   train the quick preset on the embedded data (about 5 minutes on 2 CPU cores)
-#   make test   check the style and run the test suite
+#   make test   check style and layout, and run the test suite
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,6 +18,7 @@ test: lint
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 .venv/dev: .venv/package requirements-dev.txt
 	$(PIP) --requirement requirements-dev.txt

@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from wgan_gp import Config, build_generator, export_litert, export_onnx, export_saved_model
-from wgan_gp.export import LOADERS
+from wgan_gp.runs.exporting import LOADERS
 
 ROUNDS = 9
 

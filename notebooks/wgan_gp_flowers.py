@@ -38,7 +38,7 @@ if "google.colab" in sys.modules:
     subprocess.run([*pip, f"git+{REPOSITORY}"], check=True)
 
 # %%
-from wgan_gp.quiet_tensorflow import load_tensorflow
+from wgan_gp.support.quiet_tensorflow import load_tensorflow
 
 load_tensorflow()  # import TensorFlow without the notes that it prints when it starts
 
@@ -56,10 +56,10 @@ from keras import layers
 
 import wgan_gp
 from wgan_gp import WGANGP, Checkpoint, Config, HistoryFile, Monitor, objective
-from wgan_gp.cost import iteration_tflop, matrix_product_tflops
-from wgan_gp.run_folder import RunFolder
+from wgan_gp.export.walk import interpolate
+from wgan_gp.runs.cost import iteration_tflop, matrix_product_tflops
+from wgan_gp.runs.folder import RunFolder
 from wgan_gp.sampling import to_uint8
-from wgan_gp.walk import interpolate
 
 ITERATIONS = 1_600 if QUICK else 10_000  # generator iterations of the main training
 COMPARED_ITERATIONS = 240 if QUICK else 2_000  # and of two shorter ones

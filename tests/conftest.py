@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.shell import TINY, InProcess, Shell
 from PIL import Image
-from shell import TINY, Shell
 
 from wgan_gp.config import Config
 
@@ -55,8 +55,17 @@ def environment(tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.fixture
-def wgan_gp(tmp_path, environment) -> Shell:
+def wgan_gp(tmp_path, environment, monkeypatch) -> InProcess:
     """The program, to be run in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("XDG_CACHE_HOME", "COLUMNS"):
+        monkeypatch.setenv(name, environment[name])
+    return InProcess(tmp_path, environment)
+
+
+@pytest.fixture
+def process(tmp_path, environment) -> Shell:
+    """The program in a process of its own, to be run in the same folder as `wgan_gp`."""
     return Shell(tmp_path, environment)
 
 

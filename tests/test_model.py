@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from wgan_gp import WGANGP, InputError, build_critic, build_generator, make_dataset
-from wgan_gp.training import build_model
+from wgan_gp.model import build_model
 
 
 def fit(config, images, steps: int, epochs: int = 1, **options) -> WGANGP:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan_gp.normalization import ImageLayerNormalization
+from wgan_gp.networks import ImageLayerNormalization
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-import reference
 import tensorflow as tf
+from helpers import reference
 
 from wgan_gp import make_dataset, networks, objective
 from wgan_gp import model as model_module
-from wgan_gp.model import WGANGP
+from wgan_gp.model import WGANGP, build_model
 from wgan_gp.random_streams import TRAINING, draw_latents, stream_seed
-from wgan_gp.training import build_model
 
 
 @pytest.fixture

@@ -5,31 +5,41 @@ TensorFlow.
 """
 
 from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+__version__ = "0.2.0"
 
 _MODULES = {
-    "Checkpoint": "checkpoint",
+    "Checkpoint": "callbacks.checkpoint",
     "Config": "config",
-    "HistoryFile": "history_file",
-    "InputError": "errors",
-    "Monitor": "monitor",
+    "DivergedError": "support.errors",
+    "HistoryFile": "callbacks.history",
+    "InputError": "support.errors",
+    "Interrupted": "support.errors",
+    "Monitor": "callbacks.monitor",
     "WGANGP": "model",
     "build_critic": "networks",
     "build_generator": "networks",
-    "build_model": "training",
-    "export_litert": "litert_file",
-    "export_onnx": "onnx_file",
-    "export_saved_model": "saved_model",
+    "build_model": "model",
+    "export_litert": "export.litert",
+    "export_onnx": "export.onnx",
+    "export_saved_model": "export.saved_model",
     "generate_images": "sampling",
     "gradient_penalty": "objective",
     "image_grid": "pictures",
-    "load_images": "images",
-    "make_dataset": "dataset",
+    "load_images": "data.images",
+    "make_dataset": "data.stream",
+    "resume": "runs.run",
+    "train": "runs.run",
 }
 
-__all__ = list(_MODULES)
+__all__ = ["__version__", *_MODULES]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
@@ -37,3 +47,9 @@ def __getattr__(name: str):
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
+
+
+@wrapt.when_imported("keras")
+def _register(keras: ModuleType) -> None:
+    """Make the model known to Keras, whose `load_model` finds only classes that are imported."""
+    import_module(f"{__name__}.model")

@@ -9,7 +9,7 @@ import json
 import math
 from typing import Any, Literal, get_args
 
-from wgan_gp.errors import InputError
+from wgan_gp.support.errors import InputError
 
 IMAGE_SIZES = (32, 64, 128, 256)
 MAX_SEED = 2**63 - 1
@@ -28,10 +28,13 @@ class Config:
         InputError: a value is of the wrong type or out of its range.
     """
 
+    # What shapes the networks.
     image_size: int = 64  # height and width of the images, in pixels: 32, 64, 128 or 256
     latent_dim: int = 100  # standard-normal numbers that the generator turns into one image
     base_filters: int = 64  # width of both networks: filters of the critic's first convolution
     critic_activation: CriticActivation = "sigmoid"  # on the critic's score; the paper has none
+
+    # What shapes their training.
     batch_size: int = 64  # images in a mini-batch
     n_critic: int = 5  # critic updates per generator iteration, each with its own mini-batch
     gradient_penalty_weight: float = 10.0  # lambda, the weight of the penalty in the critic's loss
@@ -40,6 +43,8 @@ class Config:
     beta_1: float = 0.0  # Adam's decay of the mean gradient, in both optimizers
     beta_2: float = 0.9  # Adam's decay of the mean squared gradient, in both optimizers
     adam_epsilon: float = 1e-8  # keeps Adam's division finite
+
+    # What shapes the run.
     iterations: int = 10_000  # generator iterations in the whole run
     monitor_every: int = 20  # generator iterations between two monitor pictures
     seed: int = 0  # decides everything random in a run

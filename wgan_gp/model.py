@@ -1,7 +1,6 @@
 """WGANGP: the two networks, and how one generator iteration trains them.
 
-model = WGANGP(build_generator(config), build_critic(config))
-model.compile(keras.optimizers.Adam(...), keras.optimizers.Adam(...))
+model = build_model(config)  # WGANGP(build_generator(config), build_critic(config)), compiled
 model.fit(make_dataset(images, config), epochs=..., steps_per_epoch=..., shuffle=False)
 """
 
@@ -13,9 +12,11 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp import objective
-from wgan_gp.errors import InputError
+from wgan_gp.config import Config
+from wgan_gp.networks import build_critic, build_generator
 from wgan_gp.random_streams import TRAINING, draw_latents, stream_seed
 from wgan_gp.sampling import generate_images
+from wgan_gp.support.errors import InputError
 
 
 @keras.saving.register_keras_serializable(package="wgan_gp")
@@ -201,6 +202,25 @@ class WGANGP(keras.Model):
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def build_model(config: Config) -> WGANGP:
+    """A compiled, untrained model: the networks and the two Adams of `config`."""
+    model = WGANGP(
+        build_generator(config),
+        build_critic(config),
+        config.n_critic,
+        config.gradient_penalty_weight,
+        config.seed,
+    )
+    model.compile(
+        _adam(config, config.critic_learning_rate), _adam(config, config.generator_learning_rate)
+    )
+    return model
+
+
+def _adam(config: Config, learning_rate: float) -> keras.optimizers.Adam:
+    return keras.optimizers.Adam(learning_rate, config.beta_1, config.beta_2, config.adam_epsilon)
 
 
 def _check_shapes(generator: keras.Model, critic: keras.Model) -> None:

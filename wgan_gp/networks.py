@@ -5,12 +5,14 @@ blocks: every block halves (critic) or doubles (generator) height and width, bet
 image.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from wgan_gp.config import Config
-from wgan_gp.normalization import ImageLayerNormalization
 
 # How far the filters grow: base, 2, 4 and then always 8 times base.
 _MAX_FILTER_FACTOR = 8
@@ -63,13 +65,47 @@ def build_generator(config: Config) -> keras.Model:
     return generator
 
 
+@keras.saving.register_keras_serializable(package="wgan_gp")
+class ImageLayerNormalization(keras.layers.Layer):
+    """Normalises each image over height, width and channels; one scale and offset per channel.
+
+    The same function as `keras.layers.GroupNormalization(groups=1)`, not the same derivatives:
+    Keras takes the variance from `tf.nn.moments`, which holds the mean constant. That is harmless
+    in a first derivative and wrong in a second one, and the gradient penalty is trained by second
+    derivatives. (`LayerNormalization()` would normalise over the channels alone.)
+
+    Args:
+        epsilon: added to the variance.
+    """
+
+    def __init__(self, epsilon: float = 1e-5, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        channels = input_shape[-1]
+        self.scale = self.add_weight(shape=(channels,), initializer="ones", name="scale")
+        self.offset = self.add_weight(shape=(channels,), initializer="zeros", name="offset")
+
+    def call(self, inputs):
+        # In float16 the sum over an image overflows; float32 is the least to compute in.
+        x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        centred = x - ops.mean(x, axis=(1, 2, 3), keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=(1, 2, 3), keepdims=True)
+        normalized = centred * ops.rsqrt(variance + self.epsilon)
+        return ops.cast(normalized, inputs.dtype) * self.scale + self.offset
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
 def _critic_filters(config: Config) -> list[int]:
     """Filters of the critic's blocks, from the image inwards: 64, 128, 256, 512 for 64x64."""
     n_blocks = (config.image_size // 4).bit_length() - 1  # halvings from the image to 4x4
     return [config.base_filters * min(2**i, _MAX_FILTER_FACTOR) for i in range(n_blocks)]
 
 
-def _glorot_uniform(seed: int, stream: int):
+def _glorot_uniform(seed: int, stream: int) -> Iterator[keras.initializers.Initializer]:
     """Glorot-uniform initialisers with a seed of their own each, so that no two layers agree."""
     sequence = np.random.SeedSequence(entropy=seed, spawn_key=(stream,))
     for layer_seed in sequence.generate_state(32):

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from wgan_gp.sampling import to_uint8
-from wgan_gp.whole_files import replacing
+from wgan_gp.support.files import replacing
 
 
 def image_grid(images: np.ndarray) -> np.ndarray:

@@ -1,34 +1,16 @@
-"""New images from a trained generator."""
+"""From latents to images: new pictures from a generator."""
 
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from wgan_gp.config import MAX_SEED
-from wgan_gp.errors import InputError
 from wgan_gp.random_streams import SAMPLES, draw_latents, stream_seed
-from wgan_gp.run_folder import RunFolder
+from wgan_gp.support.errors import InputError
 
 _BATCH_SIZE = 64
-
-
-def load_generator(run_dir: Path) -> keras.Model:
-    """The trained generator of the run in `run_dir`.
-
-    Raises:
-        InputError: there is no such run, or its generator is missing or damaged.
-    """
-    file = RunFolder.find(run_dir).generator
-    if not file.is_file():
-        raise InputError(f"'{run_dir}' holds no {file.name}: has its training finished?")
-    try:
-        return keras.saving.load_model(file, compile=False)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"'{file}' is damaged and cannot be loaded: {error}") from error
 
 
 def generate_images(generator: keras.Model, count: int, seed: int = 0) -> np.ndarray:

@@ -1,0 +1,185 @@
+"""What the callbacks leave behind while `fit` runs."""
+
+import csv
+import dataclasses
+import sys
+import types
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from wgan_gp import image_grid, make_dataset
+from wgan_gp.callbacks.history import HistoryFile
+from wgan_gp.callbacks.monitor import Monitor, _clock
+from wgan_gp.callbacks.progress import IterationCount, ProgressBar
+from wgan_gp.callbacks.stopping import StopAtNaN
+from wgan_gp.model import build_model
+from wgan_gp.support.errors import DivergedError
+
+
+@pytest.fixture
+def fit(tiny_config, tiny_images):
+    """Trains for 7 iterations, in epochs of 3, with the given callbacks."""
+
+    def run(*callbacks: keras.callbacks.Callback):
+        model = build_model(tiny_config)
+        dataset = make_dataset(tiny_images, tiny_config)
+        callbacks = [IterationCount(7), *callbacks]
+        model.fit(
+            dataset, epochs=3, steps_per_epoch=3, shuffle=False, verbose=0, callbacks=callbacks
+        )
+        return model
+
+    return run
+
+
+def test_training_ends_at_the_last_iteration(fit):
+    model = fit()
+    assert int(model.iteration.numpy()) == 7
+    assert model.history.history["iteration"] == [3, 6, 7]
+    seconds = model.history.history["seconds"]
+    assert 0 < seconds[0] < seconds[1] < seconds[2]
+
+
+def test_the_monitor_draws_at_iteration_1_and_every_so_many(fit, tmp_path):
+    fit(Monitor(tmp_path, every=3))
+    names = sorted(path.name for path in (tmp_path / "grids").iterdir())
+    assert names == [f"iteration-{i:06d}.png" for i in (1, 3, 6)]
+
+
+def test_the_monitor_draws_the_last_iteration_too(fit, tmp_path):
+    model = fit(Monitor(tmp_path, every=3, last_iteration=7))
+    assert (tmp_path / "grids" / "iteration-000007.png").exists()
+    assert int(model.iteration.numpy()) == 7
+
+
+def test_the_tile_is_the_generators_images_of_fixed_latents(fit, tmp_path):
+    monitor = Monitor(tmp_path, every=7, seed=5)
+    model = fit(monitor)
+    tile = np.asarray(Image.open(tmp_path / "grids" / "iteration-000007.png"))
+    assert tile.shape == (5 * 32, 5 * 32, 3)
+    np.testing.assert_array_equal(tile, image_grid(model(monitor.latents).numpy()))
+    again = Monitor(tmp_path, every=7, seed=5)
+    fit(again)
+    np.testing.assert_array_equal(again.latents, monitor.latents)
+
+
+def test_the_curve_holds_both_losses_of_every_iteration(fit):
+    monitor = Monitor(every=100)
+    model = fit(monitor)
+    curve = np.array(monitor.curve)
+    assert curve[:, 0].tolist() == list(range(1, 8))
+    history = model.history.history
+    np.testing.assert_allclose(curve[:3, 1].mean(), history["critic_loss"][0], rtol=1e-5)
+    np.testing.assert_allclose(
+        curve[3:6, 2].mean(), history["critic_loss_unregularized"][1], rtol=1e-4
+    )
+
+
+def test_the_figure_is_a_picture_of_tiles_and_curves(fit, tmp_path):
+    fit(Monitor(tmp_path, every=3))
+    with Image.open(tmp_path / "progress.png") as figure:
+        width, height = figure.size
+        colours = {colour for _, colour in figure.convert("RGB").getcolors(maxcolors=1 << 20)}
+    assert width > 1.5 * height
+    assert {(0x00, 0x72, 0xB2), (0xE6, 0x9F, 0x00)} <= colours  # the two curves
+
+
+def test_a_notebook_shows_one_figure_and_updates_it(fit, monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, picture):
+            shown.append(picture.data)
+
+    notebook = types.SimpleNamespace(kernel=object())
+    monkeypatch.setattr("IPython.get_ipython", lambda: notebook)
+    monkeypatch.setattr("IPython.display.display", lambda text, display_id: Handle())
+    fit(Monitor(every=3))
+    assert len(shown) == 3
+    assert all(data.startswith(b"\x89PNG") for data in shown)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "00:00:00"), (59.9, "00:00:59"), (3_661, "01:01:01"), (360_000, "100:00:00")],
+)
+def test_elapsed_time_is_hours_minutes_seconds(seconds, text):
+    assert _clock(seconds) == text
+
+
+def test_the_history_has_a_row_an_epoch_and_no_empty_columns(fit, tmp_path):
+    model = fit(HistoryFile(tmp_path / "history.csv"))
+    with (tmp_path / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["iteration"] for row in rows] == ["3", "6", "7"]
+    for name, values in model.history.history.items():
+        assert [float(row[name]) for row in rows] == pytest.approx(values)
+    assert set(rows[0]) == {"epoch", *model.history.history}
+
+
+def test_nan_ends_training_at_its_iteration(tiny_config, tiny_images, tmp_path):
+    config = dataclasses.replace(tiny_config, iterations=9)
+    model = build_model(config)
+
+    class Poison(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 3:
+                self.model.critic.layers[0].bias.assign([np.nan, 0.0])
+
+    callbacks = [Poison(), StopAtNaN(), Monitor(tmp_path, every=1)]
+    with pytest.raises(
+        DivergedError,
+        match=r"iteration 4: .*critic_loss.* Try a new run with a lower critic_learning_rate",
+    ):
+        model.fit(
+            make_dataset(tiny_images, config), steps_per_epoch=9, shuffle=False, verbose=0,
+            callbacks=callbacks,
+        )  # fmt: skip
+    assert len(list((tmp_path / "grids").iterdir())) == 3  # nothing broken is drawn
+
+
+class Terminal:
+    """A standard output that says it is a terminal."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return True
+
+
+def test_the_bar_shows_iteration_losses_and_rate_within_80_columns(fit, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr("wgan_gp.callbacks.progress._TERMINAL_INTERVAL", 0.0)
+    fit(ProgressBar(7))
+    lines = [strip_colours(line) for line in terminal.text.split("\r") if line.strip("\b")]
+    assert len(lines) == 7
+    for number, line in enumerate(lines, start=1):
+        line = line.strip("\b\n ")
+        assert line.startswith(f"{number}/7")
+        assert "s/iteration - critic: " in line
+        assert " - generator: " in line
+        assert len(line) <= 80
+
+
+def strip_colours(text: str) -> str:
+    for code in ("0", "1", "32", "37"):
+        text = text.replace(f"\x1b[{code}m", "")
+    return text
+
+
+def test_a_log_file_is_not_flooded(fit, capsys):
+    fit(ProgressBar(7))
+    lines = [line for line in capsys.readouterr().out.split("\n") if line.strip()]
+    assert len(lines) <= 2  # the first iteration and the last
+    assert "7/7" in lines[-1]

@@ -1,0 +1,238 @@
+"""The Checkpoint callback, and the checkpoints on disk."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import random
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from wgan_gp import Checkpoint, HistoryFile, InputError, Monitor, make_dataset
+from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
+from wgan_gp.callbacks.stopping import StopAtNaN
+from wgan_gp.model import build_model
+from wgan_gp.support.errors import DivergedError
+
+
+@pytest.fixture
+def run(tiny_config, tiny_images):
+    """Trains for the given iterations, in epochs of 4, from where the checkpoints are."""
+
+    def fit(folder: Path, iterations: int, *others: keras.callbacks.Callback, **options):
+        model = build_model(tiny_config)
+        monitor = Monitor(every=100)
+        history = HistoryFile(folder / "history.csv")
+        checkpoint = Checkpoint(
+            folder / "checkpoints", callbacks=[monitor, history], **{"every": "epoch", **options}
+        )
+        done = checkpoint.restore(model)
+        model.fit(
+            make_dataset(tiny_images, tiny_config, start_iteration=done),
+            initial_epoch=done // 4, epochs=iterations // 4, steps_per_epoch=4,
+            callbacks=[*others, monitor, history, checkpoint], shuffle=False, verbose=0,
+        )  # fmt: skip
+        return model, monitor
+
+    return fit
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "checkpoints").iterdir())
+
+
+def all_variables(model: keras.Model) -> list[np.ndarray]:
+    variables = [*model.variables, *model.critic_optimizer.variables]
+    return [v.numpy() for v in (*variables, *model.generator_optimizer.variables)]
+
+
+def test_fit_goes_on_from_the_checkpoint_of_another_model_object(run, tmp_path):
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+    whole, whole_monitor = run(tmp_path / "whole", 12)
+    run(tmp_path / "parts", 4)
+    parts, parts_monitor = run(tmp_path / "parts", 12)
+    for expected, found in zip(all_variables(whole), all_variables(parts), strict=True):
+        np.testing.assert_array_equal(expected, found)
+    assert np.array_equal(whole_monitor.curve, parts_monitor.curve)
+    histories = [(tmp_path / name / "history.csv").read_text() for name in ("whole", "parts")]
+    assert histories[0] == histories[1]
+    assert len(histories[0].splitlines()) == 1 + 3
+
+
+def test_saving_has_no_effect_on_training(run, tmp_path, tiny_config, tiny_images):
+    saved, _ = run(tmp_path, 8, every=1)
+    plain = build_model(tiny_config)
+    dataset = make_dataset(tiny_images, tiny_config)
+    plain.fit(dataset, epochs=2, steps_per_epoch=4, shuffle=False, verbose=0)
+    for expected, found in zip(all_variables(plain), all_variables(saved), strict=True):
+        np.testing.assert_array_equal(expected, found)
+
+
+@pytest.mark.parametrize(
+    ("every", "keep", "iterations"),
+    [("epoch", 3, [4, 8, 12]), (5, 3, [5, 10, 12]), (1, 2, [11, 12]), (100, 1, [12])],
+)
+def test_checkpoints_come_as_often_as_asked_for_and_the_newest_stay(
+    run, tmp_path, every, keep, iterations
+):
+    run(tmp_path, 12, every=every, keep=keep)
+    assert names(tmp_path) == [f"iteration-{i:06d}" for i in iterations]
+
+
+def test_by_default_the_time_since_the_last_decides(run, tmp_path, monkeypatch):
+    clock = [0.0]
+
+    class Slow(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            clock[0] += 50.0  # seconds
+
+    monkeypatch.setattr("wgan_gp.callbacks.checkpoint.time.monotonic", lambda: clock[0])
+    run(tmp_path, 12, Slow(), every=None, keep=9)
+    assert names(tmp_path) == [f"iteration-{i:06d}" for i in (3, 6, 9, 12)]
+
+
+def test_the_model_of_a_checkpoint_loads_with_keras(run, tmp_path):
+    model, _ = run(tmp_path, 4)
+    loaded = keras.saving.load_model(tmp_path / "checkpoints" / "iteration-000004" / "model.keras")
+    for expected, found in zip(all_variables(model)[:-1], all_variables(loaded)[:-1], strict=True):
+        np.testing.assert_array_equal(expected, found)
+
+
+def test_a_folder_of_later_checkpoints_is_not_trained_into_unseen(run, tmp_path, tiny_config):
+    run(tmp_path, 8)
+    fresh = build_model(tiny_config)
+    checkpoint = Checkpoint(tmp_path / "checkpoints")
+    with pytest.raises(InputError, match="holds the checkpoint of iteration 8: restore it before"):
+        fresh.fit(np.zeros((4, 3, 32, 32, 3)), callbacks=[checkpoint], verbose=0)
+    assert names(tmp_path) == ["iteration-000004", "iteration-000008"]
+
+
+def test_a_checkpoint_of_another_model_is_refused(run, tmp_path, tiny_config):
+    run(tmp_path, 4)
+    other = build_model(dataclasses.replace(tiny_config, base_filters=4))
+    with pytest.raises(InputError, match="is of another model"):
+        Checkpoint(tmp_path / "checkpoints").restore(other)
+
+
+@pytest.mark.parametrize(("name", "value"), [("every", 0), ("every", "week"), ("keep", 0)])
+def test_an_impossible_option_is_named(tmp_path, name, value):
+    with pytest.raises(InputError, match=f"{name} must be at least 1"):
+        Checkpoint(tmp_path, **{name: value})
+
+
+def test_broken_weights_are_not_saved(run, tmp_path):
+    class Poison(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.iteration.numpy()) == 6:
+                self.model.critic.layers[0].bias.assign([np.nan, 0.0])
+
+    with pytest.raises(DivergedError, match=r"iteration (6|7): .*not finite\. Try a new run"):
+        run(tmp_path, 8, StopAtNaN(), Poison(), every=2)
+    assert names(tmp_path) == ["iteration-000002", "iteration-000004"]
+
+
+def test_a_write_that_fails_leaves_the_checkpoints_as_they_were(run, tmp_path, monkeypatch):
+    run(tmp_path, 4)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+
+    def full(self, file):
+        Path(file).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("wgan_gp.model.WGANGP.save", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(tmp_path, 8)
+    kept = {path: path.read_bytes() for path in before if path.name != "history.csv"}
+    assert kept == {path: data for path, data in before.items() if path.name != "history.csv"}
+    assert names(tmp_path) == ["iteration-000004"]
+
+
+# Damage
+
+
+@pytest.fixture
+def two(run, tmp_path) -> CheckpointFolder:
+    """Checkpoints of the iterations 4 and 8."""
+    run(tmp_path, 8)
+    return CheckpointFolder(tmp_path / "checkpoints")
+
+
+def damage(two: CheckpointFolder, number: int, change) -> Path:
+    """Change a random file of the newest checkpoint; gives what the file was."""
+    draw = random.Random(number)
+    files = sorted((two.path / "iteration-000008").iterdir())
+    file = draw.choices(files, weights=[1, 4, 2])[0]  # SHA256SUMS, model.keras, state.json
+    content = bytearray(file.read_bytes())
+    file.write_bytes(change(content, draw.randrange(len(content)), draw))
+    return file
+
+
+def cut(content: bytearray, place: int, draw: random.Random) -> bytes:
+    return bytes(content[:place])
+
+
+def flip(content: bytearray, place: int, draw: random.Random) -> bytes:
+    content[place] ^= draw.randrange(1, 256)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("change", [cut, flip])
+def test_a_damaged_checkpoint_is_noticed_wherever_the_damage_is(two, caplog, tmp_path, change):
+    shutil.copytree(two.path, tmp_path / "sound")
+    for number in range(50):
+        caplog.clear()
+        file = damage(two, number, change)
+        assert two.newest_sound() == two.path / "iteration-000004"
+        said = [record.getMessage() for record in caplog.records]
+        assert said == [f"the checkpoint '{file.parent}' is damaged: left aside"]
+        shutil.copy(tmp_path / "sound" / "iteration-000008" / file.name, file)
+    assert two.newest_sound() == two.path / "iteration-000008"
+
+
+@pytest.mark.parametrize("name", ["model.keras", "state.json", "SHA256SUMS"])
+def test_a_checkpoint_with_a_missing_or_a_foreign_file_is_damaged(two, name, caplog):
+    caplog.set_level(logging.CRITICAL)
+    newest = two.path / "iteration-000008"
+    (newest / "foreign").write_text("")
+    assert two.newest_sound() == two.path / "iteration-000004"
+    (newest / "foreign").unlink()
+    assert two.newest_sound() == newest
+    (newest / name).unlink()
+    assert two.newest_sound() == two.path / "iteration-000004"
+
+
+def test_training_goes_on_from_the_one_before_a_damaged_one(two, run, tmp_path):
+    (two.path / "iteration-000008" / "state.json").write_text("{}")
+    model, _ = run(tmp_path, 12)
+    (tmp_path / "whole").mkdir()
+    whole, _ = run(tmp_path / "whole", 12)
+    for expected, found in zip(all_variables(whole), all_variables(model), strict=True):
+        np.testing.assert_array_equal(expected, found)
+    assert names(tmp_path) == [f"iteration-{i:06d}" for i in (4, 8, 12)]
+    assert two.newest_sound() == two.path / "iteration-000012"
+
+
+def test_when_all_are_damaged_nothing_is_restored(two):
+    for path in two.path.rglob("state.json"):
+        path.write_text("{}")
+    with pytest.raises(InputError, match=r"every checkpoint in .* is damaged: remove that folder"):
+        two.newest_sound()
+
+
+def test_a_checkpoint_is_what_sha256sum_verifies(two):
+    newest = two.path / "iteration-000008"
+    for line in (newest / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((newest / name).read_bytes()).hexdigest() == digest
+
+
+def test_the_state_is_readable_json(two):
+    state = json.loads((two.path / "iteration-000008" / "state.json").read_text())
+    assert state["iteration"] == 8
+    assert state["is_within_epoch"] is False
+    assert len(state["callbacks"]["Monitor"]["curve"]) == 8

@@ -1,0 +1,298 @@
+"""The command line, run as a user runs it."""
+
+import json
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from helpers.shell import TINY, errors
+from PIL import Image
+
+from wgan_gp import Config, __version__
+from wgan_gp.cli.main import main
+
+
+def test_a_run_leaves_its_results(finished):
+    run, _ = finished
+    files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    assert files == {
+        ".lock",
+        "checkpoints/iteration-000003/SHA256SUMS",
+        "checkpoints/iteration-000003/model.keras",
+        "checkpoints/iteration-000003/state.json",
+        "config.json",
+        "generator.keras",
+        "grids/iteration-000001.png",
+        "grids/iteration-000002.png",
+        "grids/iteration-000003.png",
+        "history.csv",
+        "progress.png",
+        "reals.png",
+        "run.json",
+        "samples.png",
+        "training.gif",
+    }
+    config = Config.from_json((run / "config.json").read_text())
+    assert (config.seed, config.iterations, config.critic_activation) == (7, 3, "linear")
+    facts = json.loads((run / "run.json").read_text())
+    assert (facts["preset"], facts["images"]) == ("quick", 20)
+    assert facts["data"].endswith("my pictures0")
+    assert keras.saving.load_model(run / "generator.keras").output_shape == (None, 32, 32, 3)
+
+
+def test_a_run_says_what_it_does_and_nothing_else(finished):
+    _, result = finished
+    first, second, *progress, last = (x for x in result.stdout.splitlines() if x)
+    assert first.startswith("Training on 20 images of 32x32 for 3 generator iterations on the ")
+    assert first.endswith("results: run")
+    assert second.startswith("The first iteration")
+    assert "3/3" in progress[-1]
+    assert last.startswith("Done.")
+    assert errors(result) == ["1 of 21 images cannot be read and are left out: broken.jpg"]
+
+
+def test_the_reals_are_pictures_of_the_folder(finished, pictures):
+    tile = np.asarray(Image.open(finished[0] / "reals.png"))
+    with Image.open(pictures / "00.png") as picture:
+        first = np.asarray(picture.resize((32, 32), Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(tile[:32, :32], first)
+
+
+def test_training_without_options_is_quick_on_synthetic(process):
+    # At full length: its first line is enough.
+    with process.start("train", stderr=subprocess.DEVNULL) as running:
+        first = running.stdout.readline()
+        running.kill()
+    assert first.startswith("Training on 4,096 images of 64x64 for 2,500 generator iterations on")
+    run = process.folder / "runs" / "0001-quick-synthetic"
+    assert json.loads((run / "run.json").read_text())["preset"] == "quick"
+
+
+def test_the_bare_command_shows_its_help(process):
+    said = process().stdout
+    assert "train        Train a WGAN-GP on images" in said
+    assert said == process("--help").stdout
+
+
+def test_the_version_is_told(wgan_gp):
+    assert wgan_gp("--version").stdout == f"wgan-gp {__version__}\n"
+
+
+TENSORFLOW_IS_LOADED = """
+import sys
+import wgan_gp.cli.main
+try:
+    wgan_gp.cli.main.main(sys.argv[1:])
+except SystemExit:
+    print("tensorflow" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["train", "--base-filter=3"],
+        ["train", "--image-size=48"],
+        ["train", "--resume", "--run-dir=nowhere"],
+    ],
+)
+def test_help_and_mistakes_are_answered_without_tensorflow(environment, tmp_path, arguments):
+    result = subprocess.run(
+        [sys.executable, "-c", TENSORFLOW_IS_LOADED, *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.endswith("False\n")
+
+
+def test_a_dry_run_shows_settings_layers_and_cost_and_makes_nothing(wgan_gp):
+    plan = wgan_gp("train", "--preset", "matlab", "--seed", "3", "--dry-run").stdout
+    settings = json.loads(plan[: plan.index("}") + 1])
+    assert settings == {**json.loads(Config().to_json()), "seed": 3}
+    assert "4,316,545" in plan
+    assert "5,133,443" in plan
+    assert "Cost: 1.46 TFLOP an iteration" in plan
+    assert list(wgan_gp.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("preset", "rate"), [("matlab", "0.0002"), ("quick", "0.002")])
+def test_help_states_the_presets_defaults(wgan_gp, preset, rate):
+    text = " ".join(wgan_gp("train", "--preset", preset, "--help").stdout.replace("│", "").split())
+    assert f"--critic-learning-rate FLOAT Adam's step size for the critic (default: {rate})" in text
+    for name in json.loads(Config().to_json()):
+        assert re.search(rf"--{name.replace('_', '-')}\b", text)
+
+
+WITHOUT_THE_PACKAGE = """
+import sys
+sys.modules["wgan_gp"] = None  # every import of it fails
+import keras
+images = keras.saving.load_model(sys.argv[1])(keras.random.normal((2, 100))).numpy()
+print(images.shape, -1 <= images.min() < images.max() <= 1)
+"""
+
+
+def test_the_generator_loads_with_keras_alone(finished, environment):
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_PACKAGE, finished[0] / "generator.keras"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == "(2, 32, 32, 3) True\n"
+
+
+def test_the_same_seed_and_another_in_whole_runs(wgan_gp, finished, pictures):
+    for name, seed in (("same", "7"), ("other", "8")):
+        wgan_gp("train", "--data", pictures, "--run-dir", name, "--seed", seed, *TINY)
+    samples = [
+        np.asarray(Image.open(folder / "samples.png"))
+        for folder in (finished[0], wgan_gp.folder / "same", wgan_gp.folder / "other")
+    ]
+    assert np.array_equal(samples[0], samples[1])
+    assert not np.array_equal(samples[0], samples[2])
+
+
+def test_tensorboard_logs_scalars_and_tiles(wgan_gp, pictures):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    wgan_gp("train", "--data", pictures, "--run-dir", "run", "--tensorboard", *TINY)
+    tags = set()
+    for folder in {path.parent for path in (wgan_gp.folder / "run").rglob("events.*")}:
+        log = EventAccumulator(str(folder)).Reload()
+        tags |= set(log.Tags()["tensors"])
+    assert {"epoch_critic_loss", "epoch_generator_loss", "grid"} <= tags
+
+
+def test_tensorboard_is_asked_for_by_name_where_it_is_missing(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "--tensorboard"])
+    assert exit_.value.code == 2
+    assert (
+        "the extra 'tensorboard' is not installed: pip install tensorboard"
+        in capsys.readouterr().err
+    )
+
+
+def test_generate_makes_one_tiled_picture(wgan_gp, finished):
+    wgan_gp("generate", "--run-dir", finished[0], "--count", "6", "--output", "new/six.png")
+    with Image.open(wgan_gp.folder / "new" / "six.png") as picture:
+        assert picture.size == (3 * 32, 2 * 32)
+
+
+def test_generate_makes_single_pictures_and_the_seed_decides_them(wgan_gp, finished):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        wgan_gp(
+            "generate", "--run-dir", finished[0], "--count", 3, "--seed", seed, "--output", name
+        )
+    read = {
+        name: [np.asarray(Image.open(path)) for path in sorted((wgan_gp.folder / name).iterdir())]
+        for name in "abc"
+    }
+    assert np.shape(read["a"]) == (3, 32, 32, 3)
+    assert np.array_equal(read["a"], read["b"])
+    assert not np.array_equal(read["a"], read["c"])
+
+
+def test_generate_overwrites_only_when_told(wgan_gp, finished):
+    run = ["generate", "--run-dir", finished[0], "--output"]
+    (wgan_gp.folder / "kept.png").write_text("mine")
+    assert "'kept.png' exists already" in wgan_gp.mistake(*run, "kept.png")
+    (wgan_gp.folder / "folder").mkdir()
+    (wgan_gp.folder / "folder" / "mine.txt").write_text("mine")
+    assert "'folder' exists already" in wgan_gp.mistake(*run, "folder")
+    assert (wgan_gp.folder / "kept.png").read_text() == "mine"
+    wgan_gp(*run, "kept.png", "--overwrite")
+    with Image.open(wgan_gp.folder / "kept.png") as picture:
+        assert picture.size == (160, 160)
+
+
+def test_a_run_never_overwrites_another(wgan_gp, finished, pictures):
+    before = (finished[0] / "history.csv").read_bytes()
+    result = wgan_gp("train", "--data", pictures, "--run-dir", finished[0], *TINY, status=2)
+    assert "already holds files: choose another run_dir" in errors(result)[-1]
+    assert (finished[0] / "history.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--data", "nowhere"], "there is no folder 'nowhere': data must be 'synthetic'"),
+        (["train", "--data", "empty"], "no image found in 'empty'"),
+        (["train", "--data", "texts"], "none of the 1 images in 'texts' can be read"),
+        (["train", "--data", "few", "--batch-size", "4"], "3 images are fewer than one mini-batch"),
+        (["train", "--image-size", "48"], "image_size must be one of 32, 64, 128, 256, not 48"),
+        (["train", "--seed=-1"], "seed must be from 0 to"),
+        (["train", "--data", "tf_flowers", "--data-dir", "nowhere"], "no folder 'nowhere'"),
+        (["train", "--data-dir", "empty"], "a data_dir goes with the data 'tf_flowers'"),
+        (["generate", "--run-dir", "nowhere"], "there is no run folder 'nowhere'"),
+        (["interpolate", "--run-dir", "nowhere"], "there is no run folder 'nowhere'"),
+        (["generate", "--run-dir", "empty"], "holds no generator.keras: has its training"),
+        (["generate", "--run-dir", "damaged"], "generator.keras' is damaged"),
+    ],
+)  # fmt: skip
+def test_a_mistake_gets_one_sentence_and_makes_nothing(wgan_gp, arguments, said):
+    for name in ("empty", "texts", "few", "damaged"):
+        (wgan_gp.folder / name).mkdir()
+    (wgan_gp.folder / "texts" / "a.png").write_text("text")
+    (wgan_gp.folder / "damaged" / "generator.keras").write_text("text")
+    for name in "abc":
+        Image.new("RGB", (8, 8)).save(wgan_gp.folder / "few" / f"{name}.png")
+    assert said in wgan_gp.mistake(*arguments)
+    assert not (wgan_gp.folder / "runs").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "generate", "interpolate", "export"])
+def test_each_command_answers_a_mistake_in_a_process_of_its_own(process, command):
+    option = "--data" if command == "train" else "--run-dir"
+    assert "'nowhere'" in process.mistake(command, option, "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--count", "0", "count must be at least 1, not 0"),
+        ("--seed", str(2**63), "seed must be from 0 to"),
+        ("--output", "flowers.jpg", "takes a FILE.png or a folder, not 'flowers.jpg'"),
+        ("--output", "file/below.png", "'file/below.png' cannot be written"),
+    ],
+)
+def test_what_generate_cannot_do_is_explained(wgan_gp, finished, option, value, said):
+    (wgan_gp.folder / "file").write_text("")
+    assert said in wgan_gp.mistake("generate", "--run-dir", finished[0], option, value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--preset", "fast"], "matlab"),
+        (["train", "--iterations", "many"], "--iterations"),
+        (["train", "--base-filter", "3"], "--base-filters"),
+        (["evaluate"], "generate"),
+    ],
+)
+def test_a_mistyped_option_is_answered_with_the_right_one(wgan_gp, arguments, said):
+    assert said in wgan_gp(*arguments, status=2).stderr
+
+
+def test_training_that_diverges_says_at_which_iteration(wgan_gp, pictures):
+    arguments = ["train", "--data", pictures, *TINY, "--critic-learning-rate", "1e30"]
+    said = wgan_gp(*arguments, status=1).stderr.splitlines()[-1]
+    assert said.startswith("wgan-gp: training broke down at iteration ")
+    assert "Try a new run with a lower critic_learning_rate (here 1e+30)" in said
+    assert said.endswith("checkpoints")
+
+
+def test_real_photographs_train(wgan_gp, flower_photographs):
+    wgan_gp("train", "--preset", "paper", "--data", flower_photographs, *TINY)
+    assert (wgan_gp.folder / "runs" / "0001-paper-flowers" / "samples.png").is_file()

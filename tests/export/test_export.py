@@ -1,0 +1,346 @@
+"""Exports: each format against the generator in memory, loaded without this package."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from wgan_gp import WGANGP, Config, build_critic, export_saved_model
+from wgan_gp.cli.main import main
+from wgan_gp.export.model_card import model_card
+from wgan_gp.runs.folder import RunFolder
+
+BATCHES = (1, 7, 64)
+
+# What each format is loaded with: every other of the packages is made impossible to import.
+LOADERS = {
+    "saved_model": """
+        import tensorflow as tf
+        model = tf.saved_model.load(path)
+        run = lambda x: model.signatures["serving_default"](latents=tf.constant(x))["images"]
+    """,
+    "onnx": """
+        import onnxruntime
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        run = lambda x: session.run(["images"], {"latents": x})[0]
+    """,
+    "litert": """
+        from ai_edge_litert.interpreter import Interpreter
+        signature = Interpreter(path).get_signature_runner("serving_default")
+        run = lambda x: signature(latents=x)["images"]
+    """,
+    "keras": """
+        import keras
+        model = keras.saving.load_model(path)
+        run = lambda x: model(x)
+    """,
+}
+MISSING = {
+    "saved_model": ["wgan_gp", "keras"],
+    "onnx": ["wgan_gp", "keras", "tensorflow"],
+    "litert": ["wgan_gp", "keras", "tensorflow"],
+    "keras": ["wgan_gp"],
+}
+SCRIPT = """
+import sys
+import numpy as np
+for name in {missing}:
+    sys.modules[name] = None  # every import of it fails
+path, inputs, outputs = sys.argv[1:]
+{loader}
+latents = np.load(inputs)
+np.savez(outputs, *(np.asarray(run(latents[name])) for name in latents.files))
+"""
+
+
+@pytest.fixture(scope="module")
+def run(finished) -> Path:
+    return finished[0]
+
+
+@pytest.fixture(scope="module")
+def generator(run) -> keras.Model:
+    return keras.saving.load_model(run / "generator.keras")
+
+
+def images_of(format_: str, path: Path, batches: list[np.ndarray], folder: Path, environment):
+    """The images that a process without the package makes of each batch of latents."""
+    np.savez(folder / "latents.npz", *batches)
+    loader = "\n".join(line.strip() for line in LOADERS[format_].splitlines())
+    script = SCRIPT.format(missing=MISSING[format_], loader=loader)
+    files = [path, folder / "latents.npz", folder / "images.npz"]
+    process = [sys.executable, "-c", script, *files]
+    subprocess.run(process, env=environment, capture_output=True, check=True)
+    with np.load(folder / "images.npz") as images:
+        return [images[name] for name in images.files]
+
+
+@pytest.mark.parametrize(
+    ("format_", "name", "options", "tolerance"),
+    [
+        ("saved_model", "flowers", [], 1e-6),
+        ("onnx", "flowers.onnx", [], 2e-5),
+        ("litert", "flowers.tflite", [], 2e-5),
+        ("litert", "flowers.tflite", ["--float16"], 1e-2),
+        ("keras", "flowers.keras", [], 1e-6),
+    ],
+    ids=["saved_model", "onnx", "litert", "litert float16", "keras"],
+)
+def test_every_format_equals_the_generator(
+    wgan_gp, run, generator, environment, format_, name, options, tolerance
+):
+    said = wgan_gp(
+        "export", "--run-dir", run, "--format", format_, "--output", f"out/{name}", *options
+    )
+    assert said.stderr == ""
+    rng = np.random.default_rng(3)
+    batches = [rng.standard_normal((count, 100), "float32") for count in BATCHES]
+    path = wgan_gp.folder / "out" / name
+    found = images_of(format_, path, batches, wgan_gp.folder, environment)
+    for latents, images in zip(batches, found, strict=True):
+        expected = generator(latents).numpy()
+        assert images.shape == expected.shape
+        np.testing.assert_allclose(images, expected, rtol=0, atol=tolerance)
+    facts = json.loads((path.parent / f"{name}.json").read_text())
+    assert (facts["latent_dim"], facts["iteration"], facts["value_range"]) == ("100", "3", "-1..1")
+    left = {file.name for file in path.parent.iterdir()}
+    assert left == {name, f"{name}.json", "MODEL_CARD.md"}
+
+
+def test_half_the_precision_takes_half_the_space(wgan_gp, run):
+    for name, options in (("whole.tflite", []), ("half.tflite", ["--float16"])):
+        wgan_gp("export", "--run-dir", run, "--format", "litert", "--output", name, *options)
+    whole, half = (wgan_gp.folder / name for name in ("whole.tflite", "half.tflite"))
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+
+
+def test_the_onnx_file_carries_its_facts_and_names(wgan_gp, run):
+    import onnxruntime
+
+    wgan_gp("export", "--run-dir", run, "--format", "onnx", "--output", "a.onnx")
+    session = onnxruntime.InferenceSession(wgan_gp.folder / "a.onnx")
+    facts = session.get_modelmeta().custom_metadata_map
+    assert facts == json.loads((wgan_gp.folder / "a.onnx.json").read_text())
+    (latents,), (images,) = session.get_inputs(), session.get_outputs()
+    assert (latents.name, latents.shape) == ("latents", ["n", 100])
+    assert (images.name, images.shape) == ("images", ["n", 32, 32, 3])
+
+
+# The SavedModel's other signatures
+
+
+@pytest.fixture(scope="module")
+def saved_model(generator, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    export_saved_model(generator, folder)
+    return tf.saved_model.load(folder)
+
+
+def generate(saved_model, count: int, seed: int) -> np.ndarray:
+    function = saved_model.signatures["generate"]
+    return function(count=tf.constant(count), seed=tf.constant(seed, tf.int64))["images"].numpy()
+
+
+@pytest.mark.parametrize("count", [1, 7, 64, 65, 200])
+def test_generate_is_wgangp_generate(saved_model, generator, count):
+    critic = build_critic(Config(image_size=32, base_filters=2))
+    expected = WGANGP(generator, critic).generate(count, seed=11)
+    for _ in range(2):
+        images = generate(saved_model, count, 11)
+        assert images.dtype == np.uint8
+        np.testing.assert_array_equal(images, expected)
+    assert not np.array_equal(generate(saved_model, count, 12), expected)
+
+
+def test_render_png_gives_a_file_an_image(saved_model, generator):
+    latents = tf.random.stateless_normal((70, 100), (1, 2))
+    files = saved_model.signatures["render_png"](latents=latents)["png_bytes"]
+    assert files.shape == (70,)
+    images = np.stack([tf.io.decode_png(file).numpy() for file in files])
+    exact = (generator(latents).numpy() + 1) * 127.5
+    assert np.abs(images - exact).max() <= 0.5 + 1e-3
+
+
+def test_the_signatures_have_the_documented_names_types_and_shapes(saved_model):
+    def described(specs: dict) -> dict:
+        return {name: (spec.dtype.name, spec.shape.as_list()) for name, spec in specs.items()}
+
+    found = {
+        name: (described(f.structured_input_signature[1]), described(f.structured_outputs))
+        for name, f in saved_model.signatures.items()
+    }
+    latents = {"latents": ("float32", [None, 100])}
+    assert found == {
+        "serving_default": (latents, {"images": ("float32", [None, 32, 32, 3])}),
+        "generate": (
+            {"count": ("int32", []), "seed": ("int64", [])},
+            {"images": ("uint8", [None, 32, 32, 3])},
+        ),
+        "render_png": (latents, {"png_bytes": ("string", [None])}),
+    }
+
+
+def test_every_weight_is_in_the_saved_model_once(generator, tmp_path):
+    export_saved_model(generator, tmp_path / "model")
+    (data,) = (tmp_path / "model" / "variables").glob("*.data-*")
+    assert data.stat().st_size < 4 * generator.count_params() + 20_000  # bytes
+
+
+def test_saved_model_cli_shows_and_runs_it(generator, tmp_path, environment):
+    export_saved_model(generator, tmp_path / "model")
+    np.save(tmp_path / "latents.npy", np.zeros((2, 100), "float32"))
+    command = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli"]
+    model = ["--dir", tmp_path / "model", "--tag_set", "serve", "--signature_def"]
+    options = {"env": environment, "capture_output": True, "text": True, "check": True}
+    shown = subprocess.run([*command, "show", *model, "generate"], **options).stdout
+    assert "inputs['count']" in shown
+    assert "outputs['images'] tensor_info: dtype: DT_UINT8" in " ".join(shown.split())
+    inputs = ["--inputs", f"latents={tmp_path / 'latents.npy'}", "--outdir", tmp_path]
+    subprocess.run([*command, "run", *model, "serving_default", *inputs], **options)
+    assert np.load(tmp_path / "images.npy").shape == (2, 32, 32, 3)
+
+
+FUZZ = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+signatures = tf.saved_model.load(sys.argv[1]).signatures
+rng = np.random.default_rng(0)
+latents = [
+    np.zeros(shape, "float32")
+    for shape in [(), (100,), (0, 100), (2, 99), (2, 101), (2, 3, 100), (1, 0), (0, 0), (1, 10**6)]
+]
+latents += [np.full((2, 100), value, "float32") for value in (np.nan, np.inf, -np.inf, 3e38)]
+latents += [np.zeros((2, 100), dtype) for dtype in ("float64", "int32", "bool")]
+requests = [(name, {"latents": x}) for name in ("serving_default", "render_png") for x in latents]
+requests += [
+    ("generate", {"count": np.asarray(count), "seed": np.asarray(seed)})
+    for count in (0, -1, 10_000, -(2**31), 2**31 - 1, [1, 2], 1.5)
+    for seed in (0, -1, 2**63 - 1)
+]
+answers = refusals = 0
+for name, inputs in requests:
+    try:
+        inputs = {
+            key: tf.constant(x, tf.int32 if key == "count" else tf.int64 if key == "seed" else None)
+            for key, x in inputs.items()
+        }
+        (answer,) = signatures[name](**inputs).values()
+        assert answer.shape[0] <= 4096
+        answers += 1
+    except (tf.errors.OpError, TypeError, ValueError):
+        refusals += 1
+print(answers, refusals)
+"""
+
+
+def test_no_input_brings_the_process_down(generator, tmp_path, environment):
+    export_saved_model(generator, tmp_path / "model")
+    script = [sys.executable, "-c", FUZZ, tmp_path / "model"]
+    result = subprocess.run(script, env=environment, capture_output=True, text=True, check=True)
+    answers, refusals = map(int, result.stdout.split())
+    assert answers >= 8  # such as NaN, which is drawn as something
+    assert refusals >= 35
+
+
+@pytest.mark.parametrize("count", [0, -1, 10_000])
+def test_a_count_out_of_range_is_explained(saved_model, count):
+    bound = "at most 4096" if count > 0 else "at least 1"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"count must be {bound}"):
+        generate(saved_model, count, 0)
+
+
+# The model card, and what is refused
+
+
+def test_the_model_card_tells_the_run_s_own_facts(wgan_gp, run, pictures):
+    wgan_gp("export", "--run-dir", run, "--format", "keras", "--output", "a.keras")
+    card = (wgan_gp.folder / "MODEL_CARD.md").read_text()
+    config = json.loads((run / "config.json").read_text())
+    assert json.loads(card[card.index("{") : card.index("}") + 1]) == config
+    for said in (
+        "| input `latents` | float32 `(n, 100)`, standard normal |",
+        "| output `images` | float32 `(n, 32, 32, 3)`, RGB, -1..1 |",
+        f"| training data | images in a folder '{pictures.name}': 20 images |",
+        "| generator iterations | 3 |",
+        "| preset, seed | quick, 7 |",
+    ):
+        assert said in card
+    assert str(pictures.parent) not in card  # no path of the machine
+    assert "not kept" not in card
+
+
+@pytest.mark.parametrize("name", ["synthetic", "tf_flowers"])
+def test_the_card_knows_the_licence_of_known_data(run, tmp_path, generator, name):
+    folder = RunFolder(Path(shutil.copytree(run, tmp_path / "run")))
+    folder.update_facts({"data": name})
+    card = model_card(folder, generator)
+    assert {"synthetic": "Apache-2.0", "tf_flowers": "Creative Commons"}[name] in card
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--run-dir=nowhere"], "there is no run folder 'nowhere'"),
+        (["--run-dir=empty"], "holds no generator.keras: has its training finished?"),
+        (["--run-dir=RUN", "--output=mine"], "'mine' is a folder that holds other files"),
+        (["--run-dir=RUN", "--output=mine", "--overwrite"], "'mine' is a folder that holds other"),
+        (["--run-dir=RUN", "--format=onnx", "--output=a.txt"], "onnx must end in .onnx, not 'a.t"),
+        (["--run-dir=RUN", "--format=onnx", "--output=a.onnx"], "'a.onnx' exists already"),
+        (["--run-dir=RUN", "--format=onnx", "--output=b.onnx"], "'MODEL_CARD.md' exists already"),
+        (["--run-dir=RUN", "--format=keras", "--float16"], "--float16 goes with --format litert"),
+        (["--run-dir=RUN", "--output=a.onnx/below"], "'a.onnx/below' cannot be written"),
+    ],
+)
+def test_what_cannot_be_exported_is_explained_and_nothing_changes(wgan_gp, run, options, said):
+    for name in ("empty", "mine"):
+        (wgan_gp.folder / name).mkdir()
+    files = [wgan_gp.folder / name for name in ("mine/photo.jpg", "a.onnx", "MODEL_CARD.md")]
+    for file in files:
+        file.write_text("mine")
+    options = [option.replace("RUN", str(run)) for option in options]
+    assert said in wgan_gp.mistake("export", *options)
+    assert [file.read_text() for file in files] == ["mine"] * 3
+
+
+def test_an_unknown_format_is_answered_with_the_known_ones(wgan_gp, run):
+    said = wgan_gp("export", "--run-dir", run, "--format", "pt", status=2).stderr
+    assert all(name in said for name in LOADERS)
+
+
+def test_an_export_is_overwritten_when_told(wgan_gp, run):
+    for _ in range(2):
+        wgan_gp("export", "--run-dir", run, "--output", "flowers", "--overwrite")
+    assert tf.saved_model.load(wgan_gp.folder / "flowers").signatures.keys() == {
+        "serving_default",
+        "generate",
+        "render_png",
+    }
+    assert "'flowers' exists already" in wgan_gp.mistake(
+        "export", "--run-dir", run, "--output", "flowers"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "packages"),
+    [
+        (["export", "--format=onnx", "--output=a.onnx"], "onnx tf2onnx onnxruntime"),
+        (["export", "--format=litert", "--output=a.tflite"], "ai-edge-litert"),
+        (["interpolate", "--output=a.mp4"], "imageio av"),
+    ],
+)
+def test_a_missing_extra_is_one_sentence(run, monkeypatch, capsys, tmp_path, arguments, packages):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as exit_:
+        main([*arguments, "--run-dir", str(run)])
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err.endswith(f"is not installed: pip install {packages}\n")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,33 @@
+"""The estimate of what a run costs."""
+
+import keras
+import pytest
+
+from wgan_gp import Config, build_critic, build_generator
+from wgan_gp.runs.cost import iteration_tflop, matrix_product_tflops, multiply_adds
+
+
+def test_multiply_adds_of_each_kind_of_layer():
+    layers = keras.layers
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(5, 3, strides=2, padding="same"),  # 4x4 outputs
+            layers.Conv2DTranspose(7, 5, strides=2, padding="same"),  # 4x4 inputs
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    )
+    expected = 4 * 4 * 3 * 3 * 3 * 5 + 4 * 4 * 5 * 5 * 5 * 7 + 8 * 8 * 7 * 2
+    assert multiply_adds(network) == expected
+
+
+def test_a_full_width_iteration_is_about_one_and_a_half_tflop():
+    generator, critic = build_generator(Config()), build_critic(Config())
+    assert multiply_adds(critic) / 1e6 == pytest.approx(161, rel=0.02)
+    assert multiply_adds(generator) / 1e6 == pytest.approx(161, rel=0.02)
+    assert iteration_tflop(Config(), generator, critic) == pytest.approx(1.45, rel=0.02)
+
+
+def test_the_speed_of_this_machine_is_a_number_of_tflops():
+    assert 1e-4 < matrix_product_tflops() < 1e4

@@ -1,0 +1,170 @@
+"""Checkpoints: everything that training needs to go on as if it had never stopped.
+
+checkpoint = Checkpoint("flowers/checkpoints", every="epoch", callbacks=[monitor])
+done = checkpoint.restore(model)  # generator iterations; 0 if there is no checkpoint yet
+model.fit(make_dataset(images, config, start_iteration=done), initial_epoch=done // 20,
+          steps_per_epoch=20, epochs=125, callbacks=[monitor, checkpoint], shuffle=False)
+"""
+
+import json
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+
+from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
+from wgan_gp.callbacks.stopping import diverged
+from wgan_gp.support.errors import InputError
+
+_SECONDS_AT_RISK = 120.0
+_MODEL = "model.keras"  # the whole model, so that Keras can load it by itself
+_STATE = "state.json"
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves the whole state of training while `fit` runs, and restores it before.
+
+    That is the model as a `.keras` file, with both networks, both optimizers' moments and counts,
+    the seed and the iteration; the sums behind the metrics of an unfinished epoch; and what the
+    other callbacks remember. (Keras's `BackupAndRestore` knows neither of the latter two.) The
+    images need no state: `make_dataset` can start at any iteration. Where a checkpoint may lie
+    within an epoch, `fit` has to do the rest of that epoch first, in fewer steps; see
+    `runs/training.py`.
+
+    Put it after the callbacks whose state it saves.
+
+    Args:
+        folder: where to keep the checkpoints.
+        every: generator iterations between two, or "epoch" for one at each epoch's end. None loses
+            at most two minutes of work: whatever the speed, one is written once the last is older.
+            The end of `fit` is saved in any case.
+        keep: how many of the newest to keep.
+        callbacks: those with a state, one of a class: `get_state()` gives what JSON can hold,
+            `set_state(state)` takes it back.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        every: int | Literal["epoch"] | None = None,
+        keep: int = 3,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> None:
+        super().__init__()
+        if every not in (None, "epoch") and not (isinstance(every, int) and every >= 1):
+            raise InputError(f"every must be at least 1 iteration, or 'epoch', not {every!r}")
+        if keep < 1:
+            raise InputError(f"keep must be at least 1 checkpoint, not {keep}")
+        self.folder = CheckpointFolder(Path(folder), keep)
+        self.every = every
+        self.callbacks = callbacks
+        self._is_restored = False
+        self._saved_iteration = 0
+        self._saved_at = time.monotonic()
+        self._steps_done = 0  # of the epoch
+        self._is_within_epoch = False
+        self._metrics: dict[str, list[float]] = {}  # of the epoch that the checkpoint is within
+
+    def restore(self, model: keras.Model) -> int:
+        """Bring `model` and the callbacks to the newest undamaged checkpoint, if there is one.
+
+        Returns:
+            The generator iterations done.
+
+        Raises:
+            InputError: every checkpoint is damaged, or the newest is of another model.
+        """
+        self._is_restored = True
+        checkpoint = self.folder.newest_sound()
+        if checkpoint is None:
+            return 0
+        _load_weights(model, checkpoint / _MODEL)
+        state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+        self._saved_iteration = state["iteration"]
+        self._metrics = state["metrics"] if state["is_within_epoch"] else {}
+        for callback in self.callbacks:
+            if type(callback).__name__ in state["callbacks"]:
+                callback.set_state(state["callbacks"][type(callback).__name__])
+        return self._saved_iteration
+
+    def save(self) -> None:
+        """Write a checkpoint of this moment, unless there is one.
+
+        Raises:
+            DivergedError: a weight is no longer finite, and the checkpoint would be worthless.
+            OSError: it cannot be written; those before it are as they were.
+        """
+        iteration = int(self.model.iteration.numpy())
+        if iteration == self._saved_iteration:
+            return
+        if not all(np.isfinite(weights).all() for weights in self.model.get_weights()):
+            raise diverged(self.model, "weights")
+        self.folder.write(iteration, self._write)
+        self._saved_iteration = iteration
+        self._saved_at = time.monotonic()
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._saved_at = time.monotonic()
+        newest = self.folder.newest()
+        if newest > int(self.model.iteration.numpy()) and not self._is_restored:
+            raise InputError(
+                f"'{self.folder.path}' holds the checkpoint of iteration {newest}: restore it "
+                f"before training, or choose another folder"
+            )
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        for metric in self.model.metrics:  # which `fit` has just reset
+            sums = self._metrics.get(metric.name, metric.variables)
+            for variable, value in zip(metric.variables, sums, strict=True):
+                variable.assign(value)
+        self._metrics = {}
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        # After the last step, but only here is it certain that the epoch goes on. At its end it is
+        # `on_epoch_end` that saves, when the other callbacks have taken note of it.
+        self._is_within_epoch = batch > 0
+        if self._is_due():
+            self.save()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._steps_done = batch + 1
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        # An epoch that was cut short is to be continued if training goes on some day.
+        self._is_within_epoch = self._steps_done < (self.params["steps"] or 0)
+        if self.every == "epoch" or self._is_due():
+            self.save()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self.save()
+
+    def _is_due(self) -> bool:
+        if self.every is None:
+            return time.monotonic() - self._saved_at >= _SECONDS_AT_RISK
+        return self.every != "epoch" and int(self.model.iteration.numpy()) % self.every == 0
+
+    def _write(self, folder: Path) -> None:
+        state = {
+            "iteration": int(self.model.iteration.numpy()),
+            "is_within_epoch": self._is_within_epoch,
+            "metrics": {
+                metric.name: [variable.numpy().tolist() for variable in metric.variables]
+                for metric in self.model.metrics
+            },
+            "callbacks": {type(c).__name__: c.get_state() for c in self.callbacks},
+        }
+        (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
+        self.model.save(folder / _MODEL)
+
+
+def _load_weights(model: keras.Model, file: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # all that Keras does about a lost optimizer
+        try:
+            model.load_weights(file)
+        except (ValueError, KeyError, UserWarning) as error:
+            raise InputError(f"the checkpoint '{file}' is of another model: {error}") from error

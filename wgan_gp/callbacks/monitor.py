@@ -1,0 +1,145 @@
+"""The monitor: how the generator is doing, drawn while it trains."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wgan_gp.callbacks.progress import Stopwatch
+from wgan_gp.pictures import image_grid, save_png
+from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
+from wgan_gp.sampling import render
+from wgan_gp.support.files import replacing
+
+_TILES = 25
+
+
+class Monitor(keras.callbacks.Callback):
+    """Draws 25 images of fixed latents, beside the critic's losses, at iteration 1 and regularly.
+
+    In a notebook the figure is shown and updated in place. Given a folder, the figure is written
+    there as `progress.png` and each tile of images as `grids/iteration-000020.png`.
+
+    Args:
+        folder: where to write; None writes nothing.
+        every: generator iterations between two pictures.
+        seed: decides the 25 latents.
+        last_iteration: drawn too, even if `every` does not hit it.
+        image_log: a `tf.summary` writer that gets each tile as well, for TensorBoard.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        every: int = 20,
+        seed: int = 0,
+        last_iteration: int | None = None,
+        image_log: tf.summary.SummaryWriter | None = None,
+    ) -> None:
+        super().__init__()
+        self.folder = Path(folder) if folder else None
+        self.every = every
+        self.seed = seed
+        self.last_iteration = last_iteration
+        self.image_log = image_log
+        self.curve: list[tuple[int, float, float]] = []  # iteration, critic loss, unregularised
+        self._stopwatch = Stopwatch()
+        self._display = None
+
+    def get_state(self) -> dict[str, Any]:
+        return {"curve": self.curve, "seconds": self._stopwatch.seconds}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.curve = state["curve"]
+        self._stopwatch = Stopwatch(state["seconds"])
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        seed = stream_seed(self.seed, MONITOR)
+        self.latents = draw_latents(_TILES, self.model.latent_dim, seed)
+        self._stopwatch.start()
+        if self.folder:
+            (self.folder / "grids").mkdir(parents=True, exist_ok=True)
+        if _in_notebook():
+            from IPython.display import display
+
+            self._display = display("The monitor follows here.", display_id=True)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._stopwatch.tick()
+        iteration = int(self.model.iteration.numpy())
+        self.curve.append((iteration, *self.model.latest_critic_losses.numpy().tolist()))
+        if iteration in (1, self.last_iteration) or iteration % self.every == 0:
+            self._draw(iteration)
+
+    def _draw(self, iteration: int) -> None:
+        grid = image_grid(render(self.model.generator, self.latents))
+        title = f"Iteration: {iteration}, Elapsed: {_clock(self._stopwatch.seconds)}"
+        figure = _figure_png(grid, np.array(self.curve), title)
+        if self._display:
+            from IPython.display import Image as DisplayedImage
+
+            self._display.update(DisplayedImage(data=figure))
+        if self.folder:
+            save_png(grid, self.folder / "grids" / f"iteration-{iteration:06d}.png")
+            with replacing(self.folder / "progress.png") as unfinished:
+                unfinished.write_bytes(figure)
+        if self.image_log:
+            with self.image_log.as_default():
+                tf.summary.image("grid", grid[None], step=iteration)
+
+
+def _figure_png(grid: np.ndarray, curve: np.ndarray, title: str) -> bytes:
+    """The tile of images on the left, the two loss curves on the right, as a PNG file."""
+    figure = Figure(figsize=(12, 5.6), layout="constrained")
+    figure.suptitle(title)
+    tiles, scores = figure.subplots(1, 2)
+    tiles.imshow(grid)
+    tiles.axis("off")
+    # Blue and orange of the palette of Okabe and Ito, which colour-blind readers can tell apart.
+    _draw_curve(scores, curve[:, 0], curve[:, 2], "#E69F00", "critic loss, unregularised")
+    _draw_curve(scores, curve[:, 0], curve[:, 1], "#0072B2", "critic loss with penalty")
+    scores.set(xlabel="Generator iteration", ylabel="Loss", ylim=_bulk(curve[:, 1:]))
+    scores.grid(alpha=0.3)
+    scores.legend(title="running mean (faint: each iteration)")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
+
+
+def _draw_curve(
+    axes: Axes, iterations: np.ndarray, losses: np.ndarray, colour: str, label: str
+) -> None:
+    """The losses of all iterations, faint, and their running mean over a fiftieth of them."""
+    axes.plot(iterations, losses, color=colour, alpha=0.25, linewidth=0.8)
+    window = max(1, len(losses) // 50)
+    means = np.convolve(losses, np.ones(window) / window, mode="valid")
+    axes.plot(iterations[window - 1 :], means, color=colour, label=label, zorder=3)
+
+
+def _bulk(values: np.ndarray) -> tuple[float, float] | None:
+    """Limits that show all but the extreme values: the first penalties would dwarf the rest."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return None
+    low, high = np.percentile(finite, [0.5, 98])
+    margin = 0.1 * (high - low) + 1e-3
+    return low - margin, high + margin
+
+
+def _clock(seconds: float) -> str:
+    """Seconds as hh:mm:ss."""
+    minutes, second = divmod(int(seconds), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}"
+
+
+def _in_notebook() -> bool:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return hasattr(get_ipython(), "kernel")

@@ -1,0 +1,118 @@
+"""How far a run is: its iterations, its time, and a bar that shows both."""
+
+import sys
+import time
+from typing import Any
+
+import keras
+from tqdm import tqdm
+
+# Short names, so that the line fits a terminal of 80 columns.
+_SHOWN = {"critic_loss": "critic", "generator_loss": "generator"}
+# Seconds between two updates; where the bar cannot be redrawn in place, each one is a line.
+_TERMINAL_INTERVAL = 0.1
+_LOG_FILE_INTERVAL = 60.0
+
+
+class Stopwatch:
+    """Counts the seconds between `start` and the last `tick`, on top of those it begins with.
+
+    So it gives the time that training takes over all the sessions of a run.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+
+    def start(self) -> None:
+        """Leave out the time since the last tick."""
+        self._since = time.monotonic()
+
+    def tick(self) -> float:
+        """Count the time up to now; gives the seconds in all."""
+        now = time.monotonic()
+        self.seconds += now - self._since
+        self._since = now
+        return self.seconds
+
+
+class IterationCount(keras.callbacks.Callback):
+    """Logs the iteration and the seconds of training with each epoch, and stops at the last one.
+
+    A run is counted in generator iterations, where Keras counts in epochs. Put it before the
+    callbacks that write the logs down.
+
+    Args:
+        iterations: generator iterations in the whole run; the last epoch may be cut short.
+    """
+
+    def __init__(self, iterations: int) -> None:
+        super().__init__()
+        self.iterations = iterations
+        self._stopwatch = Stopwatch()
+
+    def get_state(self) -> dict[str, Any]:
+        return {"seconds": self._stopwatch.seconds}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._stopwatch = Stopwatch(state["seconds"])
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._stopwatch.start()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._stopwatch.tick()
+        if int(self.model.iteration.numpy()) >= self.iterations:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs["iteration"] = int(self.model.iteration.numpy())
+        logs["seconds"] = round(self._stopwatch.tick(), 3)
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """The iteration, the time left for the whole run and the two losses, in one line.
+
+    The bar that `fit` itself shows starts anew each epoch. The losses are means over the epoch.
+
+    Args:
+        iterations: generator iterations in the whole run.
+    """
+
+    def __init__(self, iterations: int) -> None:
+        super().__init__()
+        self.iterations = iterations
+        self._bar: tqdm | None = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        if self._bar is not None:  # a second `fit` of the same run
+            return
+        is_live = sys.stdout.isatty() or "ipykernel" in sys.modules
+        self._bar = tqdm(
+            desc="Training",
+            initial=int(self.model.iteration.numpy()),
+            total=self.iterations,
+            unit="it",
+            file=sys.stdout if is_live else _Lines(),
+            mininterval=_TERMINAL_INTERVAL if is_live else _LOG_FILE_INTERVAL,
+            dynamic_ncols=is_live,
+            ncols=None if is_live else 79,
+        )
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        losses = {shown: f"{logs[name]:.3g}" for name, shown in _SHOWN.items()}
+        self._bar.set_postfix(losses, refresh=False)
+        self._bar.update(int(self.model.iteration.numpy()) - self._bar.n)
+        if self._bar.n >= self.iterations:
+            self._bar.close()
+
+
+class _Lines:
+    """A log file as tqdm's output: each state of the bar becomes a line of its own."""
+
+    def write(self, text: str) -> None:
+        text = text.strip("\r\n ")
+        if text:
+            print(text, flush=True)
+
+    def flush(self) -> None:
+        pass

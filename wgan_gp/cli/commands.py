@@ -1,0 +1,153 @@
+"""What the commands do.
+
+TensorFlow, and with it most of the package, is imported where it is needed: it takes seconds, which
+`--help` and a mistake should not cost.
+"""
+
+import contextlib
+import shlex
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from wgan_gp.cli.options import Export, Generate, Interpolate, Train
+from wgan_gp.config import Config
+from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.plan import Plan
+from wgan_gp.support.errors import DivergedError, InputError, Interrupted
+from wgan_gp.support.quiet_tensorflow import load_tensorflow
+
+
+def train(command: Train) -> None:
+    """Start a run, or go on with one."""
+    plan, output = command.plan(), command.output
+    if output.resume:
+        folder = RunFolder.find(output.run_dir)
+        plan.check_continues(Plan.of_run(folder), folder)
+    load_tensorflow()
+    if output.dry_run:
+        _print_plan(plan.config)
+        return
+    from wgan_gp.runs.run import resume_run, start_run
+
+    run = resume_run(output.run_dir, plan) if output.resume else start_run(plan, output.run_dir)
+    with _resumable(run.folder):
+        run.train()
+    print(f"Done. New images: {run.folder.samples}, how they came about: {run.folder.film}")
+
+
+def generate(command: Generate) -> None:
+    """Make images with the generator of a run."""
+    load_tensorflow()
+    from wgan_gp.pictures import image_grid, save_png, save_pngs
+    from wgan_gp.sampling import generate_images
+
+    output = command.output
+    is_one_file = output.suffix.lower() == ".png"
+    if output.suffix and not is_one_file:
+        raise InputError(f"--output takes a FILE.png or a folder, not '{output}'")
+    generator = RunFolder.find(command.run_dir).load_generator()
+    is_taken = output.exists() if is_one_file else output.is_dir() and any(output.iterdir())
+    _check_free(output, is_taken and not command.overwrite)
+    images = generate_images(generator, command.count, command.seed)
+    with _writing(output):
+        if is_one_file:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            save_png(image_grid(images), output)
+        else:
+            save_pngs(images, output)
+    print(f"{command.count} images: {output}")
+
+
+def interpolate(command: Interpolate) -> None:
+    """Make a film of a walk between latents."""
+    load_tensorflow()
+    from wgan_gp.export.walk import check_film, save_walk, walk
+
+    output = command.output
+    check_film(output)
+    _check_free(output, output.exists() and not command.overwrite)
+    frames = walk(
+        RunFolder.find(command.run_dir).load_generator(),
+        command.stations,
+        command.frames,
+        command.tiles,
+        command.seed,
+    )
+    with _writing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        save_walk(frames, output)
+    print(f"{len(frames)} pictures, which repeat: {output}")
+
+
+def export(command: Export) -> None:
+    """Write the generator of a run in another format."""
+    load_tensorflow()
+    from wgan_gp.runs.exporting import export_run
+
+    if command.float16 and command.format != "litert":
+        raise InputError(f"--float16 goes with --format litert, not with {command.format}")
+    output = command.path()
+    with _writing(output):
+        difference = export_run(
+            RunFolder.find(command.run_dir),
+            command.format,
+            output,
+            float16=command.float16,
+            overwrite=command.overwrite,
+        )
+    print(
+        f"{output}: differs from the generator by at most {difference:.1g} on 64 images; facts: "
+        f"{output}.json, {output.with_name('MODEL_CARD.md')}"
+    )
+
+
+def _check_free(output: Path, is_taken: bool) -> None:
+    if is_taken:
+        raise InputError(f"'{output}' exists already: choose another --output or add --overwrite")
+
+
+@contextlib.contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    """Say in one sentence that `output` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"'{output}' cannot be written: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _resumable(folder: RunFolder) -> Iterator[None]:
+    """Say how to go on when training does not come to its end."""
+    how = f"go on with: wgan-gp train --run-dir {shlex.quote(str(folder.path))} --resume"
+    try:
+        yield
+    except Interrupted as error:
+        raise Interrupted(error.signal, f"{error}; {how}") from error
+    except DivergedError as error:
+        raise DivergedError(f"{error}; the last good checkpoints: {folder.checkpoints}") from error
+    except OSError as error:
+        raise InputError(
+            f"'{error.filename or folder.path}' cannot be written ({error.strerror or error}): "
+            f"when that is mended, {how}"
+        ) from error
+
+
+def _print_plan(config: Config) -> None:
+    """The settings, the layers and the estimated cost of a run."""
+    from wgan_gp.networks import build_critic, build_generator
+    from wgan_gp.runs.cost import iteration_tflop, matrix_product_tflops
+
+    generator, critic = build_generator(config), build_critic(config)
+    print(config.to_json())
+    generator.summary()
+    critic.summary()
+    tflop = iteration_tflop(config, generator, critic)
+    speed = matrix_product_tflops()
+    print(
+        f"Cost: {tflop:.3g} TFLOP an iteration, {tflop * config.iterations:,.4g} TFLOP in all.\n"
+        f"At the {speed:.2g} TFLOP/s of a large matrix product on this machine that is at least "
+        f"{tflop / speed:.2g} s an iteration and "
+        f"{timedelta(seconds=round(config.iterations * tflop / speed))} (h:mm:ss) in all; narrow "
+        f"layers take longer."
+    )

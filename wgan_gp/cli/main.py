@@ -1,0 +1,84 @@
+"""The command line: from words to a command, and from what goes wrong to one sentence.
+
+wgan-gp train --preset paper --data FOLDER
+wgan-gp train --run-dir runs/0001-paper-FOLDER --resume
+wgan-gp generate --run-dir runs/0001-paper-FOLDER --count 25 --output flowers.png
+wgan-gp interpolate --run-dir runs/0001-paper-FOLDER --output walk.gif
+wgan-gp export --run-dir runs/0001-paper-FOLDER --format saved_model
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import tyro
+from tyro import conf
+
+import wgan_gp
+from wgan_gp.cli import commands
+from wgan_gp.cli.options import Export, Generate, Interpolate, Train
+from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.plan import Plan
+from wgan_gp.support.errors import DivergedError, InputError, Interrupted
+
+_COMMANDS = {
+    Train: commands.train,
+    Generate: commands.generate,
+    Interpolate: commands.interpolate,
+    Export: commands.export,
+}
+_HELP = {"-h", "--help"}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command in `arguments`, by default those of the process, and exit."""
+    try:
+        command = _command(list(sys.argv[1:] if arguments is None else arguments))
+        _COMMANDS[type(command)](command)
+    except InputError as error:
+        _exit(error, status=2)
+    except DivergedError as error:
+        _exit(error, status=1)
+    except Interrupted as error:
+        _exit(error, status=128 + error.signal)
+    except KeyboardInterrupt:
+        _exit("stopped", status=130)
+
+
+def _command(arguments: list[str]) -> Train | Generate | Interpolate | Export:
+    """The command in `arguments`.
+
+    What `train` does where no option says otherwise depends on options: on its preset, or on the
+    run that it goes on with. So the words are read twice, by the same parser.
+    """
+    if arguments == ["--version"]:
+        print(f"wgan-gp {wgan_gp.__version__}")
+        sys.exit()
+    if not arguments or arguments[0] != "train":
+        return _parse(arguments or ["--help"], Train())
+    first = _parse([word for word in arguments if word not in _HELP], Train())
+    if not first.output.resume:
+        return _parse(arguments, Train.with_preset(first.preset))
+    if not first.output.run_dir:
+        raise InputError("--resume needs --run-dir: the folder of the run to go on with")
+    return _parse(arguments, Train.of_plan(Plan.of_run(RunFolder.find(first.output.run_dir))))
+
+
+def _parse(arguments: list[str], train: Train) -> Train | Generate | Interpolate | Export:
+    """The command in `arguments`, with `train` as the defaults of that command."""
+    return tyro.cli(
+        Annotated[Train, conf.subcommand("train", default=train)]
+        | Annotated[Generate, conf.subcommand("generate")]
+        | Annotated[Interpolate, conf.subcommand("interpolate")]
+        | Annotated[Export, conf.subcommand("export")],
+        prog="wgan-gp",
+        description="Train a Wasserstein GAN with gradient penalty on images, and use it. "
+        "(--version tells which release this is.)",
+        args=arguments,
+        config=(conf.OmitArgPrefixes,),
+    )
+
+
+def _exit(message: object, status: int) -> NoReturn:
+    print(f"wgan-gp: {message}", file=sys.stderr)
+    sys.exit(status)

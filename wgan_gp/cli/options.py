@@ -1,0 +1,126 @@
+"""The commands and their options, as the command line states them in its help."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro import conf
+
+from wgan_gp.config import PRESETS, Config
+from wgan_gp.export.formats import ENDINGS, Format
+from wgan_gp.runs.plan import Plan
+from wgan_gp.support.errors import InputError
+
+# A word, not a choice: a run that was started from Python is of none of the presets.
+_Preset = Annotated[str, conf.arg(metavar=f"{{{','.join(PRESETS)}}}")]
+_Flag = Annotated[bool, conf.FlagCreatePairsOff]  # no --no-resume beside --resume
+
+
+@dataclasses.dataclass(frozen=True)
+class DataOptions:
+    """Where the images come from."""
+
+    data: str = "synthetic"  # 'synthetic' (drawn flowers), 'tf_flowers', or a folder of images
+    data_dir: Path | None = None  # for tf_flowers: folder that TensorFlow Datasets prepared it in
+    cache_dir: Path | None = None  # folder for decoded images; by default the user's cache
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputOptions:
+    """What the run leaves, and where."""
+
+    run_dir: Path | None = None  # new folder for the results; by default runs/0001-PRESET-DATA
+    resume: _Flag = False  # go on with the run in RUN_DIR, with its images and its settings
+    # iterations between two checkpoints, or 'epoch' for one every 20; by default one in 2 minutes
+    checkpoint_every: int | Literal["epoch"] | None = None
+    keep_checkpoints: int = 3  # how many checkpoints to keep, the newest
+    tensorboard: bool = False  # also log for TensorBoard, in RUN_DIR/tensorboard
+    dry_run: _Flag = False  # print settings, layers and the estimated cost, and stop
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(Config):
+    """Single settings, in place of the preset's."""
+
+    def __post_init__(self) -> None:
+        """Leave the check to `Train.plan`: an error in here would read as one of the parser."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Train a WGAN-GP on images and leave pictures, history and generator in a run folder."""
+
+    preset: _Preset = "quick"  # settings to start from; those below override single ones
+    data: DataOptions = DataOptions()
+    output: OutputOptions = OutputOptions()
+    settings: Settings = Settings()
+
+    @classmethod
+    def with_preset(cls, preset: str) -> "Train":
+        return cls(preset, settings=Settings(**dataclasses.asdict(Config.preset(preset))))
+
+    @classmethod
+    def of_plan(cls, plan: Plan) -> "Train":
+        """The command that would start a run with this plan."""
+        return cls(
+            plan.preset,
+            DataOptions(**{name: getattr(plan, name) for name in _names(DataOptions)}),
+            OutputOptions(**{name: getattr(plan, name) for name in _names(OutputOptions, Plan)}),
+            Settings(**dataclasses.asdict(plan.config)),
+        )
+
+    def plan(self) -> Plan:
+        """The plan of the run; raises an InputError if a value is out of its range."""
+        output = {name: getattr(self.output, name) for name in _names(OutputOptions, Plan)}
+        config = Config(**dataclasses.asdict(self.settings))
+        return Plan(config, self.preset, **dataclasses.asdict(self.data), **output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Generate:
+    """Make new images with the generator of a run."""
+
+    run_dir: Path  # folder of a finished run
+    count: int = 25  # images to make
+    seed: int = 0  # decides the images: the same seed gives the same ones
+    output: Path = Path("generated.png")  # FILE.png for one tiled picture, or a folder for many
+    overwrite: _Flag = False  # replace an output that exists
+
+
+@dataclasses.dataclass(frozen=True)
+class Interpolate:
+    """Make a film that walks from image to image with the generator of a run, and repeats."""
+
+    run_dir: Path  # folder of a finished run
+    output: Path = Path("walk.gif")  # FILE.gif, or FILE.mp4 (needs the extra 'video')
+    tiles: int = 9  # walks side by side
+    stations: int = 6  # images that each walk passes
+    frames: int = 20  # pictures from one to the next; there are 20 a second
+    seed: int = 0  # decides the images: the same seed gives the same ones
+    overwrite: _Flag = False  # replace an output that exists
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """Write the generator of a run in a format that others can load, with a model card."""
+
+    run_dir: Path  # folder of a finished run
+    format: Format = "saved_model"
+    output: Path | None = None  # file, or folder of a SavedModel; by default in RUN_DIR/export
+    float16: _Flag = False  # litert: keep the weights in half the space
+    overwrite: _Flag = False  # replace an output that exists
+
+    def path(self) -> Path:
+        """Where the export goes; raises an InputError if its name does not suit the format."""
+        ending = ENDINGS[self.format]
+        name = f"generator{'-float16' if self.float16 else ''}{ending}"
+        path = self.output or self.run_dir / "export" / name
+        if not path.name.endswith(ending):
+            raise InputError(f"--output of {self.format} must end in {ending}, not '{path}'")
+        return path
+
+
+def _names(*classes: type) -> list[str]:
+    """The fields that all of these dataclasses have, in the order of the first."""
+    first, *others = ([field.name for field in dataclasses.fields(c)] for c in classes)
+    return [name for name in first if all(name in other for other in others)]

@@ -1,0 +1,83 @@
+"""Decoded images on disk: read back by memory-mapping, so that no set is too large.
+
+An entry is a folder: `images.uint8` holds the pixels of one image after another, `about.json` says
+how many there are, their checksum, and which files could not be read.
+"""
+
+import json
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from wgan_gp.data.source import Pictures
+
+_PIXELS = "images.uint8"
+ABOUT = "about.json"
+_CHUNK = 1 << 24  # bytes
+
+
+class ImageSet(NamedTuple):
+    """The images of a source, and what is known of them."""
+
+    images: np.ndarray  # uint8 (count, height, width, 3), memory-mapped
+    crc32: int  # of all their pixels, one image after another
+    unreadable: list[str]  # the names of the pictures that are left out
+
+
+def read_entry(entry: Path) -> ImageSet | None:
+    """The images of `entry`, whose checksum is verified; None if they are absent or damaged."""
+    try:
+        about = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
+        with (entry / _PIXELS).open("rb") as file:
+            checksum = _checksum(iter(lambda: file.read(_CHUNK), b""))
+        if checksum != about["crc32"]:
+            return None
+        pixels = np.memmap(entry / _PIXELS, np.uint8, mode="r")
+        return ImageSet(pixels.reshape(about["shape"]), checksum, list(about["unreadable"]))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+
+
+def write_entry(entry: Path, pictures: Pictures) -> None:
+    """Write the readable pictures to `entry`, which appears whole or, if none is, not at all."""
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=entry.parent) as temporary:
+        unfinished = Path(temporary, "entry")
+        unfinished.mkdir()
+        with (unfinished / _PIXELS).open("wb") as file:
+            about = _write_pixels(file, pictures)
+        if not about["shape"][0]:
+            return
+        (unfinished / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        shutil.rmtree(entry, ignore_errors=True)  # a damaged one
+        try:
+            unfinished.replace(entry)
+        except OSError:
+            if read_entry(entry) is None:
+                raise
+            # Another process was faster; its images are the same.
+
+
+def _write_pixels(file: BinaryIO, pictures: Pictures) -> dict[str, Any]:
+    crc32, count, shape, unreadable = 0, 0, (), []
+    for name, picture in pictures:
+        if picture is None:
+            unreadable.append(name)
+            continue
+        pixels = picture.tobytes()
+        file.write(pixels)
+        crc32 = zlib.crc32(pixels, crc32)
+        count, shape = count + 1, picture.shape
+    return {"shape": [count, *shape], "crc32": crc32, "unreadable": unreadable}
+
+
+def _checksum(chunks: Iterator[bytes]) -> int:
+    crc32 = 0
+    for chunk in chunks:
+        crc32 = zlib.crc32(chunk, crc32)
+    return crc32

@@ -1,0 +1,70 @@
+"""A folder of one's own pictures, at any depth."""
+
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from wgan_gp.data.decoding import SUFFIXES, decode_file
+from wgan_gp.data.source import Pictures, Source, file_fingerprint
+from wgan_gp.support.errors import InputError
+
+_THREADS = min(8, os.cpu_count() or 1)
+_AT_ONCE = 512  # files handed to the decoding threads; all of them would fill the memory
+
+
+def open_folder(folder: Path) -> Source:
+    """The pictures below `folder`: JPEG, PNG, BMP, GIF and WebP files, sorted by path.
+
+    Raises:
+        InputError: there is no such folder, or no file with such a suffix in it.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"there is no folder '{folder}': data must be 'synthetic', 'tf_flowers' or a "
+            f"folder of images"
+        )
+    files = _find_pictures(folder)
+    if not files:
+        raise InputError(f"no image found in '{folder}': looked for {' '.join(SUFFIXES)} files")
+    return Source(
+        name=str(folder),
+        count=len(files),
+        fingerprint=file_fingerprint(files, folder),
+        read=partial(_read, folder, files),
+    )
+
+
+def _find_pictures(folder: Path) -> list[Path]:
+    """Every picture file below `folder`; hidden ones are left out, links are followed."""
+    found = []
+    visited = set()
+    for directory, subdirectories, names in os.walk(folder, followlinks=True):
+        if os.path.realpath(directory) in visited:  # a link back up: a loop
+            subdirectories.clear()
+            continue
+        visited.add(os.path.realpath(directory))
+        subdirectories[:] = sorted(name for name in subdirectories if not name.startswith("."))
+        paths = (Path(directory, name) for name in names if not name.startswith("."))
+        found += (path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(found)
+
+
+def _read(folder: Path, files: list[Path], image_size: int) -> Pictures:
+    with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
+        warnings.simplefilter("ignore")  # such as a damaged camera mark in a sound picture
+        # Pictures large enough to exhaust the memory count as unreadable.
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            for start in range(0, len(files), _AT_ONCE):
+                some = files[start : start + _AT_ONCE]
+                yield from zip(
+                    (str(file.relative_to(folder)) for file in some),
+                    pool.map(partial(decode_file, image_size=image_size), some),
+                    strict=True,
+                )
+        finally:  # whoever stops reading early does not wait for the rest
+            pool.shutdown(cancel_futures=True)

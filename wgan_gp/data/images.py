@@ -1,0 +1,136 @@
+"""Training images from any source, as one array."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from tqdm import tqdm
+
+from wgan_gp.data import synthetic
+from wgan_gp.data.cache import ABOUT, ImageSet, read_entry, write_entry
+from wgan_gp.data.folder import open_folder
+from wgan_gp.data.source import Pictures, Source
+from wgan_gp.data.tf_flowers import open_tf_flowers
+from wgan_gp.support.errors import InputError
+
+SYNTHETIC_COUNT = 4096
+
+_CACHE_FORMAT = 2  # raised whenever the same source would be decoded to other pixels
+_NAMES_SHOWN = 5
+
+_log = logging.getLogger(__name__)
+
+
+def load_images(
+    source: str | Path,
+    image_size: int,
+    *,
+    data_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+) -> np.ndarray:
+    """The images of `source`: uint8 `(count, image_size, image_size, 3)`, memory-mapped.
+
+    They are decoded once and then kept on disk. Unreadable files are left out and named in a log
+    line.
+
+    Args:
+        source: 'synthetic' (drawn flowers), 'tf_flowers', or a folder of pictures.
+        image_size: height and width in pixels; the aspect ratio is not kept.
+        data_dir: for tf_flowers, where TensorFlow Datasets keeps prepared sets.
+        cache_dir: where decoded images are kept; by default the user's cache folder.
+
+    Raises:
+        InputError: there is no such source, it takes no `data_dir`, it has no readable image, or
+            the cache cannot be written.
+    """
+    return load_image_set(source, image_size, data_dir=data_dir, cache_dir=cache_dir).images
+
+
+def load_image_set(
+    source: str | Path,
+    image_size: int,
+    *,
+    data_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+) -> ImageSet:
+    """What `load_images` gives, with the images' checksum and the names of the unreadable ones."""
+    opened = _open(source, data_dir)
+    entry = _cache_folder(cache_dir) / _key(opened, image_size)
+    cached = read_entry(entry)
+    if cached is None:
+        _decode(opened, image_size, entry)
+        cached = read_entry(entry)
+    if cached is None:
+        raise InputError(f"none of the {opened.count} images in '{opened.name}' can be read")
+    if unreadable := cached.unreadable:
+        _log.warning(
+            "%d of %d images cannot be read and are left out: %s",
+            len(unreadable), opened.count, _some(unreadable, entry),
+        )  # fmt: skip
+    return cached
+
+
+def _some(names: list[str], entry: Path) -> str:
+    """The first of `names`, and where to find the others."""
+    shown = ", ".join(x if x.isprintable() else ascii(x) for x in names[:_NAMES_SHOWN])
+    return shown if len(names) <= _NAMES_SHOWN else f"{shown}, ... (all: '{entry / ABOUT}')"
+
+
+def _open(source: str | Path, data_dir: str | Path | None) -> Source:
+    if data_dir and source != "tf_flowers":
+        raise InputError(f"a data_dir goes with the data 'tf_flowers', not with '{source}'")
+    if source == "synthetic":
+        return _synthetic_source()
+    try:
+        if source == "tf_flowers":
+            return open_tf_flowers(Path(data_dir).expanduser() if data_dir else None)
+        return open_folder(Path(source).expanduser())
+    except (OSError, RuntimeError) as error:  # an impossible name, or a user who does not exist
+        raise InputError(f"'{data_dir or source}' cannot be read: {error}") from error
+
+
+def _synthetic_source() -> Source:
+    def read(image_size: int) -> Pictures:
+        for number in range(SYNTHETIC_COUNT):
+            yield f"flower {number}", synthetic.draw_picture(image_size, 0, number)
+
+    drawing_code = Path(synthetic.__file__).read_bytes()
+    fingerprint = f"{SYNTHETIC_COUNT} {hashlib.sha256(drawing_code).hexdigest()}"
+    return Source("synthetic", SYNTHETIC_COUNT, fingerprint, read)
+
+
+def _cache_folder(cache_dir: str | Path | None) -> Path:
+    if cache_dir is None:
+        return platformdirs.user_cache_path("wgan_gp")
+    try:
+        return Path(cache_dir).expanduser()
+    except RuntimeError as error:  # a user who does not exist
+        raise InputError(f"the image cache '{cache_dir}' cannot be used: {error}") from error
+
+
+def _key(source: Source, image_size: int) -> str:
+    """The name of the source's cache entry: another one if the pixels would be others."""
+    key = f"{_CACHE_FORMAT} {source.fingerprint} {image_size}"
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _decode(source: Source, image_size: int, entry: Path) -> None:
+    """Decode the whole source into the cache, with progress."""
+    progress = tqdm(
+        source.read(image_size),
+        desc=f"Reading images ({source.name}, {image_size}x{image_size})",
+        total=source.count,
+        unit=" images",
+        mininterval=0.5,
+        dynamic_ncols=True,
+    )
+    try:
+        with progress as pictures:
+            write_entry(entry, pictures)
+    except OSError as error:
+        raise InputError(
+            f"the image cache '{entry.parent}' cannot be written ({error.strerror or error}): "
+            f"free some space, or choose another place with cache_dir"
+        ) from error

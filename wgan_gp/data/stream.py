@@ -1,0 +1,80 @@
+"""The endless stream of real images that training reads.
+
+Its element number i holds the `n_critic` mini-batches of generator iteration i, and is a function
+of (seed, i) alone: there is no shuffle buffer and no state, so the stream can start anywhere and
+gives what it would have given there.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from wgan_gp.config import Config
+from wgan_gp.random_streams import FLIPS, SHUFFLE, stream_seed
+from wgan_gp.support.errors import InputError
+
+
+def make_dataset(images: np.ndarray, config: Config, start_iteration: int = 0) -> tf.data.Dataset:
+    """Endless `(batch_size, n_critic, height, width, 3)` float32 elements in -1..1.
+
+    Each pass over the images takes every one of them at most once, in an order of its own, and
+    drops the partial mini-batch at its end. Every use of an image is flipped left to right with
+    probability 1/2.
+
+    Args:
+        images: `(count, height, width, 3)` uint8, in memory or memory-mapped.
+        start_iteration: the generator iteration, from 0, to start at.
+
+    Raises:
+        InputError: the images have another shape or type, or are fewer than one mini-batch.
+    """
+    check_images(images, config)
+
+    def load(iteration: tf.Tensor) -> tf.Tensor:
+        chosen = _image_numbers(iteration, len(images), config)  # (batch, n_critic)
+        batch = tf.numpy_function(images.__getitem__, [chosen], tf.uint8, stateful=False)
+        batch = tf.ensure_shape(batch, (config.batch_size, config.n_critic, *images.shape[1:]))
+        return tf.cast(_flip_at_random(batch, iteration, config.seed), tf.float32) / 127.5 - 1.0
+
+    iterations = tf.data.Dataset.range(start_iteration, np.iinfo(np.int64).max)
+    return iterations.map(load, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+
+
+def _image_numbers(iteration: tf.Tensor, count: int, config: Config) -> tf.Tensor:
+    """Which images generator iteration `iteration` reads: int64, `(batch_size, n_critic)`."""
+    batches_per_pass = count // config.batch_size
+    columns = []
+    for update in range(config.n_critic):
+        batch = iteration * config.n_critic + update  # mini-batches read before this one
+        position = batch % batches_per_pass * config.batch_size
+        columns.append(
+            # A pseudorandom permutation of 0..count-1, evaluated only where it is needed.
+            tf.random.experimental.index_shuffle(
+                position + tf.range(config.batch_size, dtype=tf.int64),
+                stream_seed(config.seed, SHUFFLE, batch // batches_per_pass),
+                count - 1,
+            )
+        )
+    return tf.stack(columns, axis=1)
+
+
+def _flip_at_random(batch: tf.Tensor, iteration: tf.Tensor, seed: int) -> tf.Tensor:
+    """`batch`, `(batch, n_critic, height, width, 3)`, each image mirrored or not."""
+    is_flipped = tf.random.stateless_uniform(
+        [*batch.shape[:2], 1, 1, 1], stream_seed(seed, FLIPS, iteration), alg="philox"
+    )
+    return tf.where(is_flipped < 0.5, tf.reverse(batch, axis=[3]), batch)
+
+
+def check_images(images: np.ndarray, config: Config) -> None:
+    """Raise an InputError unless `make_dataset` can read `images`."""
+    expected = (config.image_size, config.image_size, 3)
+    if images.dtype != np.uint8 or images.shape[1:] != expected:
+        raise InputError(
+            f"images must be uint8 of shape (count, {', '.join(map(str, expected))}) for "
+            f"image_size {config.image_size}, not {images.dtype} of shape {images.shape}"
+        )
+    if len(images) < config.batch_size:
+        raise InputError(
+            f"{len(images)} images are fewer than one mini-batch of {config.batch_size}: "
+            f"add images, or lower the batch size to {len(images)} or less"
+        )

@@ -1,0 +1,96 @@
+"""The TensorFlow team's Flowers photographs (`tf_flowers`), read through TensorFlow Datasets."""
+
+import contextlib
+import http.client
+import threading
+import urllib.request
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import absl.logging
+from PIL import Image
+
+from wgan_gp.data.decoding import to_square
+from wgan_gp.data.source import Pictures, Source, file_fingerprint
+from wgan_gp.support.errors import InputError
+
+_URL = "http://download.tensorflow.org/example_images/flower_photos.tgz"
+_PROBE_SECONDS = 5
+
+
+def open_tf_flowers(data_dir: Path | None = None) -> Source:
+    """The 3,670 photographs, downloaded (218 MB) and prepared at the first use.
+
+    Args:
+        data_dir: where TensorFlow Datasets keeps prepared sets; by default its own choice.
+
+    Raises:
+        InputError: they are not prepared there and cannot be downloaded.
+    """
+    import tensorflow_datasets as tfds  # slow to import, and no other source needs it
+
+    if data_dir is not None and not data_dir.is_dir():
+        raise InputError(f"there is no folder '{data_dir}': data_dir must be an existing one")
+    with _quiet_absl():
+        builder = tfds.builder("tf_flowers", data_dir=data_dir)
+        is_prepared = builder.is_prepared()
+    if not is_prepared:
+        _download(builder)
+    folder = Path(builder.data_path)
+    return Source(
+        name="tf_flowers",
+        count=builder.info.splits["train"].num_examples,
+        fingerprint=file_fingerprint(folder.iterdir(), folder),
+        read=partial(_read, builder),
+    )
+
+
+@contextlib.contextmanager
+def _quiet_absl() -> Iterator[None]:
+    """Without the warnings of TensorFlow Datasets about a set that is not there yet."""
+    verbosity = absl.logging.get_verbosity()
+    absl.logging.set_verbosity(absl.logging.ERROR)
+    try:
+        yield
+    finally:
+        absl.logging.set_verbosity(verbosity)
+
+
+def _download(builder) -> None:
+    # Asked first, because TensorFlow Datasets retries for minutes before it gives up.
+    if not _is_reachable(_URL):
+        raise InputError(
+            f"tf_flowers is not prepared in '{builder.data_dir_root}' and its download is out of "
+            f"reach: use 'synthetic', a folder of images, or a data_dir with a prepared copy"
+        )
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # whatever a server or a network can do
+        raise InputError(f"the download of tf_flowers failed: {error}") from error
+
+
+def _is_reachable(url: str) -> bool:
+    """Whether `url` answers soon. In a thread, since looking a name up obeys no time-out."""
+    answers = []
+
+    def ask() -> None:
+        request = urllib.request.Request(url, method="HEAD")
+        try:
+            with urllib.request.urlopen(request, timeout=_PROBE_SECONDS) as reply:
+                answers.append(reply.status)
+        except (OSError, http.client.HTTPException):
+            pass
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_PROBE_SECONDS)
+    return bool(answers)
+
+
+def _read(builder, image_size: int) -> Pictures:
+    import tensorflow_datasets as tfds
+
+    examples = tfds.as_numpy(builder.as_dataset(split="train", shuffle_files=False))
+    for number, example in enumerate(examples):
+        yield f"example {number}", to_square(Image.fromarray(example["image"]), image_size)

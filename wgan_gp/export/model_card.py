@@ -1,0 +1,116 @@
+"""What there is to know about a trained generator: for people, and for programs."""
+
+import importlib.metadata
+import string
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from wgan_gp.config import Config
+
+_METRICS = ("critic_loss", "gradient_penalty", "gradient_norm")
+
+_DATA = {
+    "synthetic": ("drawn flowers of the package wgan_gp", "Apache-2.0, as the package"),
+    "tf_flowers": (
+        "tf_flowers of TensorFlow Datasets: 3,670 photographs",
+        "Creative Commons licences, each photographer's own: see LICENSE.txt in the data's archive",
+    ),
+}
+
+_CARD = string.Template("""\
+---
+tags: [image-generation, gan, wgan-gp, keras]
+---
+# A generator of images: ${data_name}
+
+A Wasserstein GAN with gradient penalty ([arXiv:1704.00028](https://arxiv.org/abs/1704.00028)),
+trained with wgan_gp ${version}. It turns random numbers into pictures of
+${image_size}x${image_size} pixels.
+
+| | |
+| --- | --- |
+| input `latents` | float32 `(n, ${latent_dim})`, standard normal |
+| output `images` | float32 `(n, ${image_size}, ${image_size}, 3)`, RGB, ${value_range} |
+| parameters | ${parameters} |
+| training data | ${training_data}: ${images} images |
+| licence of the data | ${data_licence} |
+| generator iterations | ${iteration} |
+| preset, seed | ${preset}, ${seed} |
+| critic's loss, last epoch | ${critic_loss}, with ${weight} x ${gradient_penalty} of penalty |
+| gradient norm, last epoch | ${gradient_norm} (1 is the penalty's aim) |
+
+## Use
+
+`(images + 1) * 127.5`, rounded, gives pixels in 0..255.
+
+## Settings
+
+```json
+${config}
+```
+
+## Limits
+
+- The pictures resemble the training data and nothing else; what is rare there is rare here.
+- Their quality has not been measured: look at many before you rely on any.
+- A generator can come close to single training images. Where those are confidential, so is it.
+""")
+
+
+def model_facts(config: Config, facts: Mapping[str, Any]) -> dict[str, str]:
+    """The facts that every export carries.
+
+    Args:
+        config: the settings that the generator was trained with.
+        facts: what else is known of its run: "data" and, where training went on to another
+            number than `config.iterations`, "generator_iteration".
+    """
+    training_data, licence = _data(facts["data"])
+    return {
+        "latent_dim": str(config.latent_dim),
+        "image_size": str(config.image_size),
+        "value_range": "-1..1",
+        "training_data": training_data,
+        "data_licence": licence,
+        "iteration": str(facts.get("generator_iteration", config.iterations)),
+        "wgan_gp_version": importlib.metadata.version("wgan-gp"),
+    }
+
+
+def model_card(
+    config: Config, facts: Mapping[str, Any], metrics: Mapping[str, str], generator: keras.Model
+) -> str:
+    """A model card in Markdown.
+
+    Args:
+        config: the settings that the generator was trained with.
+        facts: what else is known of its run: "data", "images" (their number), "preset".
+        metrics: means over the last epoch, by their names in the history; those that are missing
+            are told to be.
+    """
+    known = model_facts(config, facts)
+    return _CARD.substitute(
+        known,
+        data_name=Path(facts["data"]).name,
+        version=known["wgan_gp_version"],
+        parameters=f"{generator.count_params():,}",
+        images=f"{facts['images']:,}",
+        preset=facts["preset"],
+        seed=config.seed,
+        weight=f"{config.gradient_penalty_weight:g}",
+        config=config.to_json().strip(),
+        **{name: _rounded(metrics.get(name)) for name in _METRICS},
+    )
+
+
+def _data(data: str) -> tuple[str, str]:
+    """Name and licence of training data. Of a folder it is the name alone that is told."""
+    unknown = "not known: ask the owner of the images"
+    return _DATA.get(data, (f"images in a folder '{Path(data).name}'", unknown))
+
+
+def _rounded(value: str | None) -> str:
+    return "not kept" if value is None else f"{float(value):.4g}"

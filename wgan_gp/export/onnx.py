@@ -1,0 +1,54 @@
+"""The generator as an ONNX file, for runtimes of every kind.
+
+session = onnxruntime.InferenceSession("flowers.onnx")  # neither TensorFlow nor Keras
+images = session.run(["images"], {"latents": latents})[0]
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wgan_gp.support.extras import require
+
+_OPSET = 18  # of ONNX 1.13; every runtime of the last years knows it
+
+
+def export_onnx(
+    generator: keras.Model, path: str | Path, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write `generator`, latents `(n, latent_dim)` -> images in -1..1, as an ONNX file.
+
+    Args:
+        metadata: goes into the file, as its metadata properties.
+
+    Raises:
+        InputError: the extra `onnx` is not installed.
+        OSError: the file cannot be written.
+    """
+    require("onnx", "onnx", "tf2onnx", "onnxruntime")
+    import onnx
+    import tf2onnx
+
+    latents = tf.TensorSpec((None, generator.input_shape[-1]), tf.float32, "latents")
+
+    @tf.function(input_signature=[latents])
+    def images(latents: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"images": generator(latents, training=False)}
+
+    model, _ = tf2onnx.convert.from_function(images, [latents], opset=_OPSET)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "n"
+    onnx.helper.set_model_props(model, dict(metadata or {}))
+    onnx.checker.check_model(model)
+    Path(path).write_bytes(model.SerializeToString())
+
+
+def load_onnx(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The function latents -> images in the ONNX file at `path`."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda latents: session.run(["images"], {"latents": latents})[0]

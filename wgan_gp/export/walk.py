@@ -1,0 +1,98 @@
+"""A walk through the latent space, as a film."""
+
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from wgan_gp.pictures import image_grid
+from wgan_gp.random_streams import WALK, draw_latents, stream_seed
+from wgan_gp.sampling import check_seed, render
+from wgan_gp.support.errors import InputError
+from wgan_gp.support.extras import require
+from wgan_gp.support.files import replacing
+
+_FRAMES_PER_SECOND = 20
+
+
+def interpolate(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
+    """The latent at the share `t` of the arc from `a` to `b` (spherical interpolation, "slerp").
+
+    Standard-normal latents lie close to a sphere: their length is about sqrt(latent_dim). A
+    straight line between two of them leads through its inside, where the generator was never
+    trained and draws washed-out pictures.
+
+    slerp(a, b, t) = sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b, with w the angle between them
+    (Shoemake 1985).
+    """
+    cosine = np.vdot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b))
+    angle = math.acos(np.clip(cosine, -1.0, 1.0))
+    if math.sin(angle) < 1e-6:  # the same direction, or the opposite one: there is no one arc
+        return (1 - t) * a + t * b
+    return (math.sin((1 - t) * angle) * a + math.sin(t * angle) * b) / math.sin(angle)
+
+
+def walk(
+    generator: keras.Model, stations: int, frames: int, tiles: int = 9, seed: int = 0
+) -> np.ndarray:
+    """Pictures of `tiles` walks side by side, each from latent to latent and back to its first.
+
+    Args:
+        stations: latents that each walk passes.
+        frames: pictures from one to the next.
+        seed: decides the latents.
+
+    Returns:
+        uint8 `(stations * frames, height, width, 3)`.
+
+    Raises:
+        InputError: a number is less than 1, or the seed is out of its range.
+    """
+    numbers = {"stations": stations, "frames": frames, "tiles": tiles}
+    for name, number in numbers.items():
+        if number < 1:
+            raise InputError(f"{name} must be at least 1, not {number}")
+    check_seed(seed)
+    latent_dim = generator.input_shape[-1]
+    drawn = draw_latents(tiles * stations, latent_dim, stream_seed(seed, WALK)).numpy()
+    places = drawn.reshape(tiles, stations, latent_dim)
+    pictures = []
+    for station in range(stations):
+        for step in range(frames):
+            latents = [
+                interpolate(way[station], way[(station + 1) % stations], step / frames)
+                for way in places
+            ]
+            pictures.append(image_grid(render(generator, tf.constant(latents)).numpy()))
+    return np.stack(pictures)
+
+
+def check_film(path: Path) -> None:
+    """Raise an InputError unless `save_walk` can write such a file."""
+    if path.suffix.lower() == ".mp4":
+        require("video", "imageio", "av")
+    elif path.suffix.lower() != ".gif":
+        raise InputError(f"a film is a FILE.gif or a FILE.mp4, not '{path}'")
+
+
+def save_walk(frames: np.ndarray, path: Path) -> None:
+    """Write `frames` as a GIF that repeats, or as an MP4 film, by the ending of `path`.
+
+    Raises:
+        InputError: another ending, or the extra `video` is not installed.
+        OSError: the file cannot be written.
+    """
+    check_film(path)
+    with replacing(path) as unfinished:
+        if path.suffix.lower() == ".gif":
+            first, *rest = (Image.fromarray(frame) for frame in frames)
+            options = {"save_all": True, "append_images": rest, "loop": 0}
+            first.save(unfinished, "GIF", duration=1000 // _FRAMES_PER_SECOND, **options)
+        else:
+            import imageio.v3
+
+            options = {"codec": "libx264", "fps": _FRAMES_PER_SECOND}
+            imageio.v3.imwrite(unfinished, frames, plugin="pyav", **options)

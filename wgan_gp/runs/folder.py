@@ -1,0 +1,166 @@
+"""The folder that holds all that a run makes."""
+
+import contextlib
+import csv
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+
+from wgan_gp.config import Config
+from wgan_gp.support.errors import InputError
+from wgan_gp.support.files import replacing
+
+if TYPE_CHECKING:
+    import keras
+
+
+class RunFolder:
+    """The files of a run, by what they are."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.json"
+        self.facts = path / "run.json"  # which preset, and what it was trained on
+        self.checkpoints = path / "checkpoints"
+        self.history = path / "history.csv"
+        self.grids = path / "grids"
+        self.reals = path / "reals.png"
+        self.film = path / "training.gif"
+        self.samples = path / "samples.png"
+        self.generator = path / "generator.keras"
+        self.tensorboard = path / "tensorboard"
+        self._lock = path / ".lock"
+
+    @classmethod
+    def create(cls, path: Path) -> "RunFolder":
+        """A new, empty run folder at `path`.
+
+        Raises:
+            InputError: something is there already, or the folder cannot be made.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            # A run that was stopped before it had begun leaves the first two files.
+            begun = (cls(path)._lock, cls(path).facts)
+            is_taken = any(file not in begun for file in path.iterdir())
+        except OSError as error:
+            raise InputError(f"no run folder can be made at '{path}': {error.strerror}") from error
+        if is_taken:
+            raise InputError(
+                f"'{path}' already holds files: choose another run_dir, or resume the run in it"
+            )
+        return cls(path)
+
+    @classmethod
+    def find(cls, path: Path) -> "RunFolder":
+        """The folder of the run at `path`.
+
+        Raises:
+            InputError: there is none.
+        """
+        if not path.is_dir():
+            raise InputError(f"there is no run folder '{path}'")
+        return cls(path)
+
+    @classmethod
+    def create_numbered(cls, root: Path, label: str) -> "RunFolder":
+        """A new folder below `root` called `0001-label`, one number after the highest there."""
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"no run folder can be made in '{root}': {error.strerror}") from error
+        while True:
+            numbers = (re.match(r"\d+", path.name) for path in root.iterdir())
+            number = max((int(found[0]) for found in numbers if found), default=0) + 1
+            try:
+                (root / f"{number:04d}-{label}").mkdir()
+            except FileExistsError:  # another run took the number just now
+                continue
+            except OSError as error:
+                raise InputError(
+                    f"no run folder can be made in '{root}': {error.strerror}"
+                ) from error
+            return cls(root / f"{number:04d}-{label}")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out. However this one ends, the lock ends with it.
+
+        Raises:
+            InputError: another process is in, or the folder cannot be written to.
+        """
+        try:
+            with filelock.FileLock(self._lock, timeout=0):
+                yield
+        except filelock.Timeout as error:
+            raise InputError(f"another process is training in '{self.path}'") from error
+
+    def write_settings(self, config: Config) -> None:
+        with replacing(self.config) as unfinished:
+            unfinished.write_text(config.to_json(), encoding="utf-8")
+
+    def update_facts(self, facts: dict[str, Any]) -> None:
+        """Note `facts`, beside those noted before."""
+        if self.facts.is_file():
+            facts = {**json.loads(self.facts.read_text(encoding="utf-8")), **facts}
+        with replacing(self.facts) as unfinished:
+            unfinished.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+    def read(self) -> tuple[Config, dict[str, Any]]:
+        """The run's settings and facts.
+
+        Raises:
+            InputError: they are missing or damaged.
+        """
+        for file in (self.config, self.facts):
+            if not file.is_file():
+                raise InputError(f"'{self.path}' holds no run: there is no {file.name} in it")
+        try:
+            config = Config.from_json(self.config.read_text(encoding="utf-8"))
+            facts = json.loads(self.facts.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"the settings in '{self.path}' cannot be read: {error}") from error
+        return config, facts
+
+    def metrics_at(self, iteration: int) -> dict[str, str]:
+        """The row of the history that ends at `iteration`, by the names of its columns."""
+        if not self.history.is_file():
+            return {}
+        with self.history.open(newline="", encoding="utf-8") as lines:
+            rows = {int(row["iteration"]): row for row in csv.DictReader(lines)}
+        return rows.get(iteration, {})
+
+    def load_generator(self) -> "keras.Model":
+        """The trained generator.
+
+        Raises:
+            InputError: it is missing or damaged.
+        """
+        import keras  # here, since it takes seconds and most of what a folder knows needs none
+
+        if not self.generator.is_file():
+            raise InputError(
+                f"'{self.path}' holds no {self.generator.name}: has its training finished?"
+            )
+        try:
+            return keras.saving.load_model(self.generator, compile=False)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"'{self.generator}' is damaged and cannot be loaded: {error}"
+            ) from error
+
+    def tiles(self) -> dict[int, Path]:
+        """The monitor's tiles by iteration, in order."""
+        tiles = {int(path.stem.split("-")[1]): path for path in self.grids.glob("iteration-*.png")}
+        return dict(sorted(tiles.items()))
+
+    def remove_tiles_after(self, iteration: int) -> None:
+        """Take the monitor's tiles back to where they were after `iteration`."""
+        for number, path in self.tiles().items():
+            if number > iteration:
+                path.unlink()

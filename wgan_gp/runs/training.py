@@ -1,0 +1,114 @@
+"""Training in a run's folder: from settings and images to all of its results."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wgan_gp.callbacks.checkpoint import Checkpoint
+from wgan_gp.callbacks.history import HistoryFile
+from wgan_gp.callbacks.monitor import Monitor
+from wgan_gp.callbacks.progress import IterationCount, ProgressBar
+from wgan_gp.callbacks.stopping import StopAtNaN, StopOnSignal
+from wgan_gp.config import Config
+from wgan_gp.data.stream import make_dataset
+from wgan_gp.model import WGANGP, build_model
+from wgan_gp.pictures import image_grid, save_film, save_png
+from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.plan import Plan
+from wgan_gp.support.errors import InputError
+from wgan_gp.support.files import replacing
+
+_EPOCH_ITERATIONS = 20  # a line of history.csv is the mean over so many generator iterations
+_TILES = 25  # images in a picture
+_MAX_FRAMES = 100  # of the film, so that it stays small
+
+
+def train_in(folder: RunFolder, plan: Plan, images: np.ndarray) -> WGANGP:
+    """Train a model on `images` as `plan` says, and leave its results in `folder`.
+
+    If the folder holds checkpoints, training goes on from the newest, as if it had never stopped.
+
+    Args:
+        images: uint8 `(count, image_size, image_size, 3)`, as `check_images` demands.
+
+    Raises:
+        InputError: the checkpoints are damaged or further on than the plan.
+        DivergedError: a loss is no longer finite.
+        Interrupted: a signal asked to stop; a checkpoint is written.
+        OSError: something cannot be written; the checkpoints are as they were.
+    """
+    config = plan.config
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    model = build_model(config)
+    recorders = [
+        IterationCount(config.iterations),
+        _monitor(config, folder, plan.tensorboard),
+        HistoryFile(folder.history),
+    ]
+    checkpoint = Checkpoint(
+        folder.checkpoints, plan.checkpoint_every, plan.keep_checkpoints, recorders
+    )
+    _prepare(folder, config, images, done=checkpoint.restore(model))
+    displays = [ProgressBar(config.iterations)]
+    if plan.tensorboard:
+        displays.append(keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False))
+    with StopOnSignal(checkpoint.save) as stop:
+        _fit(model, images, config, [StopAtNaN(), *recorders, *displays, checkpoint, stop])
+    _finish(model, folder)
+    return model
+
+
+def _monitor(config: Config, folder: RunFolder, tensorboard: bool) -> Monitor:
+    image_log = (
+        tf.summary.create_file_writer(str(folder.tensorboard / "images")) if tensorboard else None
+    )
+    return Monitor(
+        folder.path,
+        config.monitor_every,
+        config.seed,
+        last_iteration=config.iterations,
+        image_log=image_log,
+    )
+
+
+def _prepare(folder: RunFolder, config: Config, images: np.ndarray, done: int) -> None:
+    """What stands in the folder when `done` iterations are."""
+    if done > config.iterations:
+        raise InputError(
+            f"'{folder.path}' is at iteration {done} already: iterations must be at least that"
+        )
+    folder.write_settings(config)
+    folder.remove_tiles_after(done)
+    shown = np.linspace(0, len(images) - 1, min(_TILES, len(images))).astype(int)
+    save_png(image_grid(images[shown]), folder.reals)
+
+
+def _fit(
+    model: WGANGP, images: np.ndarray, config: Config, callbacks: list[keras.callbacks.Callback]
+) -> None:
+    """Train to the end of the epoch that a checkpoint may have left unfinished, then to the end."""
+    while (done := int(model.iteration.numpy())) < config.iterations:
+        epoch, done_in_epoch = divmod(done, _EPOCH_ITERATIONS)
+        last_epoch = math.ceil(config.iterations / _EPOCH_ITERATIONS)
+        model.fit(
+            make_dataset(images, config, start_iteration=done),
+            initial_epoch=epoch,
+            epochs=epoch + 1 if done_in_epoch else last_epoch,
+            steps_per_epoch=_EPOCH_ITERATIONS - done_in_epoch,
+            callbacks=callbacks,
+            shuffle=False,  # the stream is shuffled already
+            verbose=0,  # the ProgressBar shows the whole run instead
+        )
+
+
+def _finish(model: WGANGP, folder: RunFolder) -> None:
+    with replacing(folder.generator) as unfinished:
+        model.generator.save(unfinished)
+    folder.update_facts({"generator_iteration": int(model.iteration.numpy())})
+    save_png(image_grid(model.generate(_TILES)), folder.samples)
+    frames = list(folder.tiles().values())
+    kept = np.linspace(0, len(frames) - 1, min(_MAX_FRAMES, len(frames))).astype(int)
+    save_film([frames[i] for i in kept], folder.film)
