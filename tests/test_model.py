@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from wgan_gp import WGANGP, InputError, build_critic, build_generator, make_dataset
 from wgan_gp.model import build_model
+from wgan_gp.random_streams import VALIDATION, draw_latents, stream_seed
 
 
 def fit(config, images, steps: int, epochs: int = 1, **options) -> WGANGP:
@@ -220,3 +221,51 @@ def test_batches_of_another_shape_are_refused(tiny_config, shape):
         model.fit(
             tf.data.Dataset.from_tensors(np.zeros(shape, "float32")), shuffle=False, verbose=0
         )
+
+
+# Held-out images
+
+
+def test_evaluate_gives_the_losses_on_new_images_and_changes_nothing(tiny_config, tiny_images):
+    model = build_model(tiny_config)
+    before = model.get_weights()
+    images = (tiny_images[:20] / 127.5 - 1).astype(np.float32)
+    found = [model.evaluate(images, batch_size=20, return_dict=True, verbose=0) for _ in range(2)]
+    assert found[0] == found[1]
+    for x, y in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+    # Once more by hand, with the derivative of each score by itself.
+    seeds = tf.random.split(stream_seed(model.seed, VALIDATION), alg="philox")
+    generated = model.generator(draw_latents(20, tiny_config.latent_dim, seeds[0]))
+    epsilon = tf.random.stateless_uniform((20, 1, 1, 1), seeds[1], alg="philox")
+    mixed = epsilon * images + (1 - epsilon) * generated
+    with tf.GradientTape() as tape:
+        tape.watch(mixed)
+        scores = model.critic(mixed)
+    slopes = tape.batch_jacobian(scores, mixed).numpy().reshape(20, -1)
+    norms = np.linalg.norm(slopes, axis=1)
+    real, fake = model.critic(images).numpy().mean(), model.critic(generated).numpy().mean()
+    assert found[0] == pytest.approx(
+        {
+            "critic_loss": fake - real + 10 * np.mean((norms - 1) ** 2),
+            "critic_loss_unregularized": fake - real,
+            "gradient_penalty": np.mean((norms - 1) ** 2),
+            "gradient_norm": norms.mean(),
+            "generator_loss": -fake,
+        },
+        rel=1e-4,
+        abs=1e-5,
+    )
+
+
+def test_validation_data_is_measured_with_each_epoch(tiny_config, tiny_images):
+    model = build_model(tiny_config)
+    images = (tiny_images[:8] / 127.5 - 1).astype(np.float32)
+    dataset = make_dataset(tiny_images, tiny_config)
+    history = model.fit(
+        dataset, epochs=2, steps_per_epoch=1, shuffle=False, verbose=0, validation_data=(images,)
+    ).history
+    assert len(history["val_critic_loss"]) == len(history["critic_loss"]) == 2
+    again = model.evaluate(images, return_dict=True, verbose=0)
+    assert history["val_critic_loss"][-1] == pytest.approx(again["critic_loss"], rel=1e-6)

@@ -47,6 +47,8 @@ class Config:
     # What shapes the run.
     iterations: int = 10_000  # generator iterations in the whole run
     monitor_every: int = 20  # generator iterations between two monitor pictures
+    quality_every: int = 500  # generator iterations between two measurements of quality
+    holdout: float = 0.0  # share of the images kept out of training, to measure quality against
     seed: int = 0  # decides everything random in a run
     deterministic: bool = False  # TensorFlow's deterministic operations: the same bits on any run
 
@@ -100,6 +102,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "generator_learning_rate": 2e-3,
         "iterations": 2_500,
         "monitor_every": 50,
+        "holdout": 0.1,
     },
 }
 
@@ -118,6 +121,8 @@ _RANGES = {
     "adam_epsilon": (lambda v: v > 0, "more than 0"),
     "iterations": (lambda v: v >= 1, "at least 1"),
     "monitor_every": (lambda v: v >= 1, "at least 1"),
+    "quality_every": (lambda v: v >= 1, "at least 1"),
+    "holdout": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
     "seed": (lambda v: 0 <= v <= MAX_SEED, f"from 0 to {MAX_SEED}"),
 }
 

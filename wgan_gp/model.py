@@ -14,7 +14,7 @@ import tensorflow as tf
 from wgan_gp import objective
 from wgan_gp.config import Config
 from wgan_gp.networks import build_critic, build_generator
-from wgan_gp.random_streams import TRAINING, draw_latents, stream_seed
+from wgan_gp.random_streams import TRAINING, VALIDATION, draw_latents, stream_seed
 from wgan_gp.sampling import generate_images
 from wgan_gp.support.errors import InputError
 
@@ -140,20 +140,32 @@ class WGANGP(keras.Model):
         generated_images = self.generator(latents, training=True)  # outside the tape: fixed here
 
         with tf.GradientTape() as tape:
-            unregularized = objective.unregularized_critic_loss(
-                critic(real_images), critic(generated_images)
+            loss, unregularized = self._critic_losses(
+                critic, real_images, generated_images, epsilon
             )
-            norms = objective.gradient_norms(critic, real_images, generated_images, epsilon)
-            penalty = objective.unit_norm_penalty(norms)
-            loss = unregularized + self.gradient_penalty_weight * penalty
         gradients = tape.gradient(loss, self.critic.trainable_variables)
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
+        return tf.stack([loss, unregularized])
 
+    def _critic_losses(
+        self,
+        critic: objective.Critic,
+        real_images: tf.Tensor,
+        generated_images: tf.Tensor,
+        epsilon: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The critic loss with and without the penalty, noted in the metrics."""
+        unregularized = objective.unregularized_critic_loss(
+            critic(real_images), critic(generated_images)
+        )
+        norms = objective.gradient_norms(critic, real_images, generated_images, epsilon)
+        penalty = objective.unit_norm_penalty(norms)
+        loss = unregularized + self.gradient_penalty_weight * penalty
         self.critic_loss.update_state(loss)
         self.critic_loss_unregularized.update_state(unregularized)
         self.gradient_penalty.update_state(penalty)
         self.gradient_norm.update_state(norms)
-        return tf.stack([loss, unregularized])
+        return loss, unregularized
 
     def _update_generator(self, batch_size: tf.Tensor, seed: tf.Tensor) -> None:
         latents = draw_latents(batch_size, self.latent_dim, seed)
@@ -163,6 +175,23 @@ class WGANGP(keras.Model):
         gradients = tape.gradient(loss, self.generator.trainable_variables)
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
         self.generator_loss.update_state(loss)
+
+    def test_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The metrics on `(batch, height, width, channels)` images in -1..1, best held out.
+
+        It changes nothing in the model, and draws the same latents and epsilons for every batch,
+        so that the numbers of two epochs compare.
+        """
+        real_images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        batch_size = tf.shape(real_images)[0]
+        seeds = tf.random.split(stream_seed(self.seed, VALIDATION), alg="philox")
+        latents = draw_latents(batch_size, self.latent_dim, seeds[0])
+        epsilon = tf.random.stateless_uniform((batch_size, 1, 1, 1), seeds[1], alg="philox")
+        critic = partial(self.critic, training=False)
+        generated_images = self.generator(latents, training=False)
+        self._critic_losses(critic, real_images, generated_images, epsilon)
+        self.generator_loss.update_state(objective.generator_loss(critic(generated_images)))
+        return self.get_metrics_result()
 
     def _check_batch(self, real_images: tf.Tensor) -> None:
         expected = (self.n_critic, *self.generator.output_shape[1:])

@@ -6,7 +6,7 @@ draw is a function of (seed, stream, position): nothing has to be replayed to ge
 
 import tensorflow as tf
 
-SHUFFLE, FLIPS, TRAINING, MONITOR, SAMPLES, WALK = range(6)
+SHUFFLE, FLIPS, TRAINING, MONITOR, SAMPLES, WALK, QUALITY, VALIDATION = range(8)
 
 
 def stream_seed(seed: int | tf.Tensor, stream: int, position: int | tf.Tensor = 0) -> tf.Tensor:

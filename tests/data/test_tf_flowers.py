@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 import wgan_gp.data.tf_flowers
 from wgan_gp.data.decoding import to_square
 from wgan_gp.data.images import load_images
+from wgan_gp.support import reachable
 from wgan_gp.support.errors import InputError
 
 CLASSES = ["dandelion", "daisy", "tulips", "sunflowers", "roses"]
@@ -187,7 +188,7 @@ def test_a_server_that_never_answers_is_not_waited_for(tmp_path, serve, monkeypa
         hung_up.set()
 
     asked = serve(stay_silent)
-    monkeypatch.setattr(wgan_gp.data.tf_flowers, "_PROBE_SECONDS", 0.3)
+    monkeypatch.setattr(reachable, "SECONDS", 0.3)
     (tmp_path / "data").mkdir()
     try:
         expect_unreachable(tmp_path / "data", tmp_path / "cache")
@@ -208,7 +209,7 @@ def test_a_name_server_that_never_answers_is_not_waited_for(tmp_path, monkeypatc
 
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(wgan_gp.data.tf_flowers, "_URL", "http://flowers.invalid/")
-    monkeypatch.setattr(wgan_gp.data.tf_flowers, "_PROBE_SECONDS", 0.3)
+    monkeypatch.setattr(reachable, "SECONDS", 0.3)
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     (tmp_path / "data").mkdir()
     try:
@@ -220,4 +221,4 @@ def test_a_name_server_that_never_answers_is_not_waited_for(tmp_path, monkeypatc
 
 
 def test_the_wait_for_the_download_is_bounded():
-    assert 0 < wgan_gp.data.tf_flowers._PROBE_SECONDS <= 15
+    assert 0 < reachable.SECONDS <= 15

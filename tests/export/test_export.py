@@ -1,7 +1,6 @@
 """Exports: each format against the generator in memory, loaded without this package."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import tensorflow as tf
 from wgan_gp import WGANGP, Config, build_critic, export_saved_model
 from wgan_gp.cli.main import main
 from wgan_gp.export.model_card import model_card
+from wgan_gp.metrics.report import Report, Score
 from wgan_gp.runs.folder import RunFolder
 
 BATCHES = (1, 7, 64)
@@ -278,11 +278,19 @@ def test_the_model_card_tells_the_run_s_own_facts(wgan_gp, run, pictures):
 
 
 @pytest.mark.parametrize("name", ["synthetic", "tf_flowers"])
-def test_the_card_knows_the_licence_of_known_data(run, tmp_path, generator, name):
-    folder = RunFolder(Path(shutil.copytree(run, tmp_path / "run")))
-    folder.update_facts({"data": name})
-    card = model_card(folder, generator)
+def test_the_card_knows_the_licence_of_known_data(run, generator, name):
+    config, facts = RunFolder(run).read()
+    card = model_card(config, {**facts, "data": name}, {}, generator)
     assert {"synthetic": "Apache-2.0", "tf_flowers": "Creative Commons"}[name] in card
+    assert "not kept" in card
+    assert "It has not been measured." in card
+
+
+def test_the_card_tells_the_quality_that_was_measured(run, generator):
+    report = Report({"swd": Score(20.0, 14.5, 120.0)}, 400, "held-out images")
+    card = model_card(*RunFolder(run).read(), {}, generator, report.to_dict())
+    assert "400 generated images against 400 held-out images." in card
+    assert "| swd | 20 | 14.5 | 120 | lower is better |" in card
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ SETTINGS = dataclasses.replace(
     n_critic=2,
     iterations=3,
     monitor_every=2,
+    holdout=0.0,
 )
 
 

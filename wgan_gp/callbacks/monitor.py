@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wgan_gp.callbacks.progress import Stopwatch
+from wgan_gp.callbacks.quality import Quality
 from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
 from wgan_gp.sampling import render
@@ -31,6 +32,7 @@ class Monitor(keras.callbacks.Callback):
         seed: decides the 25 latents.
         last_iteration: drawn too, even if `every` does not hit it.
         image_log: a `tf.summary` writer that gets each tile as well, for TensorBoard.
+        quality: what measures quality in the same `fit`; its curve is drawn below the losses.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Monitor(keras.callbacks.Callback):
         seed: int = 0,
         last_iteration: int | None = None,
         image_log: tf.summary.SummaryWriter | None = None,
+        quality: Quality | None = None,
     ) -> None:
         super().__init__()
         self.folder = Path(folder) if folder else None
@@ -47,6 +50,7 @@ class Monitor(keras.callbacks.Callback):
         self.seed = seed
         self.last_iteration = last_iteration
         self.image_log = image_log
+        self.quality = quality
         self.curve: list[tuple[int, float, float]] = []  # iteration, critic loss, unregularised
         self._stopwatch = Stopwatch()
         self._display = None
@@ -79,7 +83,8 @@ class Monitor(keras.callbacks.Callback):
     def _draw(self, iteration: int) -> None:
         grid = image_grid(render(self.model.generator, self.latents))
         title = f"Iteration: {iteration}, Elapsed: {_clock(self._stopwatch.seconds)}"
-        figure = _figure_png(grid, np.array(self.curve), title)
+        distances = self.quality.curve if self.quality else []
+        figure = _figure_png(grid, np.array(self.curve), distances, title)
         if self._display:
             from IPython.display import Image as DisplayedImage
 
@@ -93,11 +98,17 @@ class Monitor(keras.callbacks.Callback):
                 tf.summary.image("grid", grid[None], step=iteration)
 
 
-def _figure_png(grid: np.ndarray, curve: np.ndarray, title: str) -> bytes:
-    """The tile of images on the left, the two loss curves on the right, as a PNG file."""
+def _figure_png(
+    grid: np.ndarray, curve: np.ndarray, distances: list[tuple[int, float]], title: str
+) -> bytes:
+    """The tile of images on the left, losses and quality on the right, as a PNG file."""
     figure = Figure(figsize=(12, 5.6), layout="constrained")
     figure.suptitle(title)
-    tiles, scores = figure.subplots(1, 2)
+    rows = ["scores", "scores", "quality"] if distances else ["scores"]
+    places = figure.subplot_mosaic([["tiles", row] for row in rows])
+    tiles, scores = places["tiles"], places["scores"]
+    if distances:
+        _draw_quality(places["quality"], distances)
     tiles.imshow(grid)
     tiles.axis("off")
     # Blue and orange of the palette of Okabe and Ito, which colour-blind readers can tell apart.
@@ -119,6 +130,13 @@ def _draw_curve(
     window = max(1, len(losses) // 50)
     means = np.convolve(losses, np.ones(window) / window, mode="valid")
     axes.plot(iterations[window - 1 :], means, color=colour, label=label, zorder=3)
+
+
+def _draw_quality(axes: Axes, distances: list[tuple[int, float]]) -> None:
+    axes.plot(*zip(*distances, strict=True), color="#009E73", marker=".")
+    axes.set(xlabel="Generator iteration", ylabel="Distance (swd)", ylim=(0, None))
+    axes.set_title("Distance to real images: lower is better", fontsize="medium")
+    axes.grid(alpha=0.3)
 
 
 def _bulk(values: np.ndarray) -> tuple[float, float] | None:

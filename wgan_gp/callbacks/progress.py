@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from tqdm import tqdm
 
-# Short names, so that the line fits a terminal of 80 columns.
+# Short names, so that the line fits a terminal of 80 columns with some bar left.
 _SHOWN = {"critic_loss": "critic", "generator_loss": "generator"}
 # Seconds between two updates; where the bar cannot be redrawn in place, each one is a line.
 _TERMINAL_INTERVAL = 0.1
@@ -88,7 +88,6 @@ class ProgressBar(keras.callbacks.Callback):
             return
         is_live = sys.stdout.isatty() or "ipykernel" in sys.modules
         self._bar = tqdm(
-            desc="Training",
             initial=int(self.model.iteration.numpy()),
             total=self.iterations,
             unit="it",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from wgan_gp.cli.options import Export, Generate, Interpolate, Train
+from wgan_gp.cli.options import Evaluate, Export, Generate, Interpolate, Train
 from wgan_gp.config import Config
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
@@ -57,6 +57,28 @@ def generate(command: Generate) -> None:
         else:
             save_pngs(images, output)
     print(f"{command.count} images: {output}")
+
+
+def evaluate(command: Evaluate) -> None:
+    """Measure the generator of a run."""
+    load_tensorflow()
+    from wgan_gp.runs.evaluating import evaluate_run
+
+    folder = RunFolder.find(command.run_dir)
+    with _writing(folder.path):
+        report = evaluate_run(
+            folder,
+            command.metrics.split(",") if command.metrics else None,
+            command.features,
+            data=command.data,
+            data_dir=command.data_dir,
+            cache_dir=command.cache_dir,
+            count=command.count,
+            seed=command.seed,
+            best=command.best,
+        )
+    print(report)
+    print(f"Kept in {folder.quality}" + (f"; {folder.nearest}" if report.pairs is not None else ""))
 
 
 def interpolate(command: Interpolate) -> None:

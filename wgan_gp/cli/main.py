@@ -3,6 +3,7 @@
 wgan-gp train --preset paper --data FOLDER
 wgan-gp train --run-dir runs/0001-paper-FOLDER --resume
 wgan-gp generate --run-dir runs/0001-paper-FOLDER --count 25 --output flowers.png
+wgan-gp evaluate --run-dir runs/0001-paper-FOLDER
 wgan-gp interpolate --run-dir runs/0001-paper-FOLDER --output walk.gif
 wgan-gp export --run-dir runs/0001-paper-FOLDER --format saved_model
 """
@@ -16,7 +17,7 @@ from tyro import conf
 
 import wgan_gp
 from wgan_gp.cli import commands
-from wgan_gp.cli.options import Export, Generate, Interpolate, Train
+from wgan_gp.cli.options import Evaluate, Export, Generate, Interpolate, Train
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import DivergedError, InputError, Interrupted
@@ -24,9 +25,11 @@ from wgan_gp.support.errors import DivergedError, InputError, Interrupted
 _COMMANDS = {
     Train: commands.train,
     Generate: commands.generate,
+    Evaluate: commands.evaluate,
     Interpolate: commands.interpolate,
     Export: commands.export,
 }
+Command = Train | Generate | Evaluate | Interpolate | Export
 _HELP = {"-h", "--help"}
 
 
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _exit("stopped", status=130)
 
 
-def _command(arguments: list[str]) -> Train | Generate | Interpolate | Export:
+def _command(arguments: list[str]) -> Command:
     """The command in `arguments`.
 
     What `train` does where no option says otherwise depends on options: on its preset, or on the
@@ -64,11 +67,12 @@ def _command(arguments: list[str]) -> Train | Generate | Interpolate | Export:
     return _parse(arguments, Train.of_plan(Plan.of_run(RunFolder.find(first.output.run_dir))))
 
 
-def _parse(arguments: list[str], train: Train) -> Train | Generate | Interpolate | Export:
+def _parse(arguments: list[str], train: Train) -> Command:
     """The command in `arguments`, with `train` as the defaults of that command."""
     return tyro.cli(
         Annotated[Train, conf.subcommand("train", default=train)]
         | Annotated[Generate, conf.subcommand("generate")]
+        | Annotated[Evaluate, conf.subcommand("evaluate")]
         | Annotated[Interpolate, conf.subcommand("interpolate")]
         | Annotated[Export, conf.subcommand("export")],
         prog="wgan-gp",

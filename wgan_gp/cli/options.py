@@ -88,6 +88,25 @@ class Generate:
 
 
 @dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """Measure how good the images of a run's generator are, against images held out of training."""
+
+    run_dir: Path  # folder of a finished run
+    count: int = 2048  # images to generate, and real ones to compare with
+    # separated by commas: swd, diversity, checkerboard, memorization, modes; and of features: kid,
+    # fid, precision, recall, memorization_features. By default all that the run allows
+    metrics: str | None = None
+    # network behind the metrics of features: 'inception', 'efficientnet-lite0', or a file .h5 of
+    # InceptionV3's weights, .keras or .onnx; without it they are left out
+    features: str | None = None
+    data: str | None = None  # where the images are now, or others; by default the run's own
+    data_dir: Path | None = None  # for tf_flowers: folder that TensorFlow Datasets prepared it in
+    cache_dir: Path | None = None  # folder for decoded images; by default the user's cache
+    best: _Flag = False  # measure best.keras, the generator with the lowest val_swd of the run
+    seed: int = 0  # decides the generated images and which real ones they are compared with
+
+
+@dataclasses.dataclass(frozen=True)
 class Interpolate:
     """Make a film that walks from image to image with the generator of a run, and repeats."""
 

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp.config import Config
+from wgan_gp.data.holdout import training_numbers
 from wgan_gp.random_streams import FLIPS, SHUFFLE, stream_seed
 from wgan_gp.support.errors import InputError
 
@@ -18,19 +19,23 @@ def make_dataset(images: np.ndarray, config: Config, start_iteration: int = 0) -
 
     Each pass over the images takes every one of them at most once, in an order of its own, and
     drops the partial mini-batch at its end. Every use of an image is flipped left to right with
-    probability 1/2.
+    probability 1/2. The share `config.holdout` of the images is never read; `held_out_images` gives
+    those.
 
     Args:
         images: `(count, height, width, 3)` uint8, in memory or memory-mapped.
         start_iteration: the generator iteration, from 0, to start at.
 
     Raises:
-        InputError: the images have another shape or type, or are fewer than one mini-batch.
+        InputError: the images have another shape or type, or those to train on are fewer than one
+            mini-batch.
     """
     check_images(images, config)
+    training = training_numbers(images, config)
 
     def load(iteration: tf.Tensor) -> tf.Tensor:
-        chosen = _image_numbers(iteration, len(images), config)  # (batch, n_critic)
+        chosen = _image_numbers(iteration, len(training), config)  # (batch, n_critic)
+        chosen = tf.gather(training, chosen)
         batch = tf.numpy_function(images.__getitem__, [chosen], tf.uint8, stateful=False)
         batch = tf.ensure_shape(batch, (config.batch_size, config.n_critic, *images.shape[1:]))
         return tf.cast(_flip_at_random(batch, iteration, config.seed), tf.float32) / 127.5 - 1.0
@@ -73,8 +78,9 @@ def check_images(images: np.ndarray, config: Config) -> None:
             f"images must be uint8 of shape (count, {', '.join(map(str, expected))}) for "
             f"image_size {config.image_size}, not {images.dtype} of shape {images.shape}"
         )
-    if len(images) < config.batch_size:
+    count = len(training_numbers(images, config))
+    if count < config.batch_size:
         raise InputError(
-            f"{len(images)} images are fewer than one mini-batch of {config.batch_size}: "
-            f"add images, or lower the batch size to {len(images)} or less"
+            f"{count} images are fewer than one mini-batch of {config.batch_size}: "
+            f"add images, or lower the batch size to {count} or less"
         )

@@ -19,14 +19,16 @@ _SKIES = _colours([150, 195, 235], [190, 215, 240], [240, 215, 190], [120, 170, 
 _MEADOWS = _colours([70, 125, 50], [95, 145, 60], [50, 100, 55], [120, 150, 70])
 _GREENS = _colours([50, 110, 35], [75, 130, 45], [40, 90, 40])
 _CENTRES = _colours([240, 190, 40], [110, 65, 25], [225, 150, 30], [70, 45, 35])
+PETAL_COLOURS = ("white", "yellow", "pink", "red", "violet", "orange", "blue")
+FLOWER_COUNT_SHARES = {1: 0.85, 2: 0.1, 3: 0.05}
 _PETALS = _colours(  # near the centre, at the tip
-    [[235, 225, 200], [255, 255, 250]],  # white
-    [[250, 170, 20], [255, 220, 50]],  # yellow
-    [[200, 40, 100], [255, 150, 190]],  # pink
-    [[130, 10, 25], [225, 40, 45]],  # red
-    [[90, 40, 140], [180, 120, 225]],  # violet
-    [[225, 80, 15], [255, 160, 60]],  # orange
-    [[40, 60, 160], [115, 150, 240]],  # blue
+    [[235, 225, 200], [255, 255, 250]],
+    [[250, 170, 20], [255, 220, 50]],
+    [[200, 40, 100], [255, 150, 190]],
+    [[130, 10, 25], [225, 40, 45]],
+    [[90, 40, 140], [180, 120, 225]],
+    [[225, 80, 15], [255, 160, 60]],
+    [[40, 60, 160], [115, 150, 240]],
 )
 
 
@@ -37,15 +39,29 @@ def draw_flowers(count: int, image_size: int, seed: int = 0) -> np.ndarray:
 
 def draw_picture(image_size: int, seed: int, number: int) -> np.ndarray:
     """Picture `number` of the set that `seed` makes: uint8 `(image_size, image_size, 3)`."""
+    return draw_labelled_picture(image_size, seed, number)[0]
+
+
+class Content(NamedTuple):
+    """What a picture shows."""
+
+    n_flowers: int  # 1, 2 or 3
+    colour: int  # of the petals of the flower in front, a number in `PETAL_COLOURS`
+
+
+def draw_labelled_picture(image_size: int, seed: int, number: int) -> tuple[np.ndarray, Content]:
+    """`draw_picture`, and what it drew; the content is the same at any size."""
     rng = np.random.default_rng([seed, number])
     axis = ((np.arange(image_size) + 0.5) / image_size * 2 - 1).astype(np.float32)
     x, y = np.meshgrid(axis, axis)
     page = _Page(x, y, _background(rng, x, y))
-    for cx, cy, radius in _places(rng):
+    places = _places(rng)
+    for cx, cy, radius in places:
         _draw_stem(page, rng, cx, cy, radius)
-        _draw_bloom(page, rng, cx, cy, radius)
+        colour = _draw_bloom(page, rng, cx, cy, radius)
     daylight = rng.uniform(0.85, 1.08)
-    return (np.clip(page.canvas * daylight, 0, 1) * 255).round().astype(np.uint8)
+    picture = (np.clip(page.canvas * daylight, 0, 1) * 255).round().astype(np.uint8)
+    return picture, Content(len(places), colour)
 
 
 class _Page(NamedTuple):
@@ -88,7 +104,7 @@ def _background(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.nd
 
 def _places(rng: np.random.Generator) -> list[tuple[float, float, float]]:
     """Centre x, centre y and radius of each flower, the smaller ones first: they stand behind."""
-    n_flowers = rng.choice([1, 2, 3], p=[0.85, 0.1, 0.05])
+    n_flowers = int(rng.choice([*FLOWER_COUNT_SHARES], p=[*FLOWER_COUNT_SHARES.values()]))
     if n_flowers == 1:
         return [(rng.uniform(-0.2, 0.2), rng.uniform(-0.35, 0.0), rng.uniform(0.5, 0.75))]
     places = []
@@ -126,8 +142,12 @@ def _draw_leaf(
     page.paint(colour * shade[..., None], half_width - np.abs(across) - pixel / 2, pixel)
 
 
-def _draw_bloom(page: _Page, rng: np.random.Generator, cx: float, cy: float, radius: float) -> None:
-    """Two rings of petals around a centre, seen a little from the side, lit from one direction."""
+def _draw_bloom(page: _Page, rng: np.random.Generator, cx: float, cy: float, radius: float) -> int:
+    """Two rings of petals around a centre, seen a little from the side, lit from one direction.
+
+    Returns:
+        The number of the petals' colour.
+    """
     pixel = 2 / page.x.shape[1]
     page = page.around(cx, cy, radius + pixel)
     tilt, turn, light = rng.uniform(0.75, 1.0), rng.uniform(0, np.pi), rng.uniform(0, 2 * np.pi)
@@ -136,7 +156,8 @@ def _draw_bloom(page: _Page, rng: np.random.Generator, cx: float, cy: float, rad
     distance, angle = np.hypot(u, v) / radius, np.arctan2(v, u)
     sunlight = 1 + 0.15 * distance * np.cos(angle - light)
 
-    inner, tip = _pick(rng, _PETALS)
+    petals = int(rng.integers(len(_PETALS)))
+    inner, tip = _altered(rng, _PETALS[petals])
     n_petals = int(rng.choice([5, 5, 6, 8, 8, 10, 12]))
     roundness, start = rng.uniform(0.35, 0.8), rng.uniform(0, 2 * np.pi)
     for reach, phase, brightness in ((1.0, start, 0.88), (0.72, start + np.pi / n_petals, 1.04)):
@@ -151,11 +172,16 @@ def _draw_bloom(page: _Page, rng: np.random.Generator, cx: float, cy: float, rad
     grain = 1 + 0.1 * np.cos(angle * 9) * np.cos(distance * 40)
     shade = dome * grain * sunlight
     page.paint(centre * shade[..., None], (centre_radius - distance) * radius, pixel)
+    return petals
 
 
 def _pick(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
-    """One of the colours (or pairs of colours), a little altered."""
-    return rng.choice(colours) + rng.uniform(-0.05, 0.05, 3).astype(np.float32)
+    """One of the colours, a little altered."""
+    return _altered(rng, rng.choice(colours))
+
+
+def _altered(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
+    return colours + rng.uniform(-0.05, 0.05, 3).astype(np.float32)
 
 
 def _mix(a: np.ndarray, b: np.ndarray, part_of_b: np.ndarray) -> np.ndarray:

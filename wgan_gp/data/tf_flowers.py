@@ -1,9 +1,6 @@
 """The TensorFlow team's Flowers photographs (`tf_flowers`), read through TensorFlow Datasets."""
 
 import contextlib
-import http.client
-import threading
-import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,9 +11,9 @@ from PIL import Image
 from wgan_gp.data.decoding import to_square
 from wgan_gp.data.source import Pictures, Source, file_fingerprint
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.reachable import is_reachable
 
 _URL = "http://download.tensorflow.org/example_images/flower_photos.tgz"
-_PROBE_SECONDS = 5
 
 
 def open_tf_flowers(data_dir: Path | None = None) -> Source:
@@ -59,7 +56,7 @@ def _quiet_absl() -> Iterator[None]:
 
 def _download(builder) -> None:
     # Asked first, because TensorFlow Datasets retries for minutes before it gives up.
-    if not _is_reachable(_URL):
+    if not is_reachable(_URL):
         raise InputError(
             f"tf_flowers is not prepared in '{builder.data_dir_root}' and its download is out of "
             f"reach: use 'synthetic', a folder of images, or a data_dir with a prepared copy"
@@ -68,24 +65,6 @@ def _download(builder) -> None:
         builder.download_and_prepare()
     except Exception as error:  # whatever a server or a network can do
         raise InputError(f"the download of tf_flowers failed: {error}") from error
-
-
-def _is_reachable(url: str) -> bool:
-    """Whether `url` answers soon. In a thread, since looking a name up obeys no time-out."""
-    answers = []
-
-    def ask() -> None:
-        request = urllib.request.Request(url, method="HEAD")
-        try:
-            with urllib.request.urlopen(request, timeout=_PROBE_SECONDS) as reply:
-                answers.append(reply.status)
-        except (OSError, http.client.HTTPException):
-            pass
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(_PROBE_SECONDS)
-    return bool(answers)
 
 
 def _read(builder, image_size: int) -> Pictures:

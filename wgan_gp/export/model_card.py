@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from wgan_gp.config import Config
+from wgan_gp.metrics.report import markdown_table
 
 _METRICS = ("critic_loss", "gradient_penalty", "gradient_norm")
 
@@ -52,10 +53,14 @@ ${image_size}x${image_size} pixels.
 ${config}
 ```
 
+## Quality
+
+${quality}
+
 ## Limits
 
 - The pictures resemble the training data and nothing else; what is rare there is rare here.
-- Their quality has not been measured: look at many before you rely on any.
+- Look at many before you rely on any.
 - A generator can come close to single training images. Where those are confidential, so is it.
 """)
 
@@ -81,7 +86,11 @@ def model_facts(config: Config, facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def model_card(
-    config: Config, facts: Mapping[str, Any], metrics: Mapping[str, str], generator: keras.Model
+    config: Config,
+    facts: Mapping[str, Any],
+    metrics: Mapping[str, str],
+    generator: keras.Model,
+    quality: Mapping[str, Any] | None = None,
 ) -> str:
     """A model card in Markdown.
 
@@ -90,6 +99,7 @@ def model_card(
         facts: what else is known of its run: "data", "images" (their number), "preset".
         metrics: means over the last epoch, by their names in the history; those that are missing
             are told to be.
+        quality: `Report.to_dict` of its measurement, if there was one.
     """
     known = model_facts(config, facts)
     return _CARD.substitute(
@@ -102,6 +112,7 @@ def model_card(
         seed=config.seed,
         weight=f"{config.gradient_penalty_weight:g}",
         config=config.to_json().strip(),
+        quality=markdown_table(quality) if quality else "It has not been measured.",
         **{name: _rounded(metrics.get(name)) for name in _METRICS},
     )
 

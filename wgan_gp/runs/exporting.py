@@ -7,13 +7,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from wgan_gp.support.errors import InputError
 from wgan_gp.export.formats import Format
 from wgan_gp.export.litert import export_litert, load_litert
 from wgan_gp.export.model_card import model_card, model_facts
 from wgan_gp.export.onnx import export_onnx, load_onnx
-from wgan_gp.runs.folder import RunFolder
 from wgan_gp.export.saved_model import export_saved_model, load_saved_model
+from wgan_gp.runs.folder import RunFolder
+from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import replacing
 
 Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
@@ -56,7 +56,9 @@ def export_run(
     metrics = folder.metrics_at(int(facts["iteration"]))
     texts = {
         path.with_name(path.name + ".json"): json.dumps(facts, indent=2) + "\n",
-        path.with_name("MODEL_CARD.md"): model_card(config, known, metrics, generator),
+        path.with_name("MODEL_CARD.md"): model_card(
+            config, known, metrics, generator, folder.read_quality()
+        ),
     }
     _check_free(path, texts, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)

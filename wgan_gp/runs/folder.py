@@ -33,6 +33,9 @@ class RunFolder:
         self.film = path / "training.gif"
         self.samples = path / "samples.png"
         self.generator = path / "generator.keras"
+        self.best = path / "best.keras"  # the generator with the lowest val_swd
+        self.quality = path / "quality.json"  # what `evaluate` has measured
+        self.nearest = path / "nearest.png"  # generated images beside those nearest to them
         self.tensorboard = path / "tensorboard"
         self._lock = path / ".lock"
 
@@ -135,24 +138,28 @@ class RunFolder:
             rows = {int(row["iteration"]): row for row in csv.DictReader(lines)}
         return rows.get(iteration, {})
 
-    def load_generator(self) -> "keras.Model":
-        """The trained generator.
+    def load_generator(self, best: bool = False) -> "keras.Model":
+        """The trained generator: the last one, or the best that `val_swd` has found.
 
         Raises:
             InputError: it is missing or damaged.
         """
         import keras  # here, since it takes seconds and most of what a folder knows needs none
 
-        if not self.generator.is_file():
-            raise InputError(
-                f"'{self.path}' holds no {self.generator.name}: has its training finished?"
-            )
+        file = self.best if best else self.generator
+        if not file.is_file():
+            raise InputError(f"'{self.path}' holds no {file.name}: has its training finished?")
         try:
-            return keras.saving.load_model(self.generator, compile=False)
+            return keras.saving.load_model(file, compile=False)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"'{self.generator}' is damaged and cannot be loaded: {error}"
-            ) from error
+            raise InputError(f"'{file}' is damaged and cannot be loaded: {error}") from error
+
+    def read_quality(self) -> dict[str, Any] | None:
+        """What `evaluate` has measured of `generator.keras`, if it has."""
+        if not self.quality.is_file():
+            return None
+        quality = json.loads(self.quality.read_text(encoding="utf-8"))
+        return quality if quality["generator"] == self.generator.name else None
 
     def tiles(self) -> dict[int, Path]:
         """The monitor's tiles by iteration, in order."""

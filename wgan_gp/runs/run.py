@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from wgan_gp.config import Config
 from wgan_gp.data.cache import ImageSet
+from wgan_gp.data.holdout import training_numbers
 from wgan_gp.data.images import load_image_set
 from wgan_gp.data.stream import check_images
 from wgan_gp.model import WGANGP
@@ -106,7 +107,8 @@ class Run:
         """Say what begins, and train to the end of the plan; raises what `train` does."""
         images, crc32, _ = self.images
         with self.folder.locked():
-            facts = {"images": len(images), "images_crc32": crc32}
+            held_out = len(images) - len(training_numbers(images, self.plan.config))
+            facts = {"images": len(images), "images_crc32": crc32, "images_held_out": held_out}
             self.folder.update_facts({**self.plan.facts(), **facts})
             self._announce()
             return train_in(self.folder, self.plan, images)

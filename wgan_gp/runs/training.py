@@ -10,8 +10,10 @@ from wgan_gp.callbacks.checkpoint import Checkpoint
 from wgan_gp.callbacks.history import HistoryFile
 from wgan_gp.callbacks.monitor import Monitor
 from wgan_gp.callbacks.progress import IterationCount, ProgressBar
+from wgan_gp.callbacks.quality import Quality
 from wgan_gp.callbacks.stopping import StopAtNaN, StopOnSignal
 from wgan_gp.config import Config
+from wgan_gp.data.holdout import held_out_images, training_numbers
 from wgan_gp.data.stream import make_dataset
 from wgan_gp.model import WGANGP, build_model
 from wgan_gp.pictures import image_grid, save_film, save_png
@@ -23,6 +25,7 @@ from wgan_gp.support.files import replacing
 _EPOCH_ITERATIONS = 20  # a line of history.csv is the mean over so many generator iterations
 _TILES = 25  # images in a picture
 _MAX_FRAMES = 100  # of the film, so that it stays small
+_LEAST_MEASURED = 64  # real images; a distance from fewer says too little
 
 
 def train_in(folder: RunFolder, plan: Plan, images: np.ndarray) -> WGANGP:
@@ -43,9 +46,11 @@ def train_in(folder: RunFolder, plan: Plan, images: np.ndarray) -> WGANGP:
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     model = build_model(config)
+    quality = _quality(config, folder, images)
     recorders = [
         IterationCount(config.iterations),
-        _monitor(config, folder, plan.tensorboard),
+        *quality,
+        _monitor(config, folder, plan.tensorboard, *quality),
         HistoryFile(folder.history),
     ]
     checkpoint = Checkpoint(
@@ -61,7 +66,25 @@ def train_in(folder: RunFolder, plan: Plan, images: np.ndarray) -> WGANGP:
     return model
 
 
-def _monitor(config: Config, folder: RunFolder, tensorboard: bool) -> Monitor:
+def _quality(config: Config, folder: RunFolder, images: np.ndarray) -> list[Quality]:
+    """What measures quality: against held-out images or, where none are held out, any of them."""
+    real = held_out_images(images, config) if config.holdout else images
+    if len(real) < _LEAST_MEASURED:
+        return []
+    return [
+        Quality(
+            real,
+            config.quality_every,
+            seed=config.seed,
+            last_iteration=config.iterations,
+            best=folder.best,
+        )
+    ]
+
+
+def _monitor(
+    config: Config, folder: RunFolder, tensorboard: bool, quality: Quality | None = None
+) -> Monitor:
     image_log = (
         tf.summary.create_file_writer(str(folder.tensorboard / "images")) if tensorboard else None
     )
@@ -71,6 +94,7 @@ def _monitor(config: Config, folder: RunFolder, tensorboard: bool) -> Monitor:
         config.seed,
         last_iteration=config.iterations,
         image_log=image_log,
+        quality=quality,
     )
 
 
@@ -82,8 +106,9 @@ def _prepare(folder: RunFolder, config: Config, images: np.ndarray, done: int) -
         )
     folder.write_settings(config)
     folder.remove_tiles_after(done)
-    shown = np.linspace(0, len(images) - 1, min(_TILES, len(images))).astype(int)
-    save_png(image_grid(images[shown]), folder.reals)
+    training = training_numbers(images, config)
+    shown = np.linspace(0, len(training) - 1, min(_TILES, len(training))).astype(int)
+    save_png(image_grid(images[training[shown]]), folder.reals)
 
 
 def _fit(

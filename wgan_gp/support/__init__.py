@@ -1,4 +1,4 @@
-"""What has nothing to do with a GAN: errors, whole files, optional packages, a quiet TensorFlow.
+"""What has nothing to do with a GAN: errors, files, packages, a quiet TensorFlow.
 
 It imports nothing of this package, and every room may import it.
 """

@@ -9,6 +9,10 @@ class InputError(ValueError):
     """
 
 
+class UnreachableError(InputError):
+    """What was asked for has to be downloaded, and the network or its server does not answer."""
+
+
 class DivergedError(RuntimeError):
     """Training broke down: a loss or a weight is no longer a finite number."""
 

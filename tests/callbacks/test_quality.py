@@ -1,0 +1,142 @@
+"""Quality while `fit` runs: what it logs, when, and which generator it keeps."""
+
+import csv
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from wgan_gp import Checkpoint, HistoryFile, Monitor, Quality, make_dataset
+from wgan_gp.metrics.checkerboard import grid_power_share
+from wgan_gp.metrics.diversity import diversity
+from wgan_gp.metrics.swd import sliced_wasserstein_distance
+from wgan_gp.model import build_model
+from wgan_gp.random_streams import QUALITY, draw_latents, stream_seed
+from wgan_gp.sampling import render
+
+
+@pytest.fixture
+def fit(tiny_config, tiny_images):
+    """Trains to an iteration in epochs of 2, from where the model is."""
+
+    def train(model: keras.Model, to: int, *callbacks: keras.callbacks.Callback):
+        done = int(model.iteration)
+        return model.fit(
+            make_dataset(tiny_images, tiny_config, start_iteration=done),
+            initial_epoch=done // 2, epochs=to // 2, steps_per_epoch=2, callbacks=[*callbacks],
+            shuffle=False, verbose=0,
+        )  # fmt: skip
+
+    return train
+
+
+def test_it_logs_the_metrics_of_the_images_of_that_moment(fit, tiny_config, tiny_images):
+    model = build_model(tiny_config)
+    quality = Quality(tiny_images, every=4, count=20, seed=3)
+    history = fit(model, 4, quality).history
+    latents = draw_latents(20, tiny_config.latent_dim, stream_seed(3, QUALITY))
+    generated = render(model.generator, latents).numpy()
+    swd = sliced_wasserstein_distance(quality.images, generated)["mean"]
+    assert history["val_swd"] == pytest.approx([swd])
+    assert history["val_diversity"] == pytest.approx([diversity(quality.images, generated)])
+    assert history["val_checkerboard"] == pytest.approx([grid_power_share(generated)])
+    assert quality.curve == [(4, pytest.approx(swd))]
+
+
+def test_only_epochs_with_a_measurement_log_one(fit, tiny_config, tiny_images):
+    epochs = []
+
+    class Note(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            epochs.append("val_swd" in logs)
+
+    quality = Quality(tiny_images, every=3, count=16, last_iteration=10)
+    fit(build_model(tiny_config), 10, quality, Note())
+    assert [iteration for iteration, _ in quality.curve] == [3, 6, 9, 10]
+    assert epochs == [False, True, True, False, True]
+
+
+def test_measuring_has_no_effect_on_training(fit, tiny_config, tiny_images):
+    plain, measured = build_model(tiny_config), build_model(tiny_config)
+    fit(plain, 4)
+    fit(measured, 4, Quality(tiny_images, every=1, count=16))
+    for expected, found in zip(plain.get_weights(), measured.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, found)
+
+
+def test_the_best_generator_is_kept(fit, tiny_config, tiny_images, tmp_path):
+    rates = dataclasses.replace(tiny_config, generator_learning_rate=0.05)
+    model, snapshots = build_model(rates), {}
+
+    class Note(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            snapshots[int(self.model.iteration)] = self.model.generator.get_weights()
+
+    quality = Quality(tiny_images, every=1, count=16, best=tmp_path / "best.keras")
+    fit(model, 12, quality, Note())
+    best = min(quality.curve, key=lambda point: point[1])[0]
+    assert best < 12  # so that the last one is not the best one anyway
+    kept = keras.saving.load_model(tmp_path / "best.keras").get_weights()
+    for expected, found in zip(snapshots[best], kept, strict=True):
+        np.testing.assert_array_equal(expected, found)
+
+
+def test_keras_s_own_callbacks_follow_it(fit, tiny_config, tiny_images, tmp_path):
+    quality = Quality(tiny_images, every=2, count=16)
+    stop = keras.callbacks.EarlyStopping("val_swd", mode="min", patience=1, min_delta=1e9)
+    file = tmp_path / "best.weights.h5"
+    keep = keras.callbacks.ModelCheckpoint(
+        file, "val_swd", mode="min", save_best_only=True, save_weights_only=True
+    )
+    model = build_model(tiny_config)
+    fit(model, 20, quality, keep, stop)
+    assert int(model.iteration) == 4  # the second measurement was no better by a billion
+    assert file.is_file()
+
+
+def test_a_checkpoint_brings_its_curve_and_its_best_back(fit, tiny_config, tiny_images, tmp_path):
+    def run(name: str, *ends: int) -> tuple[list, np.ndarray]:
+        for end in ends:
+            model = build_model(tiny_config)
+            best = tmp_path / f"{name}.keras"
+            quality = Quality(tiny_images, every=3, count=16, best=best)
+            checkpoint = Checkpoint(tmp_path / name, every="epoch", callbacks=[quality])
+            checkpoint.restore(model)
+            fit(model, end, quality, checkpoint)
+        return quality.curve, keras.saving.load_model(best).get_weights()
+
+    whole, parts = run("whole", 12), run("parts", 4, 8, 12)
+    assert whole[0] == parts[0]
+    for expected, found in zip(whole[1], parts[1], strict=True):
+        np.testing.assert_array_equal(expected, found)
+
+
+def test_the_history_file_has_a_column_for_it_once_it_is_there(
+    fit, tiny_config, tiny_images, tmp_path
+):
+    history = HistoryFile(tmp_path / "history.csv")
+    fit(build_model(tiny_config), 6, Quality(tiny_images, every=4, count=16), history)
+    with (tmp_path / "history.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["val_swd"] != "" for row in rows] == [False, True, False]
+    assert all(float(row["critic_loss"]) for row in rows)
+
+
+def test_the_monitor_draws_its_curve(fit, tiny_config, tiny_images, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "wgan_gp.callbacks.monitor._draw_quality", lambda axes, curve: drawn.append([*curve])
+    )
+    quality = Quality(tiny_images, every=2, count=16)
+    fit(build_model(tiny_config), 4, quality, Monitor(tmp_path, every=2, quality=quality))
+    assert drawn == [quality.curve[:1], quality.curve]
+
+
+def test_its_state_is_json(fit, tiny_config, tiny_images):
+    quality = Quality(tiny_images, every=1, count=16)
+    fit(build_model(tiny_config), 2, quality)
+    other = Quality(tiny_images)
+    other.set_state(json.loads(json.dumps(quality.get_state())))
+    assert other.curve == quality.curve

@@ -1,0 +1,140 @@
+"""`evaluate`: the right sets are compared, and both ends of the scale are told."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from wgan_gp import Config, InputError, build_generator, evaluate
+from wgan_gp.data.synthetic import draw_flowers
+from wgan_gp.metrics.checkerboard import grid_power_share
+from wgan_gp.metrics.features import FeatureNetwork
+from wgan_gp.metrics.kid import kernel_inception_distance
+from wgan_gp.metrics.report import Report, Score, markdown_table
+from wgan_gp.metrics.swd import sliced_wasserstein_distance
+from wgan_gp.sampling import generate_images
+
+
+@pytest.fixture(scope="module")
+def flowers() -> np.ndarray:
+    return draw_flowers(120, 32)
+
+
+@pytest.fixture(scope="module")
+def generator() -> keras.Model:
+    """A generator whose weights are not those that it began with."""
+    config = dataclasses.replace(Config(), image_size=32, base_filters=2, latent_dim=6)
+    generator = build_generator(config)
+    generator.set_weights([3 * weights for weights in generator.get_weights()])
+    return generator
+
+
+class Copier(keras.layers.Layer):
+    """A generator that draws nothing but the images it was given."""
+
+    def __init__(self, images: np.ndarray, **kwargs):
+        super().__init__(**kwargs)
+        self.images = images
+
+    def call(self, latents):
+        numbers = keras.ops.cast(keras.ops.abs(latents[:, 0]) * 1000, "int32") % len(self.images)
+        return keras.ops.take(keras.ops.convert_to_tensor(self.images), numbers, axis=0)
+
+    def get_config(self):
+        return {**super().get_config(), "images": self.images}
+
+
+def copier(images: np.ndarray) -> keras.Model:
+    return keras.Sequential(
+        [keras.Input((6,)), Copier((images / 127.5 - 1).astype(np.float32))], name="copier"
+    )
+
+
+def test_the_generated_images_are_compared_with_the_held_out_ones(generator, flowers):
+    held_out, training = flowers[:40], flowers[40:]
+    report = evaluate(generator, held_out, training, metrics=["swd", "checkerboard"], seed=5)
+    assert (report.count, report.reference, report.features) == (40, "held-out images", None)
+    generated = generate_images(generator, 40, seed=5)
+    real = held_out[np.random.default_rng(5).permutation(40)]
+    expected = sliced_wasserstein_distance(real, generated)
+    assert report.scores["swd"].generated == pytest.approx(expected["mean"])
+    assert report.scores["swd_16"].generated == pytest.approx(expected["16"])
+    assert report.scores["checkerboard"].generated == pytest.approx(grid_power_share(generated))
+
+
+def test_the_ends_of_the_scale_are_other_real_images_and_the_untrained_generator(
+    generator, flowers
+):
+    report = evaluate(generator, flowers[:40], flowers[40:], metrics=["swd", "diversity"])
+    swd = report.scores["swd"]
+    assert swd.real < swd.generated
+    assert swd.real < swd.untrained
+    assert swd.untrained != swd.generated
+    assert report.scores["diversity"].real == pytest.approx(1, abs=0.1)
+    untrained = keras.models.clone_model(generator)
+    assert not np.allclose(untrained.get_weights()[0], generator.get_weights()[0])
+
+
+def test_without_training_images_the_halves_of_the_set_are_compared(generator, flowers):
+    report = evaluate(generator, flowers, metrics=["swd"])
+    assert (report.count, report.reference) == (60, "others of the same set")
+    assert report.scores["swd"].real > 0  # two different halves
+
+
+def test_a_copier_is_found_out_mirrored_or_not(flowers):
+    held_out, training = flowers[:40], flowers[40:]
+    for copied in (training, training[:, :, ::-1]):
+        report = evaluate(copier(copied), held_out, training, metrics=["memorization"])
+        score = report.scores["memorization"]
+        assert score.generated < 0.02
+        assert score.real == pytest.approx(1, abs=0.15)
+        left, right = np.split(report.pairs, 2, axis=2)
+        assert np.abs(left.astype(int) - right).max() <= 1
+        assert report.pairs.shape == (16, 32, 64, 3)
+
+
+def test_metrics_of_features_are_computed_over_the_network_s_features(generator, flowers):
+    network = FeatureNetwork(
+        "means", lambda x: x.mean(axis=(1, 2)), input_size=None, value_range=(0.0, 255.0)
+    )
+    report = evaluate(
+        generator, flowers[:40], flowers[40:], metrics=["kid", "precision", "recall"],
+        features=network,
+    )  # fmt: skip
+    assert report.features == "means, 32x32"
+    real = network(flowers[:40][np.random.default_rng(0).permutation(40)])
+    generated = network(generate_images(generator, 40, seed=0))
+    expected = kernel_inception_distance(real, generated).mean
+    assert report.scores["kid"].generated == pytest.approx(expected)
+    assert report.scores["recall"].generated < report.scores["recall"].real
+
+
+@pytest.mark.parametrize(
+    ("metrics", "held_out", "said"),
+    [
+        (["beauty"], 40, "a metric is one of swd, .* not 'beauty'"),
+        (["kid"], 40, "kid compares features: name a feature network"),
+        (["memorization"], None, "memorization compares with images held out of training"),
+        (["swd"], 5, "5 real images are too few to compare with: 16 or more"),
+    ],
+)
+def test_what_cannot_be_measured_is_explained(generator, flowers, metrics, held_out, said):
+    training = flowers[held_out:] if held_out else None
+    with pytest.raises(InputError, match=said):
+        evaluate(generator, flowers[:held_out], training, metrics=metrics)
+
+
+def test_a_report_reads_as_a_table_and_as_json():
+    scores = {"swd": Score(20.0, 14.5, 120.0), "swd_64": Score(1.0, 2.0, 3.0)}
+    report = Report(scores, 400, "held-out images", "means, 32x32", np.zeros((1, 1, 2, 3)))
+    lines = str(report).splitlines()
+    assert lines[0] == "400 generated images against 400 held-out images"
+    assert lines[2].split()[:4] == ["swd", "20", "14.5", "120"]
+    assert lines[3].startswith("  swd_64")
+    assert lines[-1] == "Features: means, 32x32"
+    assert max(map(len, lines)) <= 80
+    facts = json.loads(json.dumps(report.to_dict()))
+    assert facts["scores"]["swd"] == {"generated": 20.0, "real": 14.5, "untrained": 120.0}
+    assert "| swd | 20 | 14.5 | 120 | lower is better |" in markdown_table(facts)

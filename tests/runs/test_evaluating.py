@@ -1,0 +1,159 @@
+"""`wgan-gp evaluate`: the report of a run."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from helpers.shell import TINY
+from PIL import Image
+
+from wgan_gp.data.images import load_images
+from wgan_gp.data.synthetic import draw_flowers
+from wgan_gp.runs.evaluating import evaluate_run
+from wgan_gp.runs.folder import RunFolder
+
+HOLDOUT = ["--holdout=0.4", "--quality-every=2"]
+
+
+@pytest.fixture(scope="module")
+def flowers(tmp_path_factory) -> Path:
+    """300 drawn flowers as files."""
+    folder = tmp_path_factory.mktemp("flowers")
+    for number, picture in enumerate(draw_flowers(300, 32)):
+        Image.fromarray(picture).save(folder / f"{number:03d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, environment, flowers) -> Path:
+    """A finished run that held images out."""
+    from helpers.shell import Shell
+
+    shell = Shell(tmp_path_factory.mktemp("evaluated"), environment)
+    shell("train", "--data", flowers, "--run-dir", "run", *TINY, *HOLDOUT)
+    return shell.folder / "run"
+
+
+@pytest.fixture
+def run(finished, wgan_gp) -> Path:
+    """A copy of it, to be measured."""
+    return Path(shutil.copytree(finished, wgan_gp.folder / "run"))
+
+
+def test_a_run_measures_itself_and_keeps_its_best(run):
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["images"] == 300
+    assert 64 <= facts["images_held_out"] <= 180
+    header, *rows = (run / "history.csv").read_text().splitlines()
+    assert "val_swd" in header
+    assert float(rows[-1].split(",")[header.split(",").index("val_swd")]) > 0
+    assert keras.saving.load_model(run / "best.keras").output_shape == (None, 32, 32, 3)
+
+
+def test_evaluate_prints_a_table_and_keeps_the_report(wgan_gp, run):
+    said = wgan_gp("evaluate", "--run-dir", "run").stdout
+    report = json.loads((run / "quality.json").read_text())
+    held_out = json.loads((run / "run.json").read_text())["images_held_out"]
+    assert report["count"] == min(held_out, 300 - held_out)
+    assert report["reference"] == "held-out images"
+    assert set(report["scores"]) == {
+        "swd", "swd_32", "swd_16", "diversity", "checkerboard", "memorization",
+    }  # fmt: skip
+    assert f"{report['count']} generated images against {report['count']} held-out images" in said
+    for name, score in report["scores"].items():
+        assert f"{score['generated']:.3g}" in next(x for x in said.splitlines() if name in x)
+    with Image.open(run / "nearest.png") as pairs:
+        assert pairs.size == (4 * 64, 4 * 32)
+
+
+def test_its_numbers_are_those_of_the_images_that_were_held_out(wgan_gp, run, flowers, caplog):
+    report = evaluate_run(RunFolder(run), ["swd"])
+    images = load_images(flowers, 32)
+    from wgan_gp import Config, evaluate
+    from wgan_gp.data.holdout import is_held_out
+
+    side = is_held_out(images, Config.from_json((run / "config.json").read_text()).holdout)
+    generator = keras.saving.load_model(run / "generator.keras")
+    again = evaluate(generator, images[side], images[~side], metrics=["swd"])
+    assert report.scores == again.scores
+
+
+def test_the_model_card_tells_what_was_measured(wgan_gp, run):
+    wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd")
+    wgan_gp("export", "--run-dir", "run", "--format", "keras", "--output", "a.keras")
+    card = (wgan_gp.folder / "MODEL_CARD.md").read_text()
+    score = json.loads((run / "quality.json").read_text())["scores"]["swd"]
+    assert f"| swd | {score['generated']:.3g} | {score['real']:.3g} |" in card
+    # What was measured of another generator is not told of this one.
+    wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd", "--best")
+    wgan_gp("export", "--run-dir", "run", "--format", "keras", "--output", "b.keras", "--overwrite")
+    assert "It has not been measured." in (wgan_gp.folder / "MODEL_CARD.md").read_text()
+
+
+def test_a_run_that_held_nothing_out_is_compared_with_what_it_was_trained_on(wgan_gp, run, flowers):
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "holdout": 0.0}))
+    report = evaluate_run(RunFolder(run))
+    assert (report.count, report.reference) == (150, "images that were trained on")
+    assert "memorization" not in report.scores
+    said = wgan_gp.mistake("evaluate", "--run-dir", "run", "--metrics", "memorization")
+    assert "images held out of training: train with holdout" in said
+
+
+def test_other_images_may_be_named(wgan_gp, run, tmp_path, flowers):
+    other = tmp_path / "other"
+    other.mkdir()
+    for number in range(50):
+        shutil.copy(flowers / f"{number:03d}.png", other)
+    report = evaluate_run(RunFolder(run), ["swd"], data=other)
+    assert (report.count, report.reference) == (25, "images of another set")
+
+
+def test_features_out_of_reach_are_one_sentence_and_the_others_still_run(
+    wgan_gp, run, monkeypatch, caplog
+):
+    monkeypatch.setattr("wgan_gp.metrics.inception._URL", "http://127.0.0.1:9/")
+    monkeypatch.setenv("KERAS_HOME", str(wgan_gp.folder))
+    result = wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd,kid")
+    (line,) = [x for x in result.stderr.splitlines() if "InceptionV3" in x]
+    assert line.endswith("; the metrics of features are left out")
+    assert [*json.loads((run / "quality.json").read_text())["scores"]] == [
+        "swd", "swd_32", "swd_16",
+    ]  # fmt: skip
+    assert "out of reach" in wgan_gp.mistake("evaluate", "--run-dir", "run", "--metrics", "kid")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--run-dir=nowhere"], "there is no run folder 'nowhere'"),
+        (["--run-dir=run", "--metrics=beauty"], "a metric is one of swd, "),
+        (["--run-dir=run", "--features=nets"], "there are no features 'nets'"),
+        (["--run-dir=run", "--count=3"], "3 real images are too few to compare with"),
+        (["--run-dir=run", "--data=nowhere"], "there is no folder 'nowhere'"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_explained(wgan_gp, run, options, said):
+    assert said in wgan_gp.mistake("evaluate", *options)
+    assert not (run / "quality.json").exists()
+
+
+def test_a_run_with_few_images_goes_without(wgan_gp, pictures, caplog):
+    caplog.set_level(logging.CRITICAL)
+    wgan_gp("train", "--data", pictures, "--run-dir", "small", *TINY)
+    assert not (wgan_gp.folder / "small" / "best.keras").exists()
+    assert "val_swd" not in (wgan_gp.folder / "small" / "history.csv").read_text()
+
+
+def test_real_photographs_are_measured(wgan_gp, flower_photographs):
+    wgan_gp("train", "--data", flower_photographs, "--run-dir", "run", *TINY, "--holdout=0.1")
+    wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd,diversity")
+    report = json.loads((wgan_gp.folder / "run" / "quality.json").read_text())
+    assert 300 < report["count"] < 450
+    swd = report["scores"]["swd"]
+    assert swd["real"] < 20 < swd["generated"]
+    assert np.isclose(report["scores"]["diversity"]["real"], 1, atol=0.1)

@@ -1,0 +1,87 @@
+"""Quality, measured while `fit` runs.
+
+quality = Quality(held_out_images(images, config), every=500)
+model.fit(..., callbacks=[quality, keras.callbacks.EarlyStopping("val_swd", mode="min")])
+"""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from wgan_gp.metrics.checkerboard import grid_power_share
+from wgan_gp.metrics.diversity import diversity
+from wgan_gp.metrics.swd import SlicedWasserstein
+from wgan_gp.random_streams import QUALITY, draw_latents, stream_seed
+from wgan_gp.sampling import render
+from wgan_gp.support.files import replacing
+
+
+class Quality(keras.callbacks.Callback):
+    """Compares generated images with real ones, and keeps the generator that does best.
+
+    The epoch that ends next logs `val_swd` (the sliced Wasserstein distance, lower is better),
+    `val_diversity` (1: as varied as the real ones) and `val_checkerboard` (the share of power in a
+    grid of 2 pixels); each has a function of its own in `wgan_gp.metrics`. Epochs without a
+    measurement log none of them. The latents are the same each time. Put it before the callbacks
+    that use its logs.
+
+    Args:
+        images: real images, best held out of training: uint8 `(count, height, width, channels)`.
+        every: generator iterations between two measurements.
+        count: images to generate, and real ones to compare with; fewer where there are fewer.
+        seed: decides the latents and which real images are taken.
+        last_iteration: measured too, even if `every` does not hit it.
+        best: a file such as `best.keras`, for the generator with the lowest `val_swd` so far.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        every: int = 500,
+        count: int = 256,
+        seed: int = 0,
+        last_iteration: int | None = None,
+        best: str | Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.every = every
+        self.last_iteration = last_iteration
+        self.best = Path(best) if best else None
+        self.curve: list[tuple[int, float]] = []  # iteration, val_swd
+        chosen = np.random.default_rng(seed).permutation(len(images))[:count]
+        self.images = images[np.sort(chosen)]
+        self._distance = SlicedWasserstein(self.images)
+        self._seed = stream_seed(seed, QUALITY)
+        self._latest: dict[str, float] = {}  # measured, and not yet logged
+
+    def get_state(self) -> dict[str, Any]:
+        return {"curve": self.curve, "latest": self._latest}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.curve = [tuple(point) for point in state["curve"]]
+        self._latest = state["latest"]
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        iteration = int(self.model.iteration.numpy())
+        if iteration % self.every == 0 or iteration == self.last_iteration:
+            self._measure(iteration)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs |= self._latest
+        self._latest = {}
+
+    def _measure(self, iteration: int) -> None:
+        latents = draw_latents(len(self.images), self.model.latent_dim, self._seed)
+        generated = render(self.model.generator, latents).numpy()
+        swd = self._distance(generated)["mean"]
+        self._latest = {
+            "val_swd": swd,
+            "val_diversity": diversity(self.images, generated),
+            "val_checkerboard": grid_power_share(generated),
+        }
+        if self.best and all(swd < earlier for _, earlier in self.curve):
+            with replacing(self.best) as unfinished:
+                self.model.generator.save(unfinished)
+        self.curve.append((iteration, swd))

@@ -1,0 +1,41 @@
+"""Images held out of training: what generated ones are measured against, no critic has seen."""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from wgan_gp.config import Config
+
+
+def held_out_images(images: np.ndarray, config: Config) -> np.ndarray:
+    """Those of `images` that `make_dataset` leaves out: uint8 `(some, height, width, 3)`."""
+    return images[is_held_out(images, config.holdout)]
+
+
+def training_numbers(images: np.ndarray, config: Config) -> np.ndarray:
+    """The numbers of the images that `make_dataset` reads: int64, rising."""
+    return np.flatnonzero(~is_held_out(images, config.holdout))
+
+
+def is_held_out(images: np.ndarray, share: float) -> np.ndarray:
+    """Whether each image is held out: bool `(count,)`, about `share` of them.
+
+    Its pixels alone decide: an image is held out if its BLAKE2b digest, read as a number in 0..1,
+    is below `share`. So it stays on its side when files are added, removed or renamed, and equal
+    images are on the same one.
+
+    Args:
+        images: uint8 `(count, height, width, 3)`.
+        share: 0 or more and less than 1.
+    """
+    if not share:
+        return np.zeros(len(images), bool)
+    with ThreadPoolExecutor() as pool:
+        return np.fromiter(pool.map(_place, images), float, len(images)) < share
+
+
+def _place(image: np.ndarray) -> float:
+    """A number in 0..1 that only the image's pixels decide."""
+    digest = hashlib.blake2b(image.tobytes(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64

@@ -1,0 +1,213 @@
+"""Measuring a generator: each metric asked for, with both ends of its scale.
+
+report = evaluate(generator, held_out_images, training_images)
+print(report)
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from wgan_gp.metrics.checkerboard import grid_power_share
+from wgan_gp.metrics.diversity import diversity
+from wgan_gp.metrics.features import FeatureNetwork
+from wgan_gp.metrics.fid import frechet_inception_distance
+from wgan_gp.metrics.kid import kernel_inception_distance
+from wgan_gp.metrics.memorization import (
+    Neighbours,
+    memorization_ratio,
+    nearest_features,
+    nearest_images,
+)
+from wgan_gp.metrics.modes import FlowerModes
+from wgan_gp.metrics.precision_recall import precision_and_recall
+from wgan_gp.metrics.report import Report, Score
+from wgan_gp.metrics.swd import SlicedWasserstein
+from wgan_gp.sampling import generate_images
+from wgan_gp.support.errors import InputError
+
+METRICS = ("swd", "diversity", "checkerboard", "memorization")
+FEATURE_METRICS = ("kid", "fid", "precision", "recall", "memorization_features")
+ALL_METRICS = (*METRICS, *FEATURE_METRICS, "modes")
+NEED_TRAINING_IMAGES = {"memorization", "memorization_features"}
+_LEAST = 16  # images; a number from fewer means nothing
+_PAIRS = 16
+
+Measure = Callable[[np.ndarray], float]  # of a set of images, or of features
+
+
+class Sets(NamedTuple):
+    """What is compared, as images or as their features: as many in each of the first four."""
+
+    real: np.ndarray  # the yardstick
+    other: np.ndarray  # real as well
+    generated: np.ndarray
+    untrained: np.ndarray  # of the generator before training
+    training: np.ndarray | None = None  # all that was trained on
+    mirrored: np.ndarray | None = None  # the same, flipped left to right
+
+
+def evaluate(
+    generator: keras.Model,
+    images: np.ndarray,
+    training_images: np.ndarray | None = None,
+    *,
+    metrics: Sequence[str] = METRICS,
+    features: FeatureNetwork | None = None,
+    count: int = 2048,
+    seed: int = 0,
+) -> Report:
+    """Measure `generator` against real images.
+
+    Args:
+        generator: latents -> images in -1..1.
+        images: uint8 `(count, size, size, channels)`, best images that it was not trained on.
+        training_images: those that it was trained on, of the same shape. Without them, one half
+            of `images` is the yardstick and the other half the real images beside it, and
+            memorisation cannot be told.
+        metrics: of `METRICS`, with `features` of `FEATURE_METRICS` too, and "modes" where the
+            images are the package's drawn flowers.
+        features: see `load_feature_network`.
+        count: images in each set; fewer where there are not as many real ones.
+        seed: decides the generated images and which real ones are taken.
+
+    Raises:
+        InputError: no such metric, one that needs what is not given, or too few images.
+    """
+    _check(metrics, training_images, features)
+    sets = _sets(generator, images, training_images, count, seed)
+    scores = {}
+    for name in metrics:
+        if name in _PIXEL:
+            scores |= _PIXEL[name](sets)
+    pairs = _closest_pairs(sets) if "memorization" in metrics else None
+    if asked := [name for name in metrics if name in FEATURE_METRICS]:
+        feature_sets = _feature_sets(sets, features, with_training="memorization_features" in asked)
+        for name in asked:
+            scores |= _FEATURE[name](feature_sets)
+    reference = "held-out images" if training_images is not None else "others of the same set"
+    used = f"{features.name}, {features.input_size}x{features.input_size}" if asked else None
+    return Report(scores, len(sets.real), reference, used, pairs)
+
+
+def _check(
+    metrics: Sequence[str], training_images: np.ndarray | None, features: FeatureNetwork | None
+) -> None:
+    for name in metrics:
+        if name not in ALL_METRICS:
+            raise InputError(f"a metric is one of {', '.join(ALL_METRICS)}, not '{name}'")
+        if name in FEATURE_METRICS and features is None:
+            raise InputError(f"{name} compares features: name a feature network")
+        if name in NEED_TRAINING_IMAGES and training_images is None:
+            raise InputError(
+                f"{name} compares with images held out of training: train with holdout, or leave "
+                f"it out"
+            )
+
+
+def _sets(
+    generator: keras.Model,
+    images: np.ndarray,
+    training_images: np.ndarray | None,
+    count: int,
+    seed: int,
+) -> Sets:
+    """As many images in each set, the real ones drawn without replacement: they may be sorted."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(images))
+    real, other = images[order], training_images
+    if other is None:
+        real, other = np.array_split(real, 2)
+    count = min(count, len(real), len(other))
+    if count < _LEAST:
+        raise InputError(
+            f"{count} real images are too few to compare with: {_LEAST} or more are needed; hold "
+            f"more of them out, or add some"
+        )
+    return Sets(
+        real[:count],
+        other[np.sort(rng.permutation(len(other))[:count])],
+        generate_images(generator, count, seed),
+        generate_images(keras.models.clone_model(generator), count, seed),
+        training_images,
+    )
+
+
+def _feature_sets(images: Sets, network: FeatureNetwork, with_training: bool) -> Sets:
+    real, other, generated, untrained = (network(x) for x in images[:4])
+    if not with_training:
+        return Sets(real, other, generated, untrained)
+    training = network(images.training), network(images.training[:, :, ::-1])
+    return Sets(real, other, generated, untrained, *training)
+
+
+def _score(measure: Measure, sets: Sets) -> Score:
+    return Score(measure(sets.generated), measure(sets.other), measure(sets.untrained))
+
+
+def _swd(sets: Sets) -> dict[str, Score]:
+    measure = SlicedWasserstein(sets.real)
+    by_set = [measure(x) for x in (sets.generated, sets.other, sets.untrained)]
+    names = {"swd": "mean", **{f"swd_{size}": str(size) for size in measure.sizes}}
+    return {name: Score(*(x[part] for x in by_set)) for name, part in names.items()}
+
+
+def _memorization(sets: Sets) -> dict[str, Score]:
+    return {"memorization": _ratios(sets, lambda x: nearest_images(x, sets.training))}
+
+
+def _memorization_features(sets: Sets) -> dict[str, Score]:
+    def search(features: np.ndarray) -> Neighbours:
+        return nearest_features(features, sets.training, sets.mirrored)
+
+    return {"memorization_features": _ratios(sets, search)}
+
+
+def _ratios(sets: Sets, search: Callable[[np.ndarray], Neighbours]) -> Score:
+    """For the real end, one half of the held-out images stands for the generated ones."""
+    held_out = search(sets.real)
+    halves = [Neighbours(*(x[half::2] for x in held_out)) for half in (0, 1)]
+    return Score(
+        memorization_ratio(search(sets.generated), held_out),
+        memorization_ratio(*halves),
+        memorization_ratio(search(sets.untrained), held_out),
+    )
+
+
+def _modes(sets: Sets) -> dict[str, Score]:
+    measure = FlowerModes()
+    by_set = [measure(x) for x in (sets.generated, sets.other, sets.untrained)]
+    return {
+        f"modes_{name}": Score(*(x[name].total_variation for x in by_set)) for name in by_set[0]
+    }
+
+
+def _closest_pairs(sets: Sets) -> np.ndarray:
+    """The generated images that are nearest to a training image, each beside that one."""
+    numbers, is_mirrored, distances = nearest_images(sets.generated, sets.training)
+    pairs = []
+    for i in np.argsort(distances)[:_PAIRS]:
+        twin = sets.training[numbers[i]]
+        pairs.append(
+            np.concatenate([sets.generated[i], twin[:, ::-1] if is_mirrored[i] else twin], axis=1)
+        )
+    return np.stack(pairs)
+
+
+# Each gives its scores by name. A metric of one number needs no more than that number.
+_PIXEL: dict[str, Callable[[Sets], dict[str, Score]]] = {
+    "swd": _swd,
+    "diversity": lambda s: {"diversity": _score(lambda x: diversity(s.real, x), s)},
+    "checkerboard": lambda s: {"checkerboard": _score(grid_power_share, s)},
+    "memorization": _memorization,
+    "modes": _modes,
+}
+_FEATURE: dict[str, Callable[[Sets], dict[str, Score]]] = {
+    "kid": lambda s: {"kid": _score(lambda x: kernel_inception_distance(s.real, x).mean, s)},
+    "fid": lambda s: {"fid": _score(lambda x: frechet_inception_distance(s.real, x), s)},
+    "precision": lambda s: {"precision": _score(lambda x: precision_and_recall(s.real, x)[0], s)},
+    "recall": lambda s: {"recall": _score(lambda x: precision_and_recall(s.real, x)[1], s)},
+    "memorization_features": _memorization_features,
+}

@@ -1,0 +1,129 @@
+"""The network that turns images into features, for KID, FID, precision and recall.
+
+Scores with different features do not compare: name the network beside every one of them.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wgan_gp.metrics.efficientnet_lite0 import load_efficientnet_lite0
+from wgan_gp.metrics.inception import load_inception
+from wgan_gp.metrics.inputs import check_images
+from wgan_gp.metrics.onnx_features import load_onnx_features
+from wgan_gp.support.errors import InputError
+
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """Images uint8 `(count, size, size, 1 or 3)` -> features float32 `(count, dims)`.
+
+    Images are resized to the network's input (bilinear, with antialiasing where they shrink), grey
+    ones become RGB, and 0..255 becomes `value_range`. Features that are maps are averaged over
+    height and width.
+
+    Attributes:
+        name: of the network; for a file with the beginning of its SHA-256.
+        input_size: what images are resized to; None: they stay as they are.
+        value_range: what pixel values 0 and 255 become.
+    """
+
+    name: str
+    run: Callable[[np.ndarray], np.ndarray]
+    input_size: int | None
+    value_range: tuple[float, float]
+    channels: int = 3
+    batch: int | None = None  # the only number of images that `run` takes; None: any
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        check_images(images)
+        step = self.batch or _BATCH
+        parts = [images[start : start + step] for start in range(0, len(images), step)]
+        return np.concatenate([self._features(part) for part in parts])
+
+    def _features(self, images: np.ndarray) -> np.ndarray:
+        count = len(images)
+        if self.batch:
+            images = np.resize(images, (self.batch, *images.shape[1:]))  # repeats them
+        features = np.asarray(self.run(self._prepared(images)), np.float32)[:count]
+        if features.ndim == 4:
+            features = features.mean(axis=(1, 2))
+        return features.reshape(count, -1)
+
+    def _prepared(self, images: np.ndarray) -> np.ndarray:
+        if images.shape[3] > self.channels:
+            raise InputError(f"the features '{self.name}' are those of grey images")
+        low, high = self.value_range
+        values = np.repeat(images, self.channels // images.shape[3], axis=3).astype(np.float32)
+        if self.input_size not in (None, images.shape[1]):
+            size = (self.input_size, self.input_size)
+            values = tf.image.resize(values, size, antialias=True).numpy()
+        return values * np.float32((high - low) / 255) + np.float32(low)
+
+
+def load_feature_network(
+    name: str, value_range: tuple[float, float] | None = None
+) -> FeatureNetwork:
+    """The network called `name`, or the one in that file.
+
+    Args:
+        name: one of
+            'inception' - Keras's InceptionV3, 2,048 features; weights downloaded once (88 MB);
+            'efficientnet-lite0' - 1,280 features; weights in the extra `features`;
+            a file .h5 or .weights.h5 - weights of Keras's InceptionV3 without its classes;
+            a file .keras - any Keras model images -> features;
+            a file .onnx - any network images -> features, channels last or first (extra `onnx`).
+        value_range: of the images that the network in a .keras or .onnx file takes, by default
+            -1..1. Those with a name have their own: InceptionV3 -1..1, as its `preprocess_input`;
+            EfficientNet-Lite0 (x - 127) / 128.
+
+    Raises:
+        InputError: there is no such network or file, it cannot be read, its weights are out of
+            reach (found out within seconds), or an extra is missing.
+    """
+    if name == "inception":
+        return _inception("inception_v3", load_inception())
+    if name == "efficientnet-lite0":
+        run = load_efficientnet_lite0().predict_on_batch
+        return FeatureNetwork(name, run, 224, (-127 / 128, 1.0))
+    path = Path(name)
+    if not path.is_file() or path.suffix not in (".h5", ".keras", ".onnx"):
+        raise InputError(
+            f"there are no features '{name}': use inception, efficientnet-lite0 or a file "
+            f".weights.h5, .keras or .onnx"
+        )
+    return _from_file(path, value_range or (-1.0, 1.0))
+
+
+def _from_file(path: Path, value_range: tuple[float, float]) -> FeatureNetwork:
+    name = f"{path.name}@{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+    if path.suffix == ".h5":
+        return _inception(name, load_inception(path))
+    if path.suffix == ".onnx":
+        onnx = load_onnx_features(path)
+        return FeatureNetwork(name, onnx.run, onnx.size, value_range, onnx.channels, onnx.batch)
+    model = _load_keras(path)
+    _, size, _, channels = model.input_shape
+    return FeatureNetwork(name, model.predict_on_batch, size, value_range, channels or 3)
+
+
+def _inception(name: str, model: keras.Model) -> FeatureNetwork:
+    return FeatureNetwork(name, model.predict_on_batch, 299, (-1.0, 1.0))
+
+
+def _load_keras(path: Path) -> keras.Model:
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # as many kinds as there are layers
+        raise InputError(f"'{path}' cannot be read as a Keras model: {error}") from error
+    shape = model.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] not in (1, 3, None):
+        raise InputError(f"'{path}' does not take images of 1 or 3 channels, but {shape}")
+    return model

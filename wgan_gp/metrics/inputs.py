@@ -1,0 +1,41 @@
+"""What every metric asks of the images and features it is given."""
+
+import numpy as np
+
+from wgan_gp.support.errors import InputError
+
+
+def check_images(*sets: np.ndarray) -> None:
+    """Raise an InputError unless every set is uint8 `(count, size, size, 1 or 3)`, all alike."""
+    for images in sets:
+        is_square = images.ndim == 4 and images.shape[1] == images.shape[2]
+        if images.dtype != np.uint8 or not is_square or images.shape[3] not in (1, 3):
+            raise InputError(
+                f"a metric takes uint8 images (count, size, size, 1 or 3), not "
+                f"{images.dtype} {images.shape}"
+            )
+        if images.shape[1:] != sets[0].shape[1:]:
+            raise InputError(
+                f"images of {_size(images)} do not compare with images of {_size(sets[0])}: "
+                f"bring both to one size and number of channels"
+            )
+
+
+def check_features(*sets: np.ndarray, least: int = 2) -> None:
+    """Raise an InputError unless every set is `(count, dims)` with one `dims` and finite values.
+
+    Args:
+        least: the fewest images that the metric can work with.
+    """
+    for features in sets:
+        if features.ndim != 2 or features.shape[1] != sets[0].shape[-1]:
+            shapes = " and ".join(str(each.shape) for each in sets)
+            raise InputError(f"a metric takes features (count, dims) of one dims, not {shapes}")
+        if len(features) < least:
+            raise InputError(f"the metric needs {least} images or more, not {len(features)}")
+        if not np.isfinite(features).all():
+            raise InputError("the features hold numbers that are not finite: check the network")
+
+
+def _size(images: np.ndarray) -> str:
+    return "x".join(map(str, images.shape[1:]))

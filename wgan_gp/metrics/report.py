@@ -1,0 +1,79 @@
+"""What a measurement has come to, for people and for programs."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# How each number is to be read; metrics not named here are parts of one that is.
+READINGS = {
+    "swd": "lower is better",
+    "kid": "lower is better",
+    "fid": "lower is better",
+    "precision": "higher is better: look like real ones",
+    "recall": "higher is better: as many kinds",
+    "diversity": "1: as varied as real ones",
+    "checkerboard": "share of power in a 2-pixel grid",
+    "memorization": "about 1: not copied; 0: copied",
+    "memorization_features": "the same by features",
+    "modes_colour": "0: colours as often as drawn",
+    "modes_flowers": "0: so the number of flowers",
+}
+
+
+class Score(NamedTuple):
+    """One metric of generated images, and of the two ends of its scale, from equal counts."""
+
+    generated: float
+    real: float  # of other real images: what cannot be bettered
+    untrained: float  # of the same generator before training
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What `evaluate` has measured."""
+
+    scores: dict[str, Score]
+    count: int  # images in each of the sets compared
+    reference: str  # what they are compared with
+    features: str | None = None  # the network behind the metrics of features, and its input size
+    # Generated images beside the training images nearest to them, the nearest pairs first: uint8
+    # (pairs, height, 2 width, channels).
+    pairs: np.ndarray | None = dataclasses.field(default=None, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the pairs, as JSON can hold it."""
+        return {
+            "count": self.count,
+            "reference": self.reference,
+            "features": self.features,
+            "scores": {name: score._asdict() for name, score in self.scores.items()},
+        }
+
+    def __str__(self) -> str:
+        """A table for a terminal of 80 columns."""
+        about = f"{self.count:,} generated images against {self.count:,} {self.reference}"
+        lines = [about, f"{'':22}{'generated':>10}{'real':>10}{'untrained':>10}"]
+        for name, score in self.scores.items():
+            label = name if name in READINGS else f"  {name}"
+            numbers = "".join(f"{value:>10.3g}" for value in score)
+            lines.append(f"{label:22}{numbers}   {READINGS.get(name, '')}".rstrip())
+        if self.features:
+            lines.append(f"Features: {self.features}")
+        return "\n".join(lines)
+
+
+def markdown_table(report: dict[str, Any]) -> str:
+    """The scores of `Report.to_dict` as a Markdown table."""
+    lines = [
+        f"{report['count']:,} generated images against {report['count']:,} {report['reference']}"
+        + (f"; features: {report['features']}" if report["features"] else "")
+        + ".",
+        "",
+        "| metric | generated | other real images | untrained generator | |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, score in report["scores"].items():
+        numbers = " | ".join(f"{score[field]:.3g}" for field in Score._fields)
+        lines.append(f"| {name} | {numbers} | {READINGS.get(name, '')} |")
+    return "\n".join(lines)

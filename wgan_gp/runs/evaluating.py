@@ -1,0 +1,123 @@
+"""Measuring the generator of a run against the images that the run did not train on."""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wgan_gp.data.holdout import held_out_images, training_numbers
+from wgan_gp.data.images import load_image_set
+from wgan_gp.metrics.evaluation import (
+    FEATURE_METRICS,
+    METRICS,
+    NEED_TRAINING_IMAGES,
+    evaluate,
+)
+from wgan_gp.metrics.features import FeatureNetwork, load_feature_network
+from wgan_gp.metrics.report import Report
+from wgan_gp.pictures import image_grid, save_png
+from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.plan import Plan
+from wgan_gp.support.errors import UnreachableError
+from wgan_gp.support.files import replacing
+
+_log = logging.getLogger(__name__)
+
+
+def evaluate_run(
+    folder: RunFolder,
+    metrics: Sequence[str] | None = None,
+    features: str | None = None,
+    *,
+    data: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    count: int = 2048,
+    seed: int = 0,
+    best: bool = False,
+) -> Report:
+    """Measure the generator of the run in `folder`; keep the report as its `quality.json`.
+
+    Args:
+        metrics: see `evaluate`; None for all that the run allows, those of features if `features`
+            is given.
+        features: a feature network, see `load_feature_network`. One that cannot be loaded is told
+            in a log line, and its metrics are left out.
+        data: where the run's images are now, or other ones, which then count as held out; None for
+            where they were. So `data_dir` and `cache_dir`.
+        count: images in each set that is compared.
+        seed: decides the generated images and which real ones are taken.
+        best: measure the generator with the lowest `val_swd`, not the last one.
+
+    Raises:
+        InputError: there is no trained generator, the images cannot be read or are too few, or a
+            metric is asked for that cannot be had.
+        OSError: the report cannot be written.
+    """
+    generator = folder.load_generator(best)
+    real, training, reference = _images(folder, data, data_dir, cache_dir)
+    asked = metrics or _possible_metrics(folder, training, features)
+    network = _load_features(features, asked)
+    if network is None:
+        asked = [name for name in asked if name not in FEATURE_METRICS]
+    report = evaluate(
+        generator, real, training, metrics=asked, features=network, count=count, seed=seed
+    )
+    report = dataclasses.replace(report, reference=reference)
+    _write(folder, report, best)
+    return report
+
+
+def _images(
+    folder: RunFolder,
+    data: str | Path | None,
+    data_dir: str | Path | None,
+    cache_dir: str | Path | None,
+) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """The real images, those of training if they are told apart, and what the first are."""
+    plan, facts = Plan.of_run(folder), folder.read()[1]
+    images, crc32, _ = load_image_set(
+        data or plan.data,
+        plan.config.image_size,
+        data_dir=data_dir or (None if data else plan.data_dir),
+        cache_dir=cache_dir or plan.cache_dir,
+    )
+    if crc32 != facts["images_crc32"]:
+        return images, None, "images of another set"
+    if not plan.config.holdout:
+        return images, None, "images that were trained on"
+    training = images[training_numbers(images, plan.config)]
+    return held_out_images(images, plan.config), training, "held-out images"
+
+
+def _possible_metrics(
+    folder: RunFolder, training: np.ndarray | None, features: str | None
+) -> list[str]:
+    possible = [*METRICS, *(FEATURE_METRICS if features else ())]
+    if folder.read()[1]["data"] == "synthetic":
+        possible.append("modes")
+    return [name for name in possible if training is not None or name not in NEED_TRAINING_IMAGES]
+
+
+def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwork | None:
+    """The network that the metrics need; None if they need none or can do without."""
+    if not set(metrics) & set(FEATURE_METRICS):
+        return None
+    try:
+        return load_feature_network(features or "inception")
+    except UnreachableError as error:
+        if set(metrics) <= set(FEATURE_METRICS):
+            raise
+        _log.warning("%s; the metrics of features are left out", error)
+        return None
+
+
+def _write(folder: RunFolder, report: Report, best: bool) -> None:
+    facts = {"generator": folder.best.name if best else folder.generator.name, **report.to_dict()}
+    with replacing(folder.quality) as unfinished:
+        unfinished.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    if report.pairs is not None:
+        save_png(image_grid(report.pairs), folder.nearest)
