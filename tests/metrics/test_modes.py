@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from wgan_gp.errors import InputError
+from wgan_gp.data.synthetic import PETAL_COLOURS, draw_flowers, draw_labelled_picture, draw_picture
 from wgan_gp.metrics import modes
 from wgan_gp.metrics.modes import FlowerModes
-from wgan_gp.synthetic import PETAL_COLOURS, draw_flowers, draw_labelled_picture, draw_picture
+from wgan_gp.support.errors import InputError
 
 
 @pytest.fixture(scope="module")

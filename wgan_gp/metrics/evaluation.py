@@ -88,7 +88,8 @@ def evaluate(
         for name in asked:
             scores |= _FEATURE[name](feature_sets)
     reference = "held-out images" if training_images is not None else "others of the same set"
-    used = f"{features.name}, {features.input_size}x{features.input_size}" if asked else None
+    size = features.input_size or images.shape[1] if asked else None
+    used = f"{features.name}, {size}x{size}" if asked else None
     return Report(scores, len(sets.real), reference, used, pairs)
 
 

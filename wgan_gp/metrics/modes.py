@@ -10,9 +10,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from wgan_gp.errors import InputError
+from wgan_gp.data.synthetic import FLOWER_COUNT_SHARES, PETAL_COLOURS, draw_labelled_picture
 from wgan_gp.metrics.inputs import check_images
-from wgan_gp.synthetic import FLOWER_COUNT_SHARES, PETAL_COLOURS, draw_labelled_picture
+from wgan_gp.support.errors import InputError
 
 TRUE_SHARES = {
     "colour": {colour: 1 / len(PETAL_COLOURS) for colour in PETAL_COLOURS},  # of the front flower
