@@ -1,0 +1,75 @@
+"""`wgan_gp.train` and `wgan_gp.resume`: what the command does, in Python."""
+
+import dataclasses
+import json
+import logging
+
+import numpy as np
+import pytest
+from helpers.outcome import outcome
+from helpers.shell import TINY
+from PIL import Image
+
+import wgan_gp as package
+from wgan_gp import Config, InputError
+
+SETTINGS = dataclasses.replace(
+    Config.preset("quick"),
+    image_size=32,
+    base_filters=2,
+    batch_size=4,
+    n_critic=2,
+    iterations=3,
+    monitor_every=2,
+)
+
+
+@pytest.fixture
+def begun(wgan_gp, pictures, capsys, caplog):
+    caplog.set_level(logging.CRITICAL)
+    package.train(SETTINGS, pictures, "python", checkpoint_every=2)
+    return wgan_gp.folder / "python"
+
+
+def test_train_makes_the_run_of_the_command(wgan_gp, pictures, begun):
+    wgan_gp("train", "--data", pictures, "--run-dir", "command", "--checkpoint-every=2", *TINY)
+    assert outcome(begun) == outcome(wgan_gp.folder / "command")
+    facts = json.loads((begun / "run.json").read_text())
+    assert facts.pop("preset") == "custom"
+    command = json.loads((wgan_gp.folder / "command" / "run.json").read_text())
+    assert facts == {name: value for name, value in command.items() if name != "preset"}
+
+
+def test_resume_goes_on_and_returns_the_model(wgan_gp, pictures, begun):
+    package.train(dataclasses.replace(SETTINGS, iterations=5), pictures, "whole")
+    model = package.resume(begun, iterations=5)
+    assert int(model.iteration) == 5
+    resumed, whole = (outcome(wgan_gp.folder / name) for name in ("python", "whole"))
+    assert resumed["models"] == whole["models"]
+    assert resumed["history"] == whole["history"]
+    with Image.open(begun / "samples.png") as samples:
+        np.testing.assert_array_equal(samples, package.image_grid(model.generate(25)))
+
+
+def test_the_command_resumes_what_python_began(wgan_gp, begun):
+    wgan_gp("train", "--run-dir", "python", "--resume", "--iterations=4")
+    assert json.loads((begun / "run.json").read_text())["generator_iteration"] == 4
+
+
+def test_resume_refuses_other_settings_and_images(begun, tmp_path):
+    with pytest.raises(InputError, match="base_filters is 2 there, not 4"):
+        package.resume(begun, base_filters=4)
+    with pytest.raises(InputError, match="the images in 'synthetic' are not those that"):
+        package.resume(begun, data="synthetic")
+    with pytest.raises(InputError, match="there is no run folder"):
+        package.resume(tmp_path / "nowhere")
+    with pytest.raises(TypeError, match="speed"):
+        package.resume(begun, speed=2)
+
+
+def test_a_run_without_a_name_gets_a_numbered_folder(wgan_gp, pictures, caplog, capsys):
+    caplog.set_level(logging.CRITICAL)
+    package.train(SETTINGS, pictures)
+    (run,) = (wgan_gp.folder / "runs").iterdir()
+    assert run.name == "0001-custom-my-pictures0"
+    assert f"results: runs/{run.name}" in capsys.readouterr().out

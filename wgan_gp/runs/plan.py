@@ -1,0 +1,80 @@
+"""What a run is told: its settings, its images, and what it leaves. Its folder keeps them."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+from wgan_gp.config import Config
+from wgan_gp.runs.folder import RunFolder
+from wgan_gp.support.errors import InputError
+
+_EMBEDDED = ("synthetic", "tf_flowers")  # data that are not a folder
+_MAY_CHANGE = {"iterations", "monitor_every"}  # from one session of a run to the next
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All that `resume` needs to go on with a run, and `train` to start the same again.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+
+    config: Config
+    preset: str = "custom"  # the name of the settings that `config` began as
+    data: str | Path = "synthetic"  # 'synthetic', 'tf_flowers', or a folder of images
+    data_dir: str | Path | None = None  # for tf_flowers: where TensorFlow Datasets keeps it
+    cache_dir: str | Path | None = None  # where decoded images are kept
+    checkpoint_every: int | Literal["epoch"] | None = None  # see `Checkpoint`
+    keep_checkpoints: int = 3  # how many of the newest stay
+    tensorboard: bool = False  # also log for TensorBoard
+
+    def __post_init__(self) -> None:
+        every = self.checkpoint_every
+        if isinstance(every, int) and every < 1:
+            raise InputError(
+                f"checkpoint_every must be at least 1 iteration, or 'epoch', not {every}"
+            )
+        if self.keep_checkpoints < 1:
+            raise InputError(f"keep_checkpoints must be at least 1, not {self.keep_checkpoints}")
+
+    @classmethod
+    def of_run(cls, folder: RunFolder) -> "Plan":
+        """The plan of the run in `folder`; raises an InputError if there is none."""
+        config, facts = folder.read()
+        names = [field.name for field in dataclasses.fields(cls) if field.name != "config"]
+        try:
+            return cls(config, **{name: facts[name] for name in names})
+        except (KeyError, TypeError) as error:
+            raise InputError(f"'{folder.facts}' is damaged: {error!r}") from error
+
+    def facts(self) -> dict[str, Any]:
+        """What `of_run` needs beside the settings, as JSON can hold it.
+
+        Paths become absolute, so that the run can be resumed from anywhere.
+        """
+        return {
+            **{name: value for name, value in vars(self).items() if name != "config"},
+            "data": self.data if self.data in _EMBEDDED else _absolute(self.data),
+            "data_dir": self.data_dir and _absolute(self.data_dir),
+            "cache_dir": self.cache_dir and _absolute(self.cache_dir),
+        }
+
+    def check_continues(self, run: "Plan", folder: RunFolder) -> None:
+        """Raise an InputError if this plan has other settings than the `run` in `folder`."""
+        there = {"preset": run.preset, **dataclasses.asdict(run.config)}
+        asked = {"preset": self.preset, **dataclasses.asdict(self.config)}
+        changed = [
+            f"{name} is {there[name]} there, not {asked[name]}"
+            for name in there
+            if asked[name] != there[name] and name not in _MAY_CHANGE
+        ]
+        if changed:
+            raise InputError(
+                f"'{folder.path}' goes on with its own settings only: {', '.join(changed)}; leave "
+                f"that out, or start a new run"
+            )
+
+
+def _absolute(path: str | Path) -> str:
+    return str(Path(path).expanduser().absolute())

@@ -1,0 +1,171 @@
+"""Starting a run, and going on with one.
+
+model = wgan_gp.train(Config.preset("paper"), "MY_PHOTOS")
+model = wgan_gp.resume("runs/0001-custom-MY_PHOTOS", iterations=12_000)
+"""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import tensorflow as tf
+
+from wgan_gp.config import Config
+from wgan_gp.data.cache import ImageSet
+from wgan_gp.data.images import load_image_set
+from wgan_gp.data.stream import check_images
+from wgan_gp.model import WGANGP
+from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.plan import Plan
+from wgan_gp.runs.training import train_in
+from wgan_gp.support.errors import InputError
+from wgan_gp.support.extras import require
+
+_RUNS = Path("runs")
+
+
+def train(
+    config: Config,
+    data: str | Path = "synthetic",
+    run_dir: str | Path | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    checkpoint_every: int | Literal["epoch"] | None = None,
+    keep_checkpoints: int = 3,
+    tensorboard: bool = False,
+) -> WGANGP:
+    """Train a model on images and leave pictures, history and generator in a new folder.
+
+    It is what the command `wgan-gp train` does, with its progress bar.
+
+    Args:
+        config: every setting, such as `Config.preset("quick")`.
+        data: 'synthetic' (drawn flowers), 'tf_flowers', or a folder of images.
+        run_dir: the folder; by default the next free one like runs/0001-custom-synthetic.
+        data_dir: for tf_flowers, the folder that TensorFlow Datasets prepared it in.
+        cache_dir: where decoded images are kept; by default the user's cache folder.
+        checkpoint_every: iterations, or "epoch"; None for one in two minutes. See `Checkpoint`.
+        keep_checkpoints: how many of the newest to keep.
+        tensorboard: also log for TensorBoard, in the folder's `tensorboard`.
+
+    Returns:
+        The trained model.
+
+    Raises:
+        InputError: the images cannot be read or are too few, or the folder holds files.
+        DivergedError: a loss is no longer finite.
+        Interrupted: Ctrl-C or SIGTERM; a checkpoint is written.
+        OSError: something cannot be written; the checkpoints are as they were.
+    """
+    plan = Plan(
+        config,
+        data=data,
+        data_dir=data_dir,
+        cache_dir=cache_dir,
+        checkpoint_every=checkpoint_every,
+        keep_checkpoints=keep_checkpoints,
+        tensorboard=tensorboard,
+    )
+    return start_run(plan, run_dir).train()
+
+
+def resume(run_dir: str | Path, **changes: Any) -> WGANGP:
+    """Go on with the run in `run_dir` as if it had never stopped, to the bit.
+
+    Args:
+        run_dir: the folder of a run, finished or not.
+        changes: what is to be other than it was: `iterations`, `monitor_every`, and the arguments
+            of `train` from `data` on. The images themselves have to be the same.
+
+    Returns:
+        The trained model.
+
+    Raises:
+        InputError: there is no such run, its checkpoints are damaged, its images are not those
+            that it was trained on, or a setting is asked for that cannot change.
+        DivergedError, Interrupted, OSError: as `train`.
+    """
+    plan = Plan.of_run(RunFolder.find(Path(run_dir)))
+    settings = {name: changes.pop(name) for name in [*changes] if name in vars(plan.config)}
+    config = dataclasses.replace(plan.config, **settings)
+    return resume_run(run_dir, dataclasses.replace(plan, config=config, **changes)).train()
+
+
+class Run:
+    """A run that is about to train: its plan, its folder and its images."""
+
+    def __init__(self, plan: Plan, folder: RunFolder, images: ImageSet, is_new: bool) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.images = images
+        self.is_new = is_new
+
+    def train(self) -> WGANGP:
+        """Say what begins, and train to the end of the plan; raises what `train` does."""
+        images, crc32, _ = self.images
+        with self.folder.locked():
+            facts = {"images": len(images), "images_crc32": crc32}
+            self.folder.update_facts({**self.plan.facts(), **facts})
+            self._announce()
+            return train_in(self.folder, self.plan, images)
+
+    def _announce(self) -> None:
+        config, verb = self.plan.config, "Training on" if self.is_new else "Going on with"
+        print(
+            f"{verb} {len(self.images.images):,} images of {config.image_size}x{config.image_size} "
+            f"for {config.iterations:,} generator iterations on the {_device()}; results: "
+            f"{self.folder.path}\n"
+            f"The first iteration builds the graph and can take half a minute.",
+            flush=True,
+        )
+
+
+def start_run(plan: Plan, run_dir: str | Path | None = None) -> Run:
+    """A new run in `run_dir` or in the next numbered folder, made once its images are sound.
+
+    Raises:
+        InputError: see `train`.
+    """
+    images = _load_images(plan)
+    if run_dir:
+        folder = RunFolder.create(Path(run_dir))
+    else:
+        data = re.sub(r"\W+", "-", Path(plan.data).name).strip("-") or "images"
+        folder = RunFolder.create_numbered(_RUNS, f"{plan.preset}-{data}")
+    return Run(plan, folder, images, is_new=True)
+
+
+def resume_run(run_dir: str | Path, plan: Plan) -> Run:
+    """The run in `run_dir`, to go on as `plan` says.
+
+    Raises:
+        InputError: see `resume`.
+    """
+    folder = RunFolder.find(Path(run_dir))
+    plan.check_continues(Plan.of_run(folder), folder)
+    images = _load_images(plan)
+    if folder.read()[1].get("images_crc32") != images.crc32:
+        raise InputError(
+            f"the images in '{plan.data}' are not those that '{run_dir}' was trained on: bring "
+            f"them back, name the right ones as data, or start a new run"
+        )
+    return Run(plan, folder, images, is_new=False)
+
+
+def _load_images(plan: Plan) -> ImageSet:
+    if plan.tensorboard:
+        require("tensorboard", "tensorboard")
+    images = load_image_set(
+        plan.data, plan.config.image_size, data_dir=plan.data_dir, cache_dir=plan.cache_dir
+    )
+    check_images(images.images, plan.config)  # before a folder is made for a run that cannot be
+    return images
+
+
+def _device() -> str:
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "CPU"
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
