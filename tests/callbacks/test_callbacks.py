@@ -69,7 +69,7 @@ def test_the_tile_is_the_generators_images_of_fixed_latents(fit, tmp_path):
 def test_the_curve_holds_both_losses_of_every_iteration(fit):
     monitor = Monitor(every=100)
     model = fit(monitor)
-    curve = np.array(monitor.curve)
+    curve = np.array(monitor.curve.points)
     assert curve[:, 0].tolist() == list(range(1, 8))
     history = model.history.history
     np.testing.assert_allclose(curve[:3, 1].mean(), history["critic_loss"][0], rtol=1e-5)

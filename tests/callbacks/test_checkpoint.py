@@ -58,7 +58,7 @@ def test_fit_goes_on_from_the_checkpoint_of_another_model_object(run, tmp_path):
     parts, parts_monitor = run(tmp_path / "parts", 12)
     for expected, found in zip(all_variables(whole), all_variables(parts), strict=True):
         np.testing.assert_array_equal(expected, found)
-    assert np.array_equal(whole_monitor.curve, parts_monitor.curve)
+    assert whole_monitor.get_state()["curve"] == parts_monitor.get_state()["curve"]
     histories = [(tmp_path / name / "history.csv").read_text() for name in ("whole", "parts")]
     assert histories[0] == histories[1]
     assert len(histories[0].splitlines()) == 1 + 3
@@ -235,4 +235,4 @@ def test_the_state_is_readable_json(two):
     state = json.loads((two.path / "iteration-000008" / "state.json").read_text())
     assert state["iteration"] == 8
     assert state["is_within_epoch"] is False
-    assert len(state["callbacks"]["Monitor"]["curve"]) == 8
+    assert len(state["callbacks"]["Monitor"]["curve"]["points"]) == 8
