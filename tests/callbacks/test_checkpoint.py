@@ -1,9 +1,12 @@
 """The Checkpoint callback, and the checkpoints on disk."""
 
 import dataclasses
+import errno
 import hashlib
+import io
 import json
 import logging
+import os
 import random
 import shutil
 from pathlib import Path
@@ -159,7 +162,16 @@ def test_a_write_that_fails_leaves_the_checkpoints_as_they_were(run, tmp_path, m
 def two(run, tmp_path) -> CheckpointFolder:
     """Checkpoints of the iterations 4 and 8."""
     run(tmp_path, 8)
-    return CheckpointFolder(tmp_path / "checkpoints")
+    return CheckpointFolder(tmp_path / "checkpoints", ("model.keras", "state.json"))
+
+
+@pytest.fixture
+def pair(tmp_path) -> CheckpointFolder:
+    """The same, of files that nobody trained for."""
+    folder = CheckpointFolder(tmp_path / "checkpoints", ("model.keras", "state.json"))
+    for iteration in (4, 8):
+        folder.write(iteration, lambda path: [(path / x).write_text(x) for x in folder.names])
+    return folder
 
 
 def damage(two: CheckpointFolder, number: int, change) -> Path:
@@ -195,15 +207,49 @@ def test_a_damaged_checkpoint_is_noticed_wherever_the_damage_is(two, caplog, tmp
 
 
 @pytest.mark.parametrize("name", ["model.keras", "state.json", "SHA256SUMS"])
-def test_a_checkpoint_with_a_missing_or_a_foreign_file_is_damaged(two, name, caplog):
+def test_a_checkpoint_with_a_missing_file_is_damaged(pair, name, caplog):
     caplog.set_level(logging.CRITICAL)
-    newest = two.path / "iteration-000008"
-    (newest / "foreign").write_text("")
-    assert two.newest_sound() == two.path / "iteration-000004"
-    (newest / "foreign").unlink()
-    assert two.newest_sound() == newest
-    (newest / name).unlink()
-    assert two.newest_sound() == two.path / "iteration-000004"
+    (pair.path / "iteration-000008" / name).unlink()
+    assert pair.newest_sound() == pair.path / "iteration-000004"
+
+
+def test_foreign_files_are_left_out_of_account(pair, caplog):
+    for folder in (*pair.path.iterdir(), pair.path):
+        (folder / ".DS_Store").write_text("of a file manager")
+    (pair.path / "iteration-000012").write_text("not even a folder")
+    assert pair.newest_sound() == pair.path / "iteration-000008"
+    assert pair.newest() == 8
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("name", ["model.keras", "state.json", "SHA256SUMS"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.EACCES])
+def test_a_read_error_is_raised_and_condemns_no_checkpoint(pair, monkeypatch, name, number):
+    before = {path: path.read_bytes() for path in pair.path.rglob("*.*")}
+    really_open = io.open
+
+    def refuse(path, *arguments, **options):
+        if str(path).endswith(f"000008/{name}"):
+            raise OSError(number, os.strerror(number), str(path))
+        return really_open(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "open", refuse)
+        with pytest.raises(OSError, match=name):
+            pair.newest_sound()
+    assert {path: path.read_bytes() for path in pair.path.rglob("*.*")} == before
+    assert pair.newest_sound() == pair.path / "iteration-000008"
+
+
+def test_one_that_no_good_one_has_superseded_stays(tmp_path):
+    folder = CheckpointFolder(tmp_path, ("weights",), keep=1)
+    for iteration in (2, 8):
+        folder.write(iteration, lambda path: (path / "weights").write_text("good"))
+    (tmp_path / "iteration-000008" / "weights").write_text("damaged")
+    for iteration, expected in ((4, [4, 8]), (6, [6, 8]), (8, [8]), (10, [10])):
+        folder.write(iteration, lambda path: (path / "weights").write_text("good"))
+        assert sorted(folder._all()) == expected
+        assert folder.newest_sound() is not None
 
 
 def test_training_goes_on_from_the_one_before_a_damaged_one(two, run, tmp_path):
@@ -220,7 +266,7 @@ def test_training_goes_on_from_the_one_before_a_damaged_one(two, run, tmp_path):
 def test_when_all_are_damaged_nothing_is_restored(two):
     for path in two.path.rglob("state.json"):
         path.write_text("{}")
-    with pytest.raises(InputError, match=r"every checkpoint in .* is damaged: remove that folder"):
+    with pytest.raises(InputError, match=r"every checkpoint in .* is damaged: bring back a copy"):
         two.newest_sound()
 
 

@@ -160,7 +160,7 @@ def limit_file_size(size: int) -> Callable[[], None]:
 
 def test_a_full_disk_is_one_sentence_and_no_loss(wgan_gp, process, uninterrupted, train):
     said = process.mistake(*train, preexec=limit_file_size(150_000))
-    assert said.startswith("wgan-gp: 'run' cannot be written (File too large): ")
+    assert said.startswith("wgan-gp: 'run' cannot be used (File too large): ")
     assert said.endswith("when that is mended, go on with: wgan-gp train --run-dir run --resume")
     check_goes_on(wgan_gp, uninterrupted)
 
@@ -174,7 +174,7 @@ def test_a_full_file_system_is_one_sentence_and_no_loss(wgan_gp, uninterrupted, 
         pytest.skip("no right to mount a small file system")
     try:
         said = wgan_gp.mistake(*train)
-        assert "cannot be written (No space left on device)" in said
+        assert "cannot be used (No space left on device)" in said
         assert list((mounted / "checkpoints").glob("iteration-*"))
         subprocess.run(["mount", "-o", "remount,size=20m", str(mounted)], check=True)
         check_goes_on(wgan_gp, uninterrupted)
@@ -199,7 +199,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(process, uninterrupted,
     finally:
         run.chmod(0o755)
     assert f"'{run}" in said
-    assert "cannot be written (Permission denied)" in said
+    assert "cannot be used (Permission denied)" in said
     assert outcome(run) == uninterrupted
 
 

@@ -59,7 +59,7 @@ class Checkpoint(keras.callbacks.Callback):
             raise InputError(f"every must be at least 1 iteration, or 'epoch', not {every!r}")
         if keep < 1:
             raise InputError(f"keep must be at least 1 checkpoint, not {keep}")
-        self.folder = CheckpointFolder(Path(folder), keep)
+        self.folder = CheckpointFolder(Path(folder), (_MODEL, _STATE), keep)
         self.every = every
         self.callbacks = callbacks
         self._is_restored = False
@@ -77,6 +77,7 @@ class Checkpoint(keras.callbacks.Callback):
 
         Raises:
             InputError: every checkpoint is damaged, or the newest is of another model.
+            OSError: one cannot be read.
         """
         self._is_restored = True
         checkpoint = self.folder.newest_sound()

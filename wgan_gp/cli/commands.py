@@ -128,7 +128,7 @@ def _resumable(folder: RunFolder) -> Iterator[None]:
         raise DivergedError(f"{error}; the last good checkpoints: {folder.checkpoints}") from error
     except OSError as error:
         raise InputError(
-            f"'{error.filename or folder.path}' cannot be written ({error.strerror or error}): "
+            f"'{error.filename or folder.path}' cannot be used ({error.strerror or error}): "
             f"when that is mended, {how}"
         ) from error
 
