@@ -33,12 +33,14 @@ def run(tiny_config, tiny_images):
         checkpoint = Checkpoint(
             folder / "checkpoints", callbacks=[monitor, history], **{"every": "epoch", **options}
         )
-        done = checkpoint.restore(model)
-        model.fit(
-            make_dataset(tiny_images, tiny_config, start_iteration=done),
-            initial_epoch=done // 4, epochs=iterations // 4, steps_per_epoch=4,
-            callbacks=[*others, monitor, history, checkpoint], shuffle=False, verbose=0,
-        )  # fmt: skip
+        checkpoint.restore(model)
+        model.fit_to(
+            iterations,
+            lambda start: make_dataset(tiny_images, tiny_config, start),
+            steps_per_epoch=4,
+            callbacks=[*others, monitor, history, checkpoint],
+            verbose=0,
+        )
         return model, monitor
 
     return fit
@@ -53,12 +55,14 @@ def all_variables(model: keras.Model) -> list[np.ndarray]:
     return [v.numpy() for v in (*variables, *model.generator_optimizer.variables)]
 
 
-def test_fit_goes_on_from_the_checkpoint_of_another_model_object(run, tmp_path):
+@pytest.mark.parametrize(("every", "stop"), [("epoch", 4), (None, 6), (3, 7)])
+def test_fit_goes_on_from_the_checkpoint_of_another_model_object(run, tmp_path, every, stop):
     for name in ("whole", "parts"):
         (tmp_path / name).mkdir()
-    whole, whole_monitor = run(tmp_path / "whole", 12)
-    run(tmp_path / "parts", 4)
-    parts, parts_monitor = run(tmp_path / "parts", 12)
+    whole, whole_monitor = run(tmp_path / "whole", 10, every=every)
+    run(tmp_path / "parts", stop, every=every)
+    parts, parts_monitor = run(tmp_path / "parts", 10, every=every)
+    assert int(parts.iteration.numpy()) == 10
     for expected, found in zip(all_variables(whole), all_variables(parts), strict=True):
         np.testing.assert_array_equal(expected, found)
     assert whole_monitor.get_state()["curve"] == parts_monitor.get_state()["curve"]
@@ -113,6 +117,79 @@ def test_a_folder_of_later_checkpoints_is_not_trained_into_unseen(run, tmp_path,
     with pytest.raises(InputError, match="holds the checkpoint of iteration 8: restore it before"):
         fresh.fit(np.zeros((4, 3, 32, 32, 3)), callbacks=[checkpoint], verbose=0)
     assert names(tmp_path) == ["iteration-000004", "iteration-000008"]
+
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.mark.parametrize("every", ["None", "'epoch'", "3", "100"])
+def test_the_recipe_of_the_readme_ends_where_it_says(
+    tiny_config, tiny_images, tmp_path, monkeypatch, every
+):
+    monkeypatch.chdir(tmp_path)
+    recipe, _ = README.read_text(encoding="utf-8").split("callbacks=[history, checkpoint]")
+    recipe = recipe.rpartition("```python\n")[2] + "callbacks=[history, checkpoint], verbose=0)"
+    assert 'Checkpoint("checkpoints"' in recipe
+    recipe = recipe.replace('Checkpoint("checkpoints"', f'Checkpoint("checkpoints", every={every}')
+    for iterations in (10, 12):
+        config = dataclasses.replace(tiny_config, iterations=iterations)
+        names = {"make_dataset": make_dataset, "images": tiny_images, "config": config}
+        exec(recipe, {**names, "model": (model := build_model(config))})
+        assert int(model.iteration.numpy()) == iterations
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tiny_config, tmp_path):
+    save(build_model(tiny_config), tmp_path)
+    for setting, said in (
+        ({"critic_learning_rate": 1e-3}, "critic_learning_rate is 0.0002 there, not 0.001;"),
+        ({"gradient_penalty_weight": 5.0}, "gradient_penalty_weight is 10 there, not 5;"),
+        ({"beta_2": 0.99, "seed": 3}, "seed is 0 there, not 3, .*generator_beta_2 is 0.9 there"),
+    ):
+        other = build_model(dataclasses.replace(tiny_config, **setting))
+        with pytest.raises(InputError, match=said):
+            Checkpoint(tmp_path).restore(other)
+        assert int(other.iteration.numpy()) == 0
+
+
+def save(model: keras.Model, folder: Path, checkpoint: Checkpoint | None = None) -> None:
+    """The checkpoint after one more iteration."""
+    checkpoint = checkpoint or Checkpoint(folder)
+    checkpoint.set_model(model)
+    checkpoint.on_train_begin()
+    model.iteration.assign_add(1)
+    checkpoint.save()
+
+
+def test_a_learning_rate_that_was_changed_on_the_way_stays_changed(tiny_config, tmp_path):
+    save(build_model(tiny_config), tmp_path)
+    for expected in (tiny_config.critic_learning_rate, 1e-5):
+        model, checkpoint = build_model(tiny_config), Checkpoint(tmp_path)
+        checkpoint.restore(model)
+        assert float(model.critic_optimizer.learning_rate) == pytest.approx(expected)
+        model.critic_optimizer.learning_rate = 1e-5
+        save(model, tmp_path, checkpoint)
+
+
+def test_a_state_of_another_kind_is_one_sentence(tiny_config, tmp_path):
+    model = build_model(tiny_config)
+    save(model, tmp_path)
+    (folder,) = tmp_path.iterdir()
+    sound = json.loads((folder / "state.json").read_text())
+    for change in (
+        {"callbacks": 7},
+        {"is_within_epoch": True, "metrics": {"critic_loss": "x"}},
+        {"is_within_epoch": True, "metrics": {"critic_loss": [[]]}},
+        {"is_within_epoch": True, "metrics": {"critic_loss": [10**400]}},
+        {"settings": [1]},
+        {"callbacks": {"Monitor": {"curve": {"points": 3}}}},
+        {"callbacks": {"Monitor": {"curve": [["a"]], "seconds": 0}}},
+        {"callbacks": {"HistoryFile": {"rows": [3]}}},
+    ):
+        checkpoint = Checkpoint(tmp_path, callbacks=[Monitor(), HistoryFile(tmp_path / "a.csv")])
+        (folder / "state.json").write_text(json.dumps({**sound, **change}))
+        checkpoint.folder._write_sums(folder)
+        with pytest.raises(InputError, match=r"000001' is not one of this program: "):
+            checkpoint.restore(model)
 
 
 def test_a_checkpoint_of_another_model_is_refused(run, tmp_path, tiny_config):

@@ -37,10 +37,10 @@ class Curve:
         self.__init__()
         if isinstance(state, list):
             for point in state:
-                self.append(*point)
+                self.append(*_numbers(point))
             return
-        self.points = [tuple(point) for point in state["points"]]
-        self.stride, self._in_last = state["stride"], state["in_last"]
+        self.points = [_numbers(point) for point in state["points"]]
+        self.stride, self._in_last = int(state["stride"]), int(state["in_last"])
 
     def _halve(self) -> None:
         pairs = zip(self.points[::2], self.points[1::2], strict=True)
@@ -49,3 +49,8 @@ class Curve:
             for earlier, later in pairs
         ]
         self.stride *= 2
+
+
+def _numbers(point: list) -> tuple[float, ...]:
+    """A point as JSON gives it back."""
+    return (int(point[0]), *map(float, point[1:]))

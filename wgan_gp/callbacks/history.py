@@ -40,8 +40,9 @@ class HistoryFile(keras.callbacks.Callback):
         return {"count": len(self.rows or ())}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.rows = state.get("rows")  # version 0.1.0 kept them in there
-        self._expected = state.get("count", 0)
+        # Version 0.1.0 kept the rows in there.
+        self.rows = [dict(row) for row in state["rows"]] if "rows" in state else None
+        self._expected = int(state.get("count", 0))
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         rows = _read(self.path) if self.rows is None else self.rows

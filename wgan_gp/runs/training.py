@@ -1,7 +1,5 @@
 """Training in a run's folder: from settings and images to all of its results."""
 
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -40,11 +38,9 @@ def train_in(folder: RunFolder, plan: Plan, images: np.ndarray) -> WGANGP:
         OSError: something cannot be written; the checkpoints are as they were.
     """
     config = plan.config
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
     model = build_model(config)
     recorders = [
-        IterationCount(config.iterations),
+        IterationCount(),
         _monitor(config, folder, plan.tensorboard),
         HistoryFile(folder.history),
     ]
@@ -56,7 +52,13 @@ def train_in(folder: RunFolder, plan: Plan, images: np.ndarray) -> WGANGP:
     if plan.tensorboard:
         displays.append(keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False))
     with StopOnSignal(checkpoint.save) as stop:
-        _fit(model, images, config, [StopAtNaN(), *recorders, *displays, checkpoint, stop])
+        model.fit_to(
+            config.iterations,
+            lambda start: make_dataset(images, config, start),
+            steps_per_epoch=_EPOCH_ITERATIONS,
+            callbacks=[StopAtNaN(), *recorders, *displays, checkpoint, stop],
+            verbose=0,  # the ProgressBar shows the whole run instead
+        )
     _finish(model, folder)
     return model
 
@@ -84,24 +86,6 @@ def _prepare(folder: RunFolder, config: Config, images: np.ndarray, done: int) -
     folder.remove_tiles_after(done)
     shown = np.linspace(0, len(images) - 1, min(_TILES, len(images))).astype(int)
     save_png(image_grid(images[shown]), folder.reals)
-
-
-def _fit(
-    model: WGANGP, images: np.ndarray, config: Config, callbacks: list[keras.callbacks.Callback]
-) -> None:
-    """Train to the end of the epoch that a checkpoint may have left unfinished, then to the end."""
-    while (done := int(model.iteration.numpy())) < config.iterations:
-        epoch, done_in_epoch = divmod(done, _EPOCH_ITERATIONS)
-        last_epoch = math.ceil(config.iterations / _EPOCH_ITERATIONS)
-        model.fit(
-            make_dataset(images, config, start_iteration=done),
-            initial_epoch=epoch,
-            epochs=epoch + 1 if done_in_epoch else last_epoch,
-            steps_per_epoch=_EPOCH_ITERATIONS - done_in_epoch,
-            callbacks=callbacks,
-            shuffle=False,  # the stream is shuffled already
-            verbose=0,  # the ProgressBar shows the whole run instead
-        )
 
 
 def _finish(model: WGANGP, folder: RunFolder) -> None:
