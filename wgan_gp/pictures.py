@@ -47,7 +47,7 @@ def save_pngs(images: np.ndarray, folder: Path) -> None:
 
 def save_film(frames: Iterable[Path], path: Path, seconds_per_frame: float = 0.15) -> None:
     """Write the pictures in `frames` as an animated GIF that repeats, resting on the last one."""
-    first, *rest = (Image.open(frame).convert("RGB") for frame in frames)
+    first, *rest = (Image.open(frame, formats=["PNG"]).convert("RGB") for frame in frames)
     duration = round(1000 * seconds_per_frame)
     durations = [duration] * len(rest) + [10 * duration]
     with replacing(path) as unfinished:

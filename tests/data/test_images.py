@@ -1,5 +1,7 @@
 """Folders of pictures of every kind, and the cache of decoded ones."""
 
+import builtins
+import errno
 import json
 import logging
 import math
@@ -447,6 +449,53 @@ def test_a_damaged_exif_block_does_not_make_a_picture_unreadable(folder, cache, 
     np.testing.assert_allclose(colour, RED, atol=3)
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_a_passing_error_of_the_system_is_raised_and_nothing_is_cached(
+    folder, cache, monkeypatch, number
+):
+    for name, colour in (("1.png", RED), ("2.png", BLUE)):
+        save_solid(folder / name, colour)
+
+    def refuse(path, mode="r", *arguments, **options):
+        if Path(path).name == "2.png":
+            raise OSError(number, os.strerror(number), str(path))
+        return builtins.open(path, mode, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("PIL.Image.builtins.open", refuse)
+        with pytest.raises(InputError, match=r"2\.png' cannot be read \(") as error:
+            load_images(folder, SIZE, cache_dir=cache)
+    assert os.strerror(number) in str(error.value)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED, BLUE]
+
+
+def test_too_little_memory_is_raised_and_condemns_no_picture(folder, cache, monkeypatch):
+    save_solid(folder / "1.png", RED)
+
+    def exhaust(*arguments) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wgan_gp.data.decoding.to_square", exhaust)
+        with pytest.raises(InputError, match=r"1\.png' cannot be read: out of memory"):
+            load_images(folder, SIZE, cache_dir=cache)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
+
+
+@pytest.mark.parametrize("kind", ["EPS", "TIFF", "ICNS", "TGA", "JPEG2000", "PPM", "ICO", "PCX"])
+def test_only_the_documented_formats_are_opened(folder, cache, caplog, monkeypatch, kind):
+    def start(*arguments, **options) -> None:
+        raise AssertionError("a program is started")
+
+    save_solid(folder / "sound.png", RED)
+    solid(BLUE, size=(64, 64)).save(folder / "a.jpg", format=kind)
+    monkeypatch.setattr("subprocess.Popen", start)
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", start)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
+    (message,) = warnings_in(caplog)
+    assert message == "1 of 2 images cannot be read and are left out: a.jpg"
+
+
 # Sources that cannot be used
 
 
@@ -678,7 +727,7 @@ def test_an_entry_written_meanwhile_by_another_process_is_used(tmp_path, monkeyp
 
     monkeypatch.setattr(shutil, "rmtree", remove_and_let_the_other_finish)
     write_entry(entry, iter([("a", noise)]))
-    images, unreadable = read_entry(entry)
+    images, _, unreadable = read_entry(entry)
     np.testing.assert_array_equal(images, noise[None])
     assert unreadable == []
     assert set(tmp_path.iterdir()) == {entry, of_the_other}
