@@ -12,12 +12,15 @@ import struct
 import zlib
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 from PIL import Image
 
 import wgan_gp.data.folder
+import wgan_gp.data.housekeeping
 import wgan_gp.data.images
+import wgan_gp.data.source
 from wgan_gp.data.cache import read_entry, write_entry
 from wgan_gp.data.decoding import decode_file, to_square
 from wgan_gp.data.images import load_images
@@ -571,6 +574,87 @@ def test_adding_changing_renaming_and_removing_a_file_change_the_images(folder, 
     assert colours() == [BLUE, YELLOW]
     (folder / "2.png").unlink()
     assert colours() == [YELLOW]
+
+
+def test_the_same_pictures_have_one_entry_whatever_their_dates_rights_and_place(
+    folder, cache, decoded
+):
+    file = save_solid(folder / "1.png", RED)
+    first = load_images(folder, SIZE, cache_dir=cache)
+    for change in (
+        lambda: os.utime(file, ns=(1, 1)),
+        lambda: file.chmod(0o600),
+        lambda: save_solid(file, RED),
+        lambda: folder.rename(folder.with_name("moved")),
+    ):
+        change()
+        place = folder if folder.is_dir() else folder.with_name("moved")
+        np.testing.assert_array_equal(load_images(place, SIZE, cache_dir=cache), first)
+    assert decoded == ["1.png"]
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_known_state_of_the_files_is_recognised_without_reading_them(folder, cache, monkeypatch):
+    save_solid(folder / "1.png", RED)
+    load_images(folder, SIZE, cache_dir=cache)
+
+    def fail(*arguments) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(wgan_gp.data.source, "digest", fail)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
+
+
+def test_the_cache_keeps_what_was_used_last_within_its_limit(folder, cache, monkeypatch):
+    monkeypatch.setattr(wgan_gp.data.housekeeping, "MOST_BYTES", 6 * SIZE * SIZE * 3)
+    cache.mkdir()
+    (cache / "notes.txt").write_text("of the user")
+    (cache / ("a" * 32)).write_text("of the user, too")
+    for number in range(6):  # 1 + 2 + ... + 6 images
+        save_solid(folder / f"{number}.png", (number, 0, 0))
+        images = load_images(folder, SIZE, cache_dir=cache)
+        for age, file in enumerate(sorted(cache.glob("*/about.json"), key=modified, reverse=True)):
+            os.utime(file, (1e9 - age, 1e9 - age))
+        assert len(images) == number + 1
+    sizes = [file.stat().st_size // (SIZE * SIZE * 3) for file in cache.glob("*/images.uint8")]
+    assert sizes == [6]
+    assert {path.name for path in cache.iterdir()} > {"notes.txt", "a" * 32}
+    (folder / "5.png").unlink()
+    assert len(load_images(folder, SIZE, cache_dir=cache)) == 5
+
+
+def modified(file: Path) -> float:
+    return file.stat().st_mtime
+
+
+def test_what_a_killed_write_left_is_removed_and_a_running_one_is_not(folder, cache):
+    save_solid(folder / "1.png", RED)
+    for name in ("left", "running"):
+        (cache / f".writing-{name}" / "entry").mkdir(parents=True)
+        (cache / f".writing-{name}" / "entry" / "images.uint8").write_bytes(bytes(99))
+    with filelock.FileLock(cache / ".writing-running" / "lock"):
+        for name in ("left", "running"):
+            os.utime(cache / f".writing-{name}", (0, 0))
+        load_images(folder, SIZE, cache_dir=cache)
+        assert [path.name for path in cache.glob(".writing-*")] == [".writing-running"]
+        assert (cache / ".writing-running" / "entry" / "images.uint8").is_file()
+
+
+def test_files_that_change_while_they_are_read_are_not_kept(folder, cache, monkeypatch):
+    file = save_solid(folder / "1.png", RED)
+
+    def read_late(path: Path, image_size: int) -> np.ndarray | None:
+        save_solid(file, YELLOW)
+        return decode_file(path, image_size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wgan_gp.data.folder, "decode_file", read_late)
+        with pytest.raises(InputError, match="changed while they were read: start again"):
+            load_images(folder, SIZE, cache_dir=cache)
+    assert list(cache.iterdir()) == []
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [YELLOW]
+    save_solid(file, RED)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
 
 
 def test_a_rewritten_file_of_the_same_size_and_date_is_noticed(folder, cache):
