@@ -5,6 +5,7 @@ import csv
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,10 +137,10 @@ class RunFolder:
         return rows.get(iteration, {})
 
     def load_generator(self) -> "keras.Model":
-        """The trained generator.
+        """The trained generator, loaded in Keras's safe mode: no code in the file is run.
 
         Raises:
-            InputError: it is missing or damaged.
+            InputError: it is missing, damaged, or of parts that Keras does not know.
         """
         import keras  # here, since it takes seconds and most of what a folder knows needs none
 
@@ -147,20 +148,37 @@ class RunFolder:
             raise InputError(
                 f"'{self.path}' holds no {self.generator.name}: has its training finished?"
             )
+        if not _is_sound_zip(self.generator):
+            raise InputError(f"'{self.generator}' is damaged and cannot be loaded")
         try:
-            return keras.saving.load_model(self.generator, compile=False)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            return keras.saving.load_model(self.generator, compile=False, safe_mode=True)
+        except Exception as error:  # whatever a file of strangers makes Keras raise
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise InputError(
-                f"'{self.generator}' is damaged and cannot be loaded: {error}"
+                f"'{self.generator}' is undamaged, but cannot be loaded: a class of one's own has "
+                f"to be registered and imported first, and a Lambda layer is never run from a file "
+                f"({reason})"
             ) from error
 
     def tiles(self) -> dict[int, Path]:
         """The monitor's tiles by iteration, in order."""
-        tiles = {int(path.stem.split("-")[1]): path for path in self.grids.glob("iteration-*.png")}
-        return dict(sorted(tiles.items()))
+        names = ((re.fullmatch(r"iteration-(\d{6,})\.png", p.name), p) for p in self._grids())
+        return dict(sorted((int(name[1]), path) for name, path in names if name))
+
+    def _grids(self) -> list[Path]:
+        return list(self.grids.iterdir()) if self.grids.is_dir() else []
 
     def remove_tiles_after(self, iteration: int) -> None:
         """Take the monitor's tiles back to where they were after `iteration`."""
         for number, path in self.tiles().items():
             if number > iteration:
                 path.unlink()
+
+
+def _is_sound_zip(path: Path) -> bool:
+    """Whether every part of a ZIP file, such as a `.keras` file, has its checksum."""
+    try:
+        with zipfile.ZipFile(path) as parts:
+            return parts.testzip() is None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError):
+        return False
