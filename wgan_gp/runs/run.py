@@ -18,7 +18,7 @@ from wgan_gp.data.stream import check_images
 from wgan_gp.model import WGANGP
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
-from wgan_gp.runs.training import train_in
+from wgan_gp.runs.training import enough_memory, train_in
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 
@@ -54,7 +54,8 @@ def train(
         The trained model.
 
     Raises:
-        InputError: the images cannot be read or are too few, or the folder holds files.
+        InputError: the images cannot be read or are too few, the folder holds files, or the memory
+            of the device is not enough.
         DivergedError: a loss is no longer finite.
         Interrupted: Ctrl-C or SIGTERM; a checkpoint is written.
         OSError: something cannot be written; the checkpoints are as they were.
@@ -105,7 +106,7 @@ class Run:
     def train(self) -> WGANGP:
         """Say what begins, and train to the end of the plan; raises what `train` does."""
         images, crc32, _ = self.images
-        with self.folder.locked():
+        with self.folder.locked(), enough_memory(self.plan.config):
             facts = {"images": len(images), "images_crc32": crc32}
             self.folder.update_facts({**self.plan.facts(), **facts})
             self._announce()

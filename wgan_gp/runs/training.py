@@ -1,5 +1,8 @@
 """Training in a run's folder: from settings and images to all of its results."""
 
+import contextlib
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -61,6 +64,27 @@ def train_in(folder: RunFolder, plan: Plan, images: np.ndarray) -> WGANGP:
         )
     _finish(model, folder)
     return model
+
+
+@contextlib.contextmanager
+def enough_memory(config: Config) -> Iterator[None]:
+    """Say in one sentence that the device has not the memory that `config` needs.
+
+    Raises:
+        InputError: in that case.
+        OSError: TensorFlow could not write a file, which it reports in the same way.
+    """
+    try:
+        yield
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        reason = str(error)
+        if "No space left" in reason or "Too many open files" in reason:
+            raise OSError(reason.splitlines()[0]) from error
+        raise InputError(
+            f"there is not enough memory for these settings: try a new run with a smaller "
+            f"batch_size (here {config.batch_size}), base_filters ({config.base_filters}) or "
+            f"image_size ({config.image_size})"
+        ) from error
 
 
 def _monitor(config: Config, folder: RunFolder, tensorboard: bool) -> Monitor:
