@@ -1,6 +1,7 @@
 """A run that is stopped in any way and resumed ends as one that never was."""
 
 import ctypes
+import dataclasses
 import json
 import os
 import random
@@ -17,6 +18,11 @@ import pytest
 from helpers import killed as killed_script
 from helpers.outcome import outcome
 from helpers.shell import TINY, Shell, errors
+
+from wgan_gp import Config
+from wgan_gp.cli.main import main
+from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.plan import Plan
 
 KILLED = killed_script.__file__
 
@@ -254,6 +260,22 @@ def test_images_that_have_moved_are_named_anew(wgan_gp, pictures, train, uninter
     assert "there is no folder" in wgan_gp.mistake(*RESUME)
     wgan_gp(*RESUME, "--data", "there", "--iterations=23")
     assert outcome(wgan_gp.folder / "run")["models"] == uninterrupted["models"]
+
+
+@pytest.mark.parametrize("option", ["--run-dir", "--run_dir", "--run-dir=", "--run_dir="])
+def test_every_spelling_of_the_run_folder_goes_on_with_the_run_s_own_settings(
+    wgan_gp, option, monkeypatch
+):
+    plan = Plan(dataclasses.replace(Config.preset("paper"), iterations=9000, seed=5), "paper")
+    folder = RunFolder.create(wgan_gp.folder / "run")
+    folder.write_settings(plan.config)
+    folder.update_facts(plan.facts())
+    asked = []
+    monkeypatch.setattr("wgan_gp.runs.run.resume_run", lambda run_dir, plan: asked.append(plan))
+    words = [f"{option}run"] if option.endswith("=") else [option, "run"]
+    with pytest.raises(AttributeError):  # there is no run to train
+        main(["train", *words, "--resume"])
+    assert asked == [plan]
 
 
 @pytest.mark.parametrize(
