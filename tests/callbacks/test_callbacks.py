@@ -161,7 +161,11 @@ def test_one_epoch_three_times_makes_three_rows(fit_3, tiny_config, tmp_path, is
     for _ in range(3):
         fit_3(model, history if is_same else HistoryFile(history.path))
     rows = read_rows(history.path)
-    assert [(row["epoch"], row["iteration"]) for row in rows] == [("0", "3"), ("0", "6"), ("0", "9")]
+    assert [(row["epoch"], row["iteration"]) for row in rows] == [
+        ("0", "3"),
+        ("0", "6"),
+        ("0", "9"),
+    ]
 
 
 def test_a_model_taken_back_drops_the_rows_after_it(fit_3, tiny_config, tmp_path):

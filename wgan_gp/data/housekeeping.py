@@ -28,7 +28,9 @@ def remove_oldest(cache: Path, used: Path) -> None:
     """Remove the entries not used for longest, until the rest and `used` are within the limit."""
     left = MOST_BYTES - _size(used)
     others = [
-        path for path in cache.iterdir() if re.fullmatch(r"[0-9a-f]{32}", path.name) and path != used
+        path
+        for path in cache.iterdir()
+        if re.fullmatch(r"[0-9a-f]{32}", path.name) and path != used
     ]
     for entry in sorted(others, key=_last_used, reverse=True):
         left -= _size(entry)

@@ -140,9 +140,7 @@ def _unchanged(source: Source, image_size: int, reopen: Callable[[], Source]) ->
         raise InputError(f"files in '{source.name}' changed while they were read: start again")
 
 
-def _decode(
-    source: Source, image_size: int, entry: Path, reopen: Callable[[], Source]
-) -> None:
+def _decode(source: Source, image_size: int, entry: Path, reopen: Callable[[], Source]) -> None:
     """Decode the whole source into the cache, with progress."""
     progress = tqdm(
         _unchanged(source, image_size, reopen),

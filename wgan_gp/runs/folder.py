@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import json
+import math
 import re
 import zipfile
 import zlib
@@ -18,6 +19,20 @@ from wgan_gp.support.files import replacing
 
 if TYPE_CHECKING:
     import keras
+
+
+# Of what kind the facts of a run are, where they are known.
+_FACTS = {
+    "preset": str,
+    "data": str,
+    "data_dir": str | None,
+    "checkpoint_every": int | str | None,
+    "keep_checkpoints": int,
+    "tensorboard": bool,
+    "images": int,
+    "images_crc32": int,
+    "generator_iteration": int,
+}
 
 
 class RunFolder:
@@ -62,10 +77,15 @@ class RunFolder:
         """The folder of the run at `path`.
 
         Raises:
-            InputError: there is none.
+            InputError: there is none, or something in it is a link that leads out of it, as no run
+                makes any: what is written would end up elsewhere.
         """
         if not path.is_dir():
             raise InputError(f"there is no run folder '{path}'")
+        root = path.resolve()
+        for inner in path.rglob("*"):
+            if inner.is_symlink() and not inner.resolve().is_relative_to(root):
+                raise InputError(f"'{inner}' is a link out of the run folder: put a copy there")
         return cls(path)
 
     @classmethod
@@ -124,17 +144,26 @@ class RunFolder:
         try:
             config = Config.from_json(self.config.read_text(encoding="utf-8"))
             facts = json.loads(self.facts.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"the settings in '{self.path}' cannot be read: {error}") from error
+        if not isinstance(facts, dict):
+            raise InputError(f"'{self.facts}' is damaged: it is no JSON object")
+        for name, kind in _FACTS.items():
+            if name in facts and not isinstance(facts[name], kind):
+                raise InputError(f"'{self.facts}' is damaged: {name} is {str(facts[name])[:50]!r}")
         return config, facts
 
     def metrics_at(self, iteration: int) -> dict[str, str]:
         """The row of the history that ends at `iteration`, by the names of its columns."""
         if not self.history.is_file():
             return {}
-        with self.history.open(newline="", encoding="utf-8") as lines:
-            rows = {int(row["iteration"]): row for row in csv.DictReader(lines)}
-        return rows.get(iteration, {})
+        with self.history.open(newline="", encoding="utf-8", errors="replace") as lines:
+            try:
+                rows = {row.get("iteration"): row for row in csv.DictReader(lines)}
+            except csv.Error:  # not a table at all
+                return {}
+        row = rows.get(str(iteration), {})
+        return {name: value for name, value in row.items() if _is_number(value)}
 
     def load_generator(self) -> "keras.Model":
         """The trained generator, loaded in Keras's safe mode: no code in the file is run.
@@ -173,6 +202,13 @@ class RunFolder:
         for number, path in self.tiles().items():
             if number > iteration:
                 path.unlink()
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except (TypeError, ValueError):
+        return False
 
 
 def _is_sound_zip(path: Path) -> bool:
