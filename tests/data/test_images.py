@@ -1,6 +1,5 @@
 """Folders of pictures of every kind, and the cache of decoded ones."""
 
-import builtins
 import errno
 import json
 import logging
@@ -462,10 +461,10 @@ def test_a_passing_error_of_the_system_is_raised_and_nothing_is_cached(
     def refuse(path, mode="r", *arguments, **options):
         if Path(path).name == "2.png":
             raise OSError(number, os.strerror(number), str(path))
-        return builtins.open(path, mode, *arguments, **options)
+        return Path(path).open(mode, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr("PIL.Image.builtins.open", refuse)
+        patch.setattr("builtins.open", refuse)
         with pytest.raises(InputError, match=r"2\.png' cannot be read \(") as error:
             load_images(folder, SIZE, cache_dir=cache)
     assert os.strerror(number) in str(error.value)

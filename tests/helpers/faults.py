@@ -19,7 +19,7 @@ _ON_PATHS = ("open", "rename", "replace", "unlink", "remove", "mkdir", "rmdir")
 
 class Faults:
     def __init__(self, folder: Path, number: int = 0, error: int = 0) -> None:
-        self.folder = str(folder.resolve())
+        self.folder = folder.resolve()
         self.number, self.error = number, error
         self.count = 0
         self.failed = ""  # the operation that did
@@ -54,9 +54,9 @@ class Faults:
         """Where `path` is, if it is below the folder."""
         if isinstance(path, int):
             return None
-        base = self._descriptors.get(directory, os.getcwd()) if directory else os.getcwd()
-        absolute = os.path.abspath(os.path.join(base, os.fsdecode(path)))
-        return absolute if absolute.startswith(self.folder + os.sep) else None
+        base = self._descriptors.get(directory, "")
+        place = Path(base, os.fsdecode(path)).absolute()
+        return str(place) if self.folder in place.parents else None
 
     def _on_path(self, name: str, function):
         def call(path, *arguments, **options):

@@ -88,5 +88,5 @@ def test_too_little_memory_on_the_device_is_one_sentence(wgan_gp, pictures):
 
 def test_a_full_disk_is_not_taken_for_too_little_memory():
     error = tf.errors.ResourceExhaustedError(None, None, "run/a; No space left on device\nmore")
-    with pytest.raises(OSError, match="^run/a; No space left on device$"), enough_memory(SETTINGS):
+    with pytest.raises(OSError, match=r"^run/a; No space left on device$"), enough_memory(SETTINGS):
         raise error

@@ -1,5 +1,6 @@
 """The metrics of a run as a table."""
 
+import contextlib
 import csv
 import logging
 from pathlib import Path
@@ -89,8 +90,12 @@ def _read(path: Path) -> list[dict[str, str]]:
     """The rows of a file, without a last one that was cut short."""
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        rows = csv.DictReader(line for line in file if "\0" not in line)
-        return [
-            row for row in rows if None not in row.values() and row.get("iteration", "").isdigit()
-        ]
+    rows = []
+    with (
+        path.open(newline="", encoding="utf-8", errors="replace") as file,
+        contextlib.suppress(csv.Error),  # no table from there on
+    ):
+        for row in csv.DictReader(line for line in file if "\0" not in line):
+            if None not in row.values() and row.get("iteration", "").isdecimal():
+                rows.append(row)
+    return rows

@@ -1,4 +1,4 @@
-"""What keeps the cache of decoded images small. It removes nothing but what the cache has written."""
+"""What keeps the cache of decoded images small. Only what the cache has written is removed."""
 
 import contextlib
 import re

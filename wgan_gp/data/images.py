@@ -122,8 +122,8 @@ def _content(source: Source) -> str:
         return source.content() if source.content else source.fingerprint
     except OSError as error:
         raise InputError(
-            f"'{error.filename or source.name}' cannot be read ({error.strerror}): start again when "
-            f"that is mended, or take the file away"
+            f"'{error.filename or source.name}' cannot be read ({error.strerror}): start again "
+            f"when that is mended, or take the file away"
         ) from error
 
 

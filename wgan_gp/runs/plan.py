@@ -31,7 +31,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         every = self.checkpoint_every
-        if isinstance(every, int) and every < 1:
+        if every not in (None, "epoch") and not (isinstance(every, int) and every >= 1):
             raise InputError(
                 f"checkpoint_every must be at least 1 iteration, or 'epoch', not {every}"
             )
