@@ -1,6 +1,7 @@
 """Folders of pictures of every kind, and the cache of decoded ones."""
 
 import errno
+import io
 import json
 import logging
 import math
@@ -469,6 +470,28 @@ def test_a_passing_error_of_the_system_is_raised_and_nothing_is_cached(
             load_images(folder, SIZE, cache_dir=cache)
     assert os.strerror(number) in str(error.value)
     assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED, BLUE]
+
+
+@pytest.mark.parametrize("name", ["about.json", "images.uint8"])
+def test_a_cache_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    folder, cache, monkeypatch, decoded, name
+):
+    save_solid(folder / "1.png", RED)
+    load_images(folder, SIZE, cache_dir=cache)
+    (entry,) = cache.iterdir()
+    really_open = io.open
+
+    def refuse(path, *arguments, **options):
+        if Path(path) == entry / name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return really_open(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "open", refuse)
+        with pytest.raises(InputError, match=r"image cache '.*' cannot be read \(Input/output"):
+            load_images(folder, SIZE, cache_dir=cache)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
+    assert decoded == ["1.png"]
 
 
 def test_too_little_memory_is_raised_and_condemns_no_picture(folder, cache, monkeypatch):

@@ -68,7 +68,7 @@ def expected(quick) -> dict:
 
 
 def operations(quick: InProcess) -> int:
-    """How many file operations a run makes that begins with nothing, or with its pictures read."""
+    """How many file operations a run makes that begins with nothing."""
     start_anew(quick.folder)
     with Faults(quick.folder) as faults:
         quick(*TRAIN)

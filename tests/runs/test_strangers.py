@@ -4,7 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
+import keras
 import pytest
+
+from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
 
 HUGE = 10**400
 COMMANDS = (
@@ -92,6 +95,23 @@ def test_a_cache_named_by_the_run_is_not_written_to(wgan_gp, other):
     change(other / "run.json", cache_dir=str(wgan_gp.folder / "elsewhere"))
     wgan_gp("train", "--run-dir", "other", "--resume")
     assert not (wgan_gp.folder / "elsewhere").exists()
+
+
+def test_a_network_of_another_kind_is_one_sentence(wgan_gp, other):
+    inputs = [keras.Input((3,)), keras.Input((4,))]
+    network = keras.Model(inputs, keras.layers.Concatenate()(inputs))
+    network.save(other / "generator.keras")
+    for command in ("generate", "export"):
+        assert "is not a generator of images" in wgan_gp.mistake(command, "--run-dir", "other")
+
+
+@pytest.mark.parametrize("text", [b"not a ZIP file", b"PK\5\6" + bytes(18)])
+def test_a_checkpoint_that_only_looks_sound_is_one_sentence(wgan_gp, other, text):
+    (checkpoint,) = (other / "checkpoints").iterdir()
+    (checkpoint / "model.keras").write_bytes(text)
+    CheckpointFolder(checkpoint.parent, ("model.keras", "state.json"))._write_sums(checkpoint)
+    said = wgan_gp("train", "--run-dir", "other", "--resume", "--iterations=4", status=2).stderr
+    assert "model.keras' is of another model: " in said.splitlines()[-1]
 
 
 def test_a_history_and_tiles_of_another_kind_do_no_harm(wgan_gp, other):

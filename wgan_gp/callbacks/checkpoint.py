@@ -97,7 +97,14 @@ class Checkpoint(keras.callbacks.Callback):
             self._take(state)
         except InputError:
             raise
-        except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        except (
+            LookupError,
+            TypeError,
+            AttributeError,
+            ValueError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
             raise InputError(
                 f"the checkpoint '{checkpoint}' is not one of this program: {error!r}"
             ) from error
@@ -225,5 +232,9 @@ def _load_weights(model: keras.Model, file: Path) -> None:
         warnings.simplefilter("error", UserWarning)  # all that Keras does about a lost optimizer
         try:
             model.load_weights(file)
-        except (ValueError, KeyError, UserWarning) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever a file of strangers makes Keras raise
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise InputError(f"the checkpoint '{file}' is of another model: {error}") from error

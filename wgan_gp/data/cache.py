@@ -20,12 +20,11 @@ import filelock
 import numpy as np
 
 from wgan_gp.data.source import Pictures
-from wgan_gp.support.files import replacing
+from wgan_gp.support.files import UNFINISHED, replacing
 
 PIXELS = "images.uint8"
 ABOUT = "about.json"
-UNFINISHED = ".writing-"  # how the folder of an entry that is being written begins
-LOCK = "lock"  # which its process holds
+LOCK = "lock"  # in the folder of an unfinished entry; its process holds it
 _MOST_STATES = 16  # that an entry remembers
 _CHUNK = 1 << 24  # bytes
 
@@ -39,7 +38,11 @@ class ImageSet(NamedTuple):
 
 
 def read_entry(entry: Path) -> ImageSet | None:
-    """The images of `entry`, whose checksum is verified; None if they are absent or damaged."""
+    """The images of `entry`, whose checksum is verified; None if they are absent or damaged.
+
+    Raises:
+        OSError: they cannot be read, which says nothing of what they are.
+    """
     try:
         about = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
         with (entry / PIXELS).open("rb") as file:
@@ -48,7 +51,9 @@ def read_entry(entry: Path) -> ImageSet | None:
             return None
         pixels = np.memmap(entry / PIXELS, np.uint8, mode="r")
         return ImageSet(pixels.reshape(about["shape"]), checksum, list(about["unreadable"]))
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

@@ -63,10 +63,10 @@ def load_image_set(
     remove_leftovers(cache)
     state = _key(opened.fingerprint, image_size)
     entry = find_entry(cache, state) or cache / _key(_content(opened), image_size)
-    cached = read_entry(entry)
+    cached = _read(entry)
     if cached is None:
         _decode(opened, image_size, entry, reopen=lambda: _open(source, data_dir))
-        cached = read_entry(entry)
+        cached = _read(entry)
     if cached is None:
         raise InputError(f"none of the {opened.count} images in '{opened.name}' can be read")
     note_use(entry, state)
@@ -131,6 +131,16 @@ def _key(pictures: str, image_size: int) -> str:
     """The name of what is made of pictures, given by a digest: of an entry, or of a state."""
     key = f"{_CACHE_FORMAT} {pictures} {image_size}"
     return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _read(entry: Path) -> ImageSet | None:
+    try:
+        return read_entry(entry)
+    except OSError as error:
+        raise InputError(
+            f"the image cache '{entry.parent}' cannot be read ({error.strerror or error}): start "
+            f"again when that is mended, or choose another place with cache_dir"
+        ) from error
 
 
 def _unchanged(source: Source, image_size: int, reopen: Callable[[], Source]) -> Pictures:

@@ -72,7 +72,7 @@ def export_run(
         _write(generator, format_, unfinished, facts, float16)
     with replacing(card) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
-    digests = {str(file.relative_to(path.parent)): digest(file) for file in _files(path, card)}
+    digests = {_name(file, path): digest(file) for file in _files(path, card)}
     with replacing(about) as unfinished:
         unfinished.write_text(json.dumps({**facts, "sha256": digests}, indent=2) + "\n", "utf-8")
     latents = np.random.default_rng(0).standard_normal((_CHECKED, generator.input_shape[-1]), "f4")
@@ -100,12 +100,16 @@ def _check_free(path: Path, card: Path, about: Path, overwrite: bool) -> None:
     written = _written(about)
     for file in taken:
         is_named = file == path  # the user said so; in a folder, nobody has looked at each file
-        is_ours = written.get(str(file.relative_to(path.parent))) == digest(file)
+        is_ours = written.get(_name(file, path)) == digest(file)
         if not (is_named or is_ours or (file == about and written)):
             raise InputError(
                 f"'{file}' is not as an export wrote it, and would be lost: move it away, or "
                 f"choose another --output"
             )
+
+
+def _name(file: Path, export: Path) -> str:
+    return file.relative_to(export.parent).as_posix()
 
 
 def _files(*paths: Path) -> list[Path]:

@@ -15,7 +15,7 @@ import filelock
 
 from wgan_gp.config import Config
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import replacing
+from wgan_gp.support.files import UNFINISHED, replacing
 
 if TYPE_CHECKING:
     import keras
@@ -63,7 +63,8 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             # A run that was stopped before it had begun leaves the first two files.
             begun = (cls(path)._lock, cls(path).facts)
-            is_taken = any(file not in begun for file in path.iterdir())
+            others = (file for file in path.iterdir() if not file.name.startswith(UNFINISHED))
+            is_taken = any(file not in begun for file in others)
         except OSError as error:
             raise InputError(f"no run folder can be made at '{path}': {error.strerror}") from error
         if is_taken:
@@ -169,7 +170,8 @@ class RunFolder:
         """The trained generator, loaded in Keras's safe mode: no code in the file is run.
 
         Raises:
-            InputError: it is missing, damaged, or of parts that Keras does not know.
+            InputError: it is missing, damaged, of parts that Keras does not know, or a network of
+                another kind.
         """
         import keras  # here, since it takes seconds and most of what a folder knows needs none
 
@@ -180,7 +182,7 @@ class RunFolder:
         if not _is_sound_zip(self.generator):
             raise InputError(f"'{self.generator}' is damaged and cannot be loaded")
         try:
-            return keras.saving.load_model(self.generator, compile=False, safe_mode=True)
+            generator = keras.saving.load_model(self.generator, compile=False, safe_mode=True)
         except Exception as error:  # whatever a file of strangers makes Keras raise
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise InputError(
@@ -188,6 +190,10 @@ class RunFolder:
                 f"to be registered and imported first, and a Lambda layer is never run from a file "
                 f"({reason})"
             ) from error
+        match getattr(generator, "input_shape", None), getattr(generator, "output_shape", None):
+            case (None, int()), (None, int(), int(), 3):
+                return generator
+        raise InputError(f"'{self.generator}' is not a generator of images")
 
     def tiles(self) -> dict[int, Path]:
         """The monitor's tiles by iteration, in order."""

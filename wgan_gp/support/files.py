@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+UNFINISHED = ".writing-"  # how the name of what is being written begins
 _CHUNK = 1 << 24  # bytes
 # Windows writes a folder's list of names by itself and does not let it be opened.
 _FOLDERS_SYNC = os.name != "nt"
@@ -15,7 +16,7 @@ _FOLDERS_SYNC = os.name != "nt"
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A place beside `path` to write a file or a folder to, which then becomes `path`."""
-    unfinished = path.with_name(f".writing-{path.name}")
+    unfinished = path.with_name(UNFINISHED + path.name)
     _remove(unfinished)
     try:
         yield unfinished
