@@ -13,7 +13,7 @@ demo: .venv/package
 	$(BIN)/wgan-gp train
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope $(PYTEST_OPTIONS)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

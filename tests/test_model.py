@@ -33,6 +33,19 @@ def test_the_same_seed_gives_the_same_run(tiny_config, tiny_images):
     assert weights_equal(a, b)
 
 
+def test_a_model_of_deterministic_settings_trains_with_deterministic_operations(
+    tiny_config, monkeypatch
+):
+    turned_on = []
+    monkeypatch.setattr(
+        "tensorflow.config.experimental.enable_op_determinism", lambda: turned_on.append(True)
+    )
+    build_model(tiny_config)
+    assert turned_on == []
+    build_model(dataclasses.replace(tiny_config, deterministic=True))
+    assert turned_on == [True]
+
+
 def test_another_seed_gives_another_run(tiny_config, tiny_images):
     a = fit(tiny_config, tiny_images, steps=2)
     b = fit(dataclasses.replace(tiny_config, seed=1), tiny_images, steps=2)

@@ -22,8 +22,8 @@ RESULTS = """
 import json
 print(json.dumps(default=float, obj={
     "iteration": int(model.iteration.numpy()),
-    "losses_are_finite": bool(np.isfinite(monitor.curve).all()),
-    "curve": len(monitor.curve),
+    "losses_are_finite": bool(np.isfinite(monitor.curve.points).all()),
+    "curve": len(monitor.curve.points),
     "slopes": slopes,
     "penalty_error": abs(float(penalty) - float(by_hand)),
     "element": list(element.shape),

@@ -106,6 +106,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+# Beyond these TensorFlow cannot count: int32 and float32.
+_MOST = {int: 2**31 - 1, float: 3e38}
+
 # What a number must satisfy, and how to say so.
 _RANGES = {
     "image_size": (lambda v: v in IMAGE_SIZES, f"one of {', '.join(map(str, IMAGE_SIZES))}"),
@@ -143,6 +146,8 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
     if not (is_whole or (is_fraction and (kind is float or value.is_integer()))):
         word = "a whole number" if kind is int else "a number"
         raise InputError(f"{name} must be {word}, not {value!r}")
+    if name != "seed" and abs(value) > _MOST[kind]:
+        raise InputError(f"{name} must be at most {_MOST[kind]:g}, not {value!r}")
     is_in_range, expected = _RANGES[name]
     if not is_in_range(value):
         raise InputError(f"{name} must be {expected}, not {value!r}")

@@ -2,8 +2,10 @@
 
 model = build_model(config)  # WGANGP(build_generator(config), build_critic(config)), compiled
 model.fit(make_dataset(images, config), epochs=..., steps_per_epoch=..., shuffle=False)
+model.fit_to(config.iterations, lambda start: make_dataset(images, config, start))
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,11 +13,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wgan_gp import objective
+# As modules, not names: the package imports this one as soon as Keras is there, and that may be
+# while one of those is being imported.
+from wgan_gp import networks, objective, sampling
 from wgan_gp.config import Config
-from wgan_gp.networks import build_critic, build_generator
 from wgan_gp.random_streams import TRAINING, VALIDATION, draw_latents, stream_seed
-from wgan_gp.sampling import generate_images
 from wgan_gp.support.errors import InputError
 
 
@@ -108,7 +110,49 @@ class WGANGP(keras.Model):
 
     def generate(self, count: int, seed: int = 0) -> np.ndarray:
         """`count` new images, uint8 `(count, height, width, channels)`; see `generate_images`."""
-        return generate_images(self.generator, count, seed)
+        return sampling.generate_images(self.generator, count, seed)
+
+    def fit_to(
+        self,
+        iteration: int,
+        dataset_from: Callable[[int], tf.data.Dataset],
+        *,
+        steps_per_epoch: int = 20,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        **options: Any,
+    ) -> None:
+        """Train until `iteration` generator iterations are done, from wherever the model is.
+
+        It is `fit` in epochs that end at each multiple of `steps_per_epoch`: one that a restored
+        checkpoint has left unfinished comes first, and the last is cut short where `iteration`
+        is. So the epochs are the same, however often training stops in between.
+
+        Args:
+            iteration: generator iterations in all; a model that has done them is left as it is.
+            dataset_from: gives the batches from a generator iteration on, such as
+                `lambda start: make_dataset(images, config, start)`.
+            steps_per_epoch: generator iterations in an epoch, the same in each session.
+            callbacks: as for `fit`; one that sets `stop_training` ends this, too.
+            options: the other arguments of `fit`.
+        """
+
+        def stop_in_time(batch: int, logs: dict | None) -> None:
+            if int(self.iteration.numpy()) >= iteration:
+                self.stop_training = True
+
+        stop = keras.callbacks.LambdaCallback(on_train_batch_end=stop_in_time)
+        self.stop_training = False
+        while (done := int(self.iteration.numpy())) < iteration and not self.stop_training:
+            epoch, done_in_epoch = divmod(done, steps_per_epoch)
+            last_epoch = -(-iteration // steps_per_epoch)
+            self.fit(
+                dataset_from(done),
+                initial_epoch=epoch,
+                epochs=epoch + 1 if done_in_epoch else last_epoch,
+                steps_per_epoch=steps_per_epoch - done_in_epoch,
+                callbacks=[stop, *callbacks],
+                **{"shuffle": False, **options},  # the stream of `make_dataset` is shuffled already
+            )
 
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """One generator iteration on `(batch, n_critic, height, width, channels)` images."""
@@ -234,10 +278,16 @@ class WGANGP(keras.Model):
 
 
 def build_model(config: Config) -> WGANGP:
-    """A compiled, untrained model: the networks and the two Adams of `config`."""
+    """A compiled, untrained model: the networks and the two Adams of `config`.
+
+    With `config.deterministic`, TensorFlow's deterministic operations are turned on, as they can
+    only be for the whole process and until its end.
+    """
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
     model = WGANGP(
-        build_generator(config),
-        build_critic(config),
+        networks.build_generator(config),
+        networks.build_critic(config),
         config.n_critic,
         config.gradient_penalty_weight,
         config.seed,

@@ -1,14 +1,19 @@
 """Images laid out as pictures, and pictures as files."""
 
 import math
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from wgan_gp.sampling import to_uint8
+from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import replacing
+
+_MARK = ("Software", "wgan_gp")  # a text in the pictures that are ours to replace
 
 
 def image_grid(images: np.ndarray) -> np.ndarray:
@@ -36,18 +41,56 @@ def save_png(picture: np.ndarray, path: Path) -> None:
         Image.fromarray(picture).save(unfinished, format="PNG")
 
 
+def check_free(folder: Path, count: int) -> None:
+    """Raise an InputError that names a file in `folder` that is in the way of `count` images.
+
+    Those that `save_pngs` has written are not: they say so.
+    """
+    for path in _places(folder, count):
+        if os.path.lexists(path) and not _is_ours(path):
+            raise InputError(
+                f"'{path}' was not written by this program: move it away, or choose another folder"
+            )
+
+
 def save_pngs(images: np.ndarray, folder: Path) -> None:
-    """Write `images` as 00000.png, 00001.png, ... in `folder`, in place of any files so named."""
+    """Write `images` as 00000.png, 00001.png, ... in `folder`, in place of those it has written.
+
+    What others have written stays.
+
+    Raises:
+        InputError: one of these names is taken by a file that this function did not write.
+        OSError: a file cannot be written.
+    """
+    check_free(folder, len(images))
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("[0-9]" * 5 + ".png"):
-        old.unlink()
-    for number, image in enumerate(images):
-        Image.fromarray(image).save(folder / f"{number:05d}.png")
+    mark = PngInfo()
+    mark.add_text(*_MARK)
+    places = _places(folder, len(images))
+    for path, image in zip(places, images, strict=True):
+        with replacing(path) as unfinished:
+            Image.fromarray(image).save(unfinished, format="PNG", pnginfo=mark)
+    for path in set(folder.glob("[0-9]" * 5 + ".png")).difference(places):
+        if _is_ours(path):
+            path.unlink()
+
+
+def _places(folder: Path, count: int) -> list[Path]:
+    return [folder / f"{number:05d}.png" for number in range(count)]
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            name, value = _MARK
+            return image.info.get(name) == value
+    except Exception:  # a damaged file can make a decoder raise anything at all
+        return False
 
 
 def save_film(frames: Iterable[Path], path: Path, seconds_per_frame: float = 0.15) -> None:
     """Write the pictures in `frames` as an animated GIF that repeats, resting on the last one."""
-    first, *rest = (Image.open(frame).convert("RGB") for frame in frames)
+    first, *rest = (Image.open(frame, formats=["PNG"]).convert("RGB") for frame in frames)
     duration = round(1000 * seconds_per_frame)
     durations = [duration] * len(rest) + [10 * duration]
     with replacing(path) as unfinished:

@@ -26,19 +26,20 @@ def fit(tiny_config, tiny_images):
 
     def run(*callbacks: keras.callbacks.Callback):
         model = build_model(tiny_config)
-        dataset = make_dataset(tiny_images, tiny_config)
-        callbacks = [IterationCount(7), *callbacks]
-        model.fit(
-            dataset, epochs=3, steps_per_epoch=3, shuffle=False, verbose=0, callbacks=callbacks
+        model.fit_to(
+            7,
+            lambda start: make_dataset(tiny_images, tiny_config, start),
+            steps_per_epoch=3,
+            callbacks=[IterationCount(), *callbacks],
+            verbose=0,
         )
         return model
 
     return run
 
 
-def test_training_ends_at_the_last_iteration(fit):
+def test_each_epoch_logs_the_iteration_and_the_seconds(fit):
     model = fit()
-    assert int(model.iteration.numpy()) == 7
     assert model.history.history["iteration"] == [3, 6, 7]
     seconds = model.history.history["seconds"]
     assert 0 < seconds[0] < seconds[1] < seconds[2]
@@ -70,7 +71,7 @@ def test_the_tile_is_the_generators_images_of_fixed_latents(fit, tmp_path):
 def test_the_curve_holds_both_losses_of_every_iteration(fit):
     monitor = Monitor(every=100)
     model = fit(monitor)
-    curve = np.array(monitor.curve)
+    curve = np.array(monitor.curve.points)
     assert curve[:, 0].tolist() == list(range(1, 8))
     history = model.history.history
     np.testing.assert_allclose(curve[:3, 1].mean(), history["critic_loss"][0], rtol=1e-5)
@@ -119,6 +120,83 @@ def test_the_history_has_a_row_an_epoch_and_no_empty_columns(fit, tmp_path):
     for name, values in model.history.history.items():
         assert [float(row[name]) for row in rows] == pytest.approx(values)
     assert set(rows[0]) == {"epoch", *model.history.history}
+
+
+class EverySecondEpoch(keras.callbacks.Callback):
+    """Logs a metric that sorts before all others, as a rare evaluation does."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch % 2:
+            logs["a_distance"] = 10.0 + epoch
+
+
+def test_a_metric_of_some_epochs_leaves_empty_cells_and_shifts_nothing(fit, tmp_path):
+    model = fit(EverySecondEpoch(), HistoryFile(tmp_path / "history.csv"))
+    rows = read_rows(tmp_path / "history.csv")
+    assert [row["a_distance"] for row in rows] == ["", "11.0", ""]
+    for name in ("critic_loss", "iteration", "seconds"):
+        assert [float(row[name]) for row in rows] == pytest.approx(model.history.history[name])
+
+
+def read_rows(path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def fit_3(tiny_config, tiny_images):
+    """Trains a model for 3 iterations, one epoch, with a history file."""
+    dataset = make_dataset(tiny_images, tiny_config)
+
+    def run(model, history: HistoryFile) -> None:
+        model.fit(
+            dataset, epochs=1, steps_per_epoch=3, shuffle=False, verbose=0, callbacks=[history]
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("is_same", [True, False], ids=["one callback", "a new one each time"])
+def test_one_epoch_three_times_makes_three_rows(fit_3, tiny_config, tmp_path, is_same):
+    model, history = build_model(tiny_config), HistoryFile(tmp_path / "history.csv")
+    for _ in range(3):
+        fit_3(model, history if is_same else HistoryFile(history.path))
+    rows = read_rows(history.path)
+    assert [(row["epoch"], row["iteration"]) for row in rows] == [
+        ("0", "3"),
+        ("0", "6"),
+        ("0", "9"),
+    ]
+
+
+def test_a_model_taken_back_drops_the_rows_after_it(fit_3, tiny_config, tmp_path):
+    model, history = build_model(tiny_config), HistoryFile(tmp_path / "history.csv")
+    for iteration in (0, 3, 3):
+        model.iteration.assign(iteration)
+        fit_3(model, history)
+    assert [row["iteration"] for row in read_rows(history.path)] == ["3", "6"]
+
+
+def test_a_row_that_was_cut_short_is_left_out(fit_3, tiny_config, tmp_path):
+    model, history = build_model(tiny_config), HistoryFile(tmp_path / "history.csv")
+    fit_3(model, history)
+    fit_3(model, history)
+    history.path.write_bytes(history.path.read_bytes()[:-40])
+    fit_3(model, HistoryFile(history.path))
+    assert [row["iteration"] for row in read_rows(history.path)] == ["3", "9"]
+
+
+def test_rows_that_are_gone_are_told(fit_3, tiny_config, tmp_path, caplog):
+    model, history = build_model(tiny_config), HistoryFile(tmp_path / "history.csv")
+    fit_3(model, history)
+    state = history.get_state()
+    history.path.unlink()
+    history.set_state(state)
+    fit_3(model, history)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"'{history.path}' has lost 1 rows"
+    ]
+    assert [row["iteration"] for row in read_rows(history.path)] == ["6"]
 
 
 def test_nan_ends_training_at_its_iteration(tiny_config, tiny_images, tmp_path):

@@ -1,9 +1,12 @@
 """The Checkpoint callback, and the checkpoints on disk."""
 
 import dataclasses
+import errno
 import hashlib
+import io
 import json
 import logging
+import os
 import random
 import shutil
 from pathlib import Path
@@ -30,12 +33,14 @@ def run(tiny_config, tiny_images):
         checkpoint = Checkpoint(
             folder / "checkpoints", callbacks=[monitor, history], **{"every": "epoch", **options}
         )
-        done = checkpoint.restore(model)
-        model.fit(
-            make_dataset(tiny_images, tiny_config, start_iteration=done),
-            initial_epoch=done // 4, epochs=iterations // 4, steps_per_epoch=4,
-            callbacks=[*others, monitor, history, checkpoint], shuffle=False, verbose=0,
-        )  # fmt: skip
+        checkpoint.restore(model)
+        model.fit_to(
+            iterations,
+            lambda start: make_dataset(tiny_images, tiny_config, start),
+            steps_per_epoch=4,
+            callbacks=[*others, monitor, history, checkpoint],
+            verbose=0,
+        )
         return model, monitor
 
     return fit
@@ -50,15 +55,17 @@ def all_variables(model: keras.Model) -> list[np.ndarray]:
     return [v.numpy() for v in (*variables, *model.generator_optimizer.variables)]
 
 
-def test_fit_goes_on_from_the_checkpoint_of_another_model_object(run, tmp_path):
+@pytest.mark.parametrize(("every", "stop"), [("epoch", 4), (None, 6), (3, 7)])
+def test_fit_goes_on_from_the_checkpoint_of_another_model_object(run, tmp_path, every, stop):
     for name in ("whole", "parts"):
         (tmp_path / name).mkdir()
-    whole, whole_monitor = run(tmp_path / "whole", 12)
-    run(tmp_path / "parts", 4)
-    parts, parts_monitor = run(tmp_path / "parts", 12)
+    whole, whole_monitor = run(tmp_path / "whole", 10, every=every)
+    run(tmp_path / "parts", stop, every=every)
+    parts, parts_monitor = run(tmp_path / "parts", 10, every=every)
+    assert int(parts.iteration.numpy()) == 10
     for expected, found in zip(all_variables(whole), all_variables(parts), strict=True):
         np.testing.assert_array_equal(expected, found)
-    assert np.array_equal(whole_monitor.curve, parts_monitor.curve)
+    assert whole_monitor.get_state()["curve"] == parts_monitor.get_state()["curve"]
     histories = [(tmp_path / name / "history.csv").read_text() for name in ("whole", "parts")]
     assert histories[0] == histories[1]
     assert len(histories[0].splitlines()) == 1 + 3
@@ -112,6 +119,79 @@ def test_a_folder_of_later_checkpoints_is_not_trained_into_unseen(run, tmp_path,
     assert names(tmp_path) == ["iteration-000004", "iteration-000008"]
 
 
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.mark.parametrize("every", ["None", "'epoch'", "3", "100"])
+def test_the_recipe_of_the_readme_ends_where_it_says(
+    tiny_config, tiny_images, tmp_path, monkeypatch, every
+):
+    monkeypatch.chdir(tmp_path)
+    recipe, _ = README.read_text(encoding="utf-8").split("callbacks=[history, checkpoint]")
+    recipe = recipe.rpartition("```python\n")[2] + "callbacks=[history, checkpoint], verbose=0)"
+    assert 'Checkpoint("checkpoints"' in recipe
+    recipe = recipe.replace('Checkpoint("checkpoints"', f'Checkpoint("checkpoints", every={every}')
+    for iterations in (10, 12):
+        config = dataclasses.replace(tiny_config, iterations=iterations)
+        names = {"make_dataset": make_dataset, "images": tiny_images, "config": config}
+        exec(recipe, {**names, "model": (model := build_model(config))})
+        assert int(model.iteration.numpy()) == iterations
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tiny_config, tmp_path):
+    save(build_model(tiny_config), tmp_path)
+    for setting, said in (
+        ({"critic_learning_rate": 1e-3}, "critic_learning_rate is 0.0002 there, not 0.001;"),
+        ({"gradient_penalty_weight": 5.0}, "gradient_penalty_weight is 10 there, not 5;"),
+        ({"beta_2": 0.99, "seed": 3}, "seed is 0 there, not 3, .*generator_beta_2 is 0.9 there"),
+    ):
+        other = build_model(dataclasses.replace(tiny_config, **setting))
+        with pytest.raises(InputError, match=said):
+            Checkpoint(tmp_path).restore(other)
+        assert int(other.iteration.numpy()) == 0
+
+
+def save(model: keras.Model, folder: Path, checkpoint: Checkpoint | None = None) -> None:
+    """The checkpoint after one more iteration."""
+    checkpoint = checkpoint or Checkpoint(folder)
+    checkpoint.set_model(model)
+    checkpoint.on_train_begin()
+    model.iteration.assign_add(1)
+    checkpoint.save()
+
+
+def test_a_learning_rate_that_was_changed_on_the_way_stays_changed(tiny_config, tmp_path):
+    save(build_model(tiny_config), tmp_path)
+    for expected in (tiny_config.critic_learning_rate, 1e-5):
+        model, checkpoint = build_model(tiny_config), Checkpoint(tmp_path)
+        checkpoint.restore(model)
+        assert float(model.critic_optimizer.learning_rate) == pytest.approx(expected)
+        model.critic_optimizer.learning_rate = 1e-5
+        save(model, tmp_path, checkpoint)
+
+
+def test_a_state_of_another_kind_is_one_sentence(tiny_config, tmp_path):
+    model = build_model(tiny_config)
+    save(model, tmp_path)
+    (folder,) = tmp_path.iterdir()
+    sound = json.loads((folder / "state.json").read_text())
+    for change in (
+        {"callbacks": 7},
+        {"is_within_epoch": True, "metrics": {"critic_loss": "x"}},
+        {"is_within_epoch": True, "metrics": {"critic_loss": [[]]}},
+        {"is_within_epoch": True, "metrics": {"critic_loss": [10**400]}},
+        {"settings": [1]},
+        {"callbacks": {"Monitor": {"curve": {"points": 3}}}},
+        {"callbacks": {"Monitor": {"curve": [["a"]], "seconds": 0}}},
+        {"callbacks": {"HistoryFile": {"rows": [3]}}},
+    ):
+        checkpoint = Checkpoint(tmp_path, callbacks=[Monitor(), HistoryFile(tmp_path / "a.csv")])
+        (folder / "state.json").write_text(json.dumps({**sound, **change}))
+        checkpoint.folder._write_sums(folder)
+        with pytest.raises(InputError, match=r"000001' is not one of this program: "):
+            checkpoint.restore(model)
+
+
 def test_a_checkpoint_of_another_model_is_refused(run, tmp_path, tiny_config):
     run(tmp_path, 4)
     other = build_model(dataclasses.replace(tiny_config, base_filters=4))
@@ -159,7 +239,16 @@ def test_a_write_that_fails_leaves_the_checkpoints_as_they_were(run, tmp_path, m
 def two(run, tmp_path) -> CheckpointFolder:
     """Checkpoints of the iterations 4 and 8."""
     run(tmp_path, 8)
-    return CheckpointFolder(tmp_path / "checkpoints")
+    return CheckpointFolder(tmp_path / "checkpoints", ("model.keras", "state.json"))
+
+
+@pytest.fixture
+def pair(tmp_path) -> CheckpointFolder:
+    """The same, of files that nobody trained for."""
+    folder = CheckpointFolder(tmp_path / "checkpoints", ("model.keras", "state.json"))
+    for iteration in (4, 8):
+        folder.write(iteration, lambda path: [(path / x).write_text(x) for x in folder.names])
+    return folder
 
 
 def damage(two: CheckpointFolder, number: int, change) -> Path:
@@ -195,15 +284,49 @@ def test_a_damaged_checkpoint_is_noticed_wherever_the_damage_is(two, caplog, tmp
 
 
 @pytest.mark.parametrize("name", ["model.keras", "state.json", "SHA256SUMS"])
-def test_a_checkpoint_with_a_missing_or_a_foreign_file_is_damaged(two, name, caplog):
+def test_a_checkpoint_with_a_missing_file_is_damaged(pair, name, caplog):
     caplog.set_level(logging.CRITICAL)
-    newest = two.path / "iteration-000008"
-    (newest / "foreign").write_text("")
-    assert two.newest_sound() == two.path / "iteration-000004"
-    (newest / "foreign").unlink()
-    assert two.newest_sound() == newest
-    (newest / name).unlink()
-    assert two.newest_sound() == two.path / "iteration-000004"
+    (pair.path / "iteration-000008" / name).unlink()
+    assert pair.newest_sound() == pair.path / "iteration-000004"
+
+
+def test_foreign_files_are_left_out_of_account(pair, caplog):
+    for folder in (*pair.path.iterdir(), pair.path):
+        (folder / ".DS_Store").write_text("of a file manager")
+    (pair.path / "iteration-000012").write_text("not even a folder")
+    assert pair.newest_sound() == pair.path / "iteration-000008"
+    assert pair.newest() == 8
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("name", ["model.keras", "state.json", "SHA256SUMS"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.EACCES])
+def test_a_read_error_is_raised_and_condemns_no_checkpoint(pair, monkeypatch, name, number):
+    before = {path: path.read_bytes() for path in pair.path.rglob("*.*")}
+    really_open = io.open
+
+    def refuse(path, *arguments, **options):
+        if str(path).endswith(f"000008/{name}"):
+            raise OSError(number, os.strerror(number), str(path))
+        return really_open(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "open", refuse)
+        with pytest.raises(OSError, match=name):
+            pair.newest_sound()
+    assert {path: path.read_bytes() for path in pair.path.rglob("*.*")} == before
+    assert pair.newest_sound() == pair.path / "iteration-000008"
+
+
+def test_one_that_no_good_one_has_superseded_stays(tmp_path):
+    folder = CheckpointFolder(tmp_path, ("weights",), keep=1)
+    for iteration in (2, 8):
+        folder.write(iteration, lambda path: (path / "weights").write_text("good"))
+    (tmp_path / "iteration-000008" / "weights").write_text("damaged")
+    for iteration, expected in ((4, [4, 8]), (6, [6, 8]), (8, [8]), (10, [10])):
+        folder.write(iteration, lambda path: (path / "weights").write_text("good"))
+        assert sorted(folder._all()) == expected
+        assert folder.newest_sound() is not None
 
 
 def test_training_goes_on_from_the_one_before_a_damaged_one(two, run, tmp_path):
@@ -220,7 +343,7 @@ def test_training_goes_on_from_the_one_before_a_damaged_one(two, run, tmp_path):
 def test_when_all_are_damaged_nothing_is_restored(two):
     for path in two.path.rglob("state.json"):
         path.write_text("{}")
-    with pytest.raises(InputError, match=r"every checkpoint in .* is damaged: remove that folder"):
+    with pytest.raises(InputError, match=r"every checkpoint in .* is damaged: bring back a copy"):
         two.newest_sound()
 
 
@@ -235,4 +358,4 @@ def test_the_state_is_readable_json(two):
     state = json.loads((two.path / "iteration-000008" / "state.json").read_text())
     assert state["iteration"] == 8
     assert state["is_within_epoch"] is False
-    assert len(state["callbacks"]["Monitor"]["curve"]) == 8
+    assert len(state["callbacks"]["Monitor"]["curve"]["points"]) == 8

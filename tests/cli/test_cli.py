@@ -217,6 +217,23 @@ def test_generate_overwrites_only_when_told(wgan_gp, finished):
         assert picture.size == (160, 160)
 
 
+def test_generate_keeps_the_pictures_of_others(wgan_gp, finished):
+    run = ["generate", "--run-dir", finished[0], "--overwrite", "--output", "folder", "--count"]
+    (wgan_gp.folder / "folder").mkdir()
+    for number in range(5):
+        Image.new("RGB", (8, 8), "red").save(wgan_gp.folder / "folder" / f"0000{number}.png")
+    before = {path: path.read_bytes() for path in (wgan_gp.folder / "folder").iterdir()}
+    assert "'folder/00000.png' was not written by this program" in wgan_gp.mistake(*run, 1)
+    assert {path: path.read_bytes() for path in before} == before
+    (wgan_gp.folder / "folder" / "00000.png").unlink()
+    for _ in range(2):
+        wgan_gp(*run, 1)
+    left = {path.name for path in (wgan_gp.folder / "folder").iterdir()}
+    assert left == {f"0000{number}.png" for number in range(5)}
+    for path in [*before][1:]:
+        assert path.name == "00000.png" or path.read_bytes() == before[path]
+
+
 def test_a_run_never_overwrites_another(wgan_gp, finished, pictures):
     before = (finished[0] / "history.csv").read_bytes()
     result = wgan_gp("train", "--data", pictures, "--run-dir", finished[0], *TINY, status=2)

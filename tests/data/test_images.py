@@ -1,5 +1,7 @@
 """Folders of pictures of every kind, and the cache of decoded ones."""
 
+import errno
+import io
 import json
 import logging
 import math
@@ -10,12 +12,15 @@ import struct
 import zlib
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 from PIL import Image
 
 import wgan_gp.data.folder
+import wgan_gp.data.housekeeping
 import wgan_gp.data.images
+import wgan_gp.data.source
 from wgan_gp.data.cache import read_entry, write_entry
 from wgan_gp.data.decoding import decode_file, to_square
 from wgan_gp.data.images import load_images
@@ -447,6 +452,75 @@ def test_a_damaged_exif_block_does_not_make_a_picture_unreadable(folder, cache, 
     np.testing.assert_allclose(colour, RED, atol=3)
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_a_passing_error_of_the_system_is_raised_and_nothing_is_cached(
+    folder, cache, monkeypatch, number
+):
+    for name, colour in (("1.png", RED), ("2.png", BLUE)):
+        save_solid(folder / name, colour)
+
+    def refuse(path, mode="r", *arguments, **options):
+        if Path(path).name == "2.png":
+            raise OSError(number, os.strerror(number), str(path))
+        return Path(path).open(mode, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", refuse)
+        with pytest.raises(InputError, match=r"2\.png' cannot be read \(") as error:
+            load_images(folder, SIZE, cache_dir=cache)
+    assert os.strerror(number) in str(error.value)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED, BLUE]
+
+
+@pytest.mark.parametrize("name", ["about.json", "images.uint8"])
+def test_a_cache_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    folder, cache, monkeypatch, decoded, name
+):
+    save_solid(folder / "1.png", RED)
+    load_images(folder, SIZE, cache_dir=cache)
+    (entry,) = cache.iterdir()
+    really_open = io.open
+
+    def refuse(path, *arguments, **options):
+        if Path(path) == entry / name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return really_open(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "open", refuse)
+        with pytest.raises(InputError, match=r"image cache '.*' cannot be read \(Input/output"):
+            load_images(folder, SIZE, cache_dir=cache)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
+    assert decoded == ["1.png"]
+
+
+def test_too_little_memory_is_raised_and_condemns_no_picture(folder, cache, monkeypatch):
+    save_solid(folder / "1.png", RED)
+
+    def exhaust(*arguments) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wgan_gp.data.decoding.to_square", exhaust)
+        with pytest.raises(InputError, match=r"1\.png' cannot be read: out of memory"):
+            load_images(folder, SIZE, cache_dir=cache)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
+
+
+@pytest.mark.parametrize("kind", ["EPS", "TIFF", "ICNS", "TGA", "JPEG2000", "PPM", "ICO", "PCX"])
+def test_only_the_documented_formats_are_opened(folder, cache, caplog, monkeypatch, kind):
+    def start(*arguments, **options) -> None:
+        raise AssertionError("a program is started")
+
+    save_solid(folder / "sound.png", RED)
+    solid(BLUE, size=(64, 64)).save(folder / "a.jpg", format=kind)
+    monkeypatch.setattr("subprocess.Popen", start)
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", start)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
+    (message,) = warnings_in(caplog)
+    assert message == "1 of 2 images cannot be read and are left out: a.jpg"
+
+
 # Sources that cannot be used
 
 
@@ -522,6 +596,87 @@ def test_adding_changing_renaming_and_removing_a_file_change_the_images(folder, 
     assert colours() == [BLUE, YELLOW]
     (folder / "2.png").unlink()
     assert colours() == [YELLOW]
+
+
+def test_the_same_pictures_have_one_entry_whatever_their_dates_rights_and_place(
+    folder, cache, decoded
+):
+    file = save_solid(folder / "1.png", RED)
+    first = load_images(folder, SIZE, cache_dir=cache)
+    for change in (
+        lambda: os.utime(file, ns=(1, 1)),
+        lambda: file.chmod(0o600),
+        lambda: save_solid(file, RED),
+        lambda: folder.rename(folder.with_name("moved")),
+    ):
+        change()
+        place = folder if folder.is_dir() else folder.with_name("moved")
+        np.testing.assert_array_equal(load_images(place, SIZE, cache_dir=cache), first)
+    assert decoded == ["1.png"]
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_known_state_of_the_files_is_recognised_without_reading_them(folder, cache, monkeypatch):
+    save_solid(folder / "1.png", RED)
+    load_images(folder, SIZE, cache_dir=cache)
+
+    def fail(*arguments) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(wgan_gp.data.source, "digest", fail)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
+
+
+def test_the_cache_keeps_what_was_used_last_within_its_limit(folder, cache, monkeypatch):
+    monkeypatch.setattr(wgan_gp.data.housekeeping, "MOST_BYTES", 6 * SIZE * SIZE * 3)
+    cache.mkdir()
+    (cache / "notes.txt").write_text("of the user")
+    (cache / ("a" * 32)).write_text("of the user, too")
+    for number in range(6):  # 1 + 2 + ... + 6 images
+        save_solid(folder / f"{number}.png", (number, 0, 0))
+        images = load_images(folder, SIZE, cache_dir=cache)
+        for age, file in enumerate(sorted(cache.glob("*/about.json"), key=modified, reverse=True)):
+            os.utime(file, (1e9 - age, 1e9 - age))
+        assert len(images) == number + 1
+    sizes = [file.stat().st_size // (SIZE * SIZE * 3) for file in cache.glob("*/images.uint8")]
+    assert sizes == [6]
+    assert {path.name for path in cache.iterdir()} > {"notes.txt", "a" * 32}
+    (folder / "5.png").unlink()
+    assert len(load_images(folder, SIZE, cache_dir=cache)) == 5
+
+
+def modified(file: Path) -> float:
+    return file.stat().st_mtime
+
+
+def test_what_a_killed_write_left_is_removed_and_a_running_one_is_not(folder, cache):
+    save_solid(folder / "1.png", RED)
+    for name in ("left", "running"):
+        (cache / f".writing-{name}" / "entry").mkdir(parents=True)
+        (cache / f".writing-{name}" / "entry" / "images.uint8").write_bytes(bytes(99))
+    with filelock.FileLock(cache / ".writing-running" / "lock"):
+        for name in ("left", "running"):
+            os.utime(cache / f".writing-{name}", (0, 0))
+        load_images(folder, SIZE, cache_dir=cache)
+        assert [path.name for path in cache.glob(".writing-*")] == [".writing-running"]
+        assert (cache / ".writing-running" / "entry" / "images.uint8").is_file()
+
+
+def test_files_that_change_while_they_are_read_are_not_kept(folder, cache, monkeypatch):
+    file = save_solid(folder / "1.png", RED)
+
+    def read_late(path: Path, image_size: int) -> np.ndarray | None:
+        save_solid(file, YELLOW)
+        return decode_file(path, image_size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wgan_gp.data.folder, "decode_file", read_late)
+        with pytest.raises(InputError, match="changed while they were read: start again"):
+            load_images(folder, SIZE, cache_dir=cache)
+    assert list(cache.iterdir()) == []
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [YELLOW]
+    save_solid(file, RED)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
 
 
 def test_a_rewritten_file_of_the_same_size_and_date_is_noticed(folder, cache):
@@ -678,7 +833,7 @@ def test_an_entry_written_meanwhile_by_another_process_is_used(tmp_path, monkeyp
 
     monkeypatch.setattr(shutil, "rmtree", remove_and_let_the_other_finish)
     write_entry(entry, iter([("a", noise)]))
-    images, unreadable = read_entry(entry)
+    images, _, unreadable = read_entry(entry)
     np.testing.assert_array_equal(images, noise[None])
     assert unreadable == []
     assert set(tmp_path.iterdir()) == {entry, of_the_other}

@@ -1,6 +1,7 @@
 """Exports: each format against the generator in memory, loaded without this package."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -110,7 +111,7 @@ def test_every_format_equals_the_generator(
     facts = json.loads((path.parent / f"{name}.json").read_text())
     assert (facts["latent_dim"], facts["iteration"], facts["value_range"]) == ("100", "3", "-1..1")
     left = {file.name for file in path.parent.iterdir()}
-    assert left == {name, f"{name}.json", "MODEL_CARD.md"}
+    assert left == {name, f"{name}.json", f"{name}.md"}
 
 
 def test_half_the_precision_takes_half_the_space(wgan_gp, run):
@@ -126,7 +127,8 @@ def test_the_onnx_file_carries_its_facts_and_names(wgan_gp, run):
     wgan_gp("export", "--run-dir", run, "--format", "onnx", "--output", "a.onnx")
     session = onnxruntime.InferenceSession(wgan_gp.folder / "a.onnx")
     facts = session.get_modelmeta().custom_metadata_map
-    assert facts == json.loads((wgan_gp.folder / "a.onnx.json").read_text())
+    about = json.loads((wgan_gp.folder / "a.onnx.json").read_text())
+    assert facts == {name: value for name, value in about.items() if name != "sha256"}
     (latents,), (images,) = session.get_inputs(), session.get_outputs()
     assert (latents.name, latents.shape) == ("latents", ["n", 100])
     assert (images.name, images.shape) == ("images", ["n", 32, 32, 3])
@@ -262,7 +264,7 @@ def test_a_count_out_of_range_is_explained(saved_model, count):
 
 def test_the_model_card_tells_the_run_s_own_facts(wgan_gp, run, pictures):
     wgan_gp("export", "--run-dir", run, "--format", "keras", "--output", "a.keras")
-    card = (wgan_gp.folder / "MODEL_CARD.md").read_text()
+    card = (wgan_gp.folder / "a.keras.md").read_text()
     config = json.loads((run / "config.json").read_text())
     assert json.loads(card[card.index("{") : card.index("}") + 1]) == config
     for said in (
@@ -288,7 +290,7 @@ def test_the_card_knows_the_licence_of_known_data(run, generator, name):
 
 def test_the_card_tells_the_quality_that_was_measured(run, generator):
     report = Report({"swd": Score(20.0, 14.5, 120.0)}, 400, "held-out images")
-    card = model_card(*RunFolder(run).read(), {}, generator, report.to_dict())
+    card = model_card(*RunFolder(run).read(), {}, generator, report)
     assert "400 generated images against 400 held-out images." in card
     assert "| swd | 20 | 14.5 | 120 | lower is better |" in card
 
@@ -298,11 +300,18 @@ def test_the_card_tells_the_quality_that_was_measured(run, generator):
     [
         (["--run-dir=nowhere"], "there is no run folder 'nowhere'"),
         (["--run-dir=empty"], "holds no generator.keras: has its training finished?"),
-        (["--run-dir=RUN", "--output=mine"], "'mine' is a folder that holds other files"),
-        (["--run-dir=RUN", "--output=mine", "--overwrite"], "'mine' is a folder that holds other"),
+        (["--run-dir=RUN", "--output=mine"], "'mine/photo.jpg' exists already"),
+        (
+            ["--run-dir=RUN", "--output=mine", "--overwrite"],
+            "'mine/photo.jpg' is not as an export wrote it, and would be lost",
+        ),
+        (
+            ["--run-dir=RUN", "--format=onnx", "--output=b.onnx", "--overwrite"],
+            "'b.onnx.md' is not as an export wrote it",
+        ),
         (["--run-dir=RUN", "--format=onnx", "--output=a.txt"], "onnx must end in .onnx, not 'a.t"),
         (["--run-dir=RUN", "--format=onnx", "--output=a.onnx"], "'a.onnx' exists already"),
-        (["--run-dir=RUN", "--format=onnx", "--output=b.onnx"], "'MODEL_CARD.md' exists already"),
+        (["--run-dir=RUN", "--format=onnx", "--output=b.onnx"], "'b.onnx.md' exists already"),
         (["--run-dir=RUN", "--format=keras", "--float16"], "--float16 goes with --format litert"),
         (["--run-dir=RUN", "--output=a.onnx/below"], "'a.onnx/below' cannot be written"),
     ],
@@ -310,7 +319,7 @@ def test_the_card_tells_the_quality_that_was_measured(run, generator):
 def test_what_cannot_be_exported_is_explained_and_nothing_changes(wgan_gp, run, options, said):
     for name in ("empty", "mine"):
         (wgan_gp.folder / name).mkdir()
-    files = [wgan_gp.folder / name for name in ("mine/photo.jpg", "a.onnx", "MODEL_CARD.md")]
+    files = [wgan_gp.folder / name for name in ("mine/photo.jpg", "a.onnx", "b.onnx.md")]
     for file in files:
         file.write_text("mine")
     options = [option.replace("RUN", str(run)) for option in options]
@@ -331,9 +340,64 @@ def test_an_export_is_overwritten_when_told(wgan_gp, run):
         "generate",
         "render_png",
     }
-    assert "'flowers' exists already" in wgan_gp.mistake(
-        "export", "--run-dir", run, "--output", "flowers"
-    )
+    assert " exists already" in wgan_gp.mistake("export", "--run-dir", run, "--output", "flowers")
+
+
+@pytest.mark.parametrize("name", ["flowers/assets.extra/requests", "flowers/new.txt"])
+def test_what_others_put_into_an_export_is_named_and_kept(wgan_gp, run, name):
+    export = ["export", "--run-dir", run, "--output", "flowers", "--overwrite"]
+    wgan_gp(*export)
+    foreign = wgan_gp.folder / name
+    foreign.parent.mkdir(exist_ok=True)
+    foreign.write_text("to warm up")
+    assert f"'{name}' is not as an export wrote it" in wgan_gp.mistake(*export)
+    assert foreign.read_text() == "to warm up"
+    assert (wgan_gp.folder / "flowers" / "saved_model.pb").is_file()
+    foreign.unlink()
+    card = wgan_gp.folder / "flowers.md"
+    card.write_text(f"{card.read_text()} and more")
+    assert "'flowers.md' is not as an export wrote it" in wgan_gp.mistake(*export)
+
+
+def test_another_s_saved_model_is_not_replaced(wgan_gp, run):
+    wgan_gp("export", "--run-dir", run, "--output", "flowers")
+    (wgan_gp.folder / "flowers.json").unlink()
+    said = wgan_gp.mistake("export", "--run-dir", run, "--output", "flowers", "--overwrite")
+    assert "is not as an export wrote it" in said
+
+
+def test_two_exports_into_one_folder_have_a_card_each(wgan_gp, run):
+    for name in ("a.keras", "b.keras"):
+        wgan_gp("export", "--run-dir", run, "--format", "keras", "--output", f"out/{name}")
+    left = {path.name for path in (wgan_gp.folder / "out").iterdir()}
+    assert left == {f"{x}.keras{y}" for x in "ab" for y in ("", ".json", ".md")}
+
+
+# Generators that Keras does not load by itself
+
+
+class Doubling(keras.layers.Layer):
+    """A class of one's own, which is not registered."""
+
+    def call(self, inputs):
+        return 2 * inputs
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (Doubling(), "a class of one's own has to be registered and imported first"),
+        (keras.layers.Lambda(lambda x: 2 * x), "a Lambda layer is never run from a file"),
+    ],
+    ids=["a class of one's own", "a Lambda layer"],
+)
+def test_a_generator_with_parts_of_its_own_is_one_sentence(wgan_gp, run, layer, said):
+    shutil.copytree(run, wgan_gp.folder / "other")
+    generator = keras.Sequential([keras.Input((100,)), keras.layers.Dense(12), layer])
+    generator.save(wgan_gp.folder / "other" / "generator.keras")
+    answer = wgan_gp.mistake("generate", "--run-dir", "other")
+    assert "is undamaged, but cannot be loaded" in answer
+    assert said in answer
 
 
 @pytest.mark.parametrize(

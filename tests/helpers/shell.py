@@ -73,6 +73,12 @@ class InProcess(Shell):
     """
 
     def __call__(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess:
+        result = self.attempt(*arguments)
+        assert result.returncode == status, result.stdout + result.stderr
+        return result
+
+    def attempt(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run the command, however it ends."""
         out, err = io.StringIO(), io.StringIO()
         log, handler = logging.getLogger("wgan_gp"), logging.StreamHandler(err)
         log.addHandler(handler)
@@ -84,7 +90,6 @@ class InProcess(Shell):
             code = exit_.code or 0
         finally:
             log.removeHandler(handler)
-        assert code == status, out.getvalue() + err.getvalue()
         return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 

@@ -12,7 +12,7 @@ from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.features import FeatureNetwork
 from wgan_gp.metrics.kid import kernel_inception_distance
-from wgan_gp.metrics.report import Report, Score, markdown_table
+from wgan_gp.metrics.report import Report, Score
 from wgan_gp.metrics.swd import sliced_wasserstein_distance
 from wgan_gp.sampling import generate_images
 
@@ -137,4 +137,6 @@ def test_a_report_reads_as_a_table_and_as_json():
     assert max(map(len, lines)) <= 80
     facts = json.loads(json.dumps(report.to_dict()))
     assert facts["scores"]["swd"] == {"generated": 20.0, "real": 14.5, "untrained": 120.0}
-    assert "| swd | 20 | 14.5 | 120 | lower is better |" in markdown_table(facts)
+    again = Report.from_dict(facts)
+    assert again.to_dict() == report.to_dict()
+    assert "| swd | 20 | 14.5 | 120 | lower is better |" in again.to_markdown()

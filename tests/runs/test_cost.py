@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+import tensorflow as tf
 
 from wgan_gp import Config, build_critic, build_generator
 from wgan_gp.runs.cost import iteration_tflop, matrix_product_tflops, multiply_adds
@@ -31,3 +32,11 @@ def test_a_full_width_iteration_is_about_one_and_a_half_tflop():
 
 def test_the_speed_of_this_machine_is_a_number_of_tflops():
     assert 1e-4 < matrix_product_tflops() < 1e4
+
+
+def test_only_one_number_is_copied_from_the_device_while_the_speed_is_measured(monkeypatch):
+    tensor = type(tf.constant(0))
+    fetch, shapes = tensor._numpy, set()
+    monkeypatch.setattr(tensor, "_numpy", lambda self: shapes.add(tuple(self.shape)) or fetch(self))
+    matrix_product_tflops()
+    assert shapes == {()}

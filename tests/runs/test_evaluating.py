@@ -85,13 +85,13 @@ def test_its_numbers_are_those_of_the_images_that_were_held_out(wgan_gp, run, fl
 def test_the_model_card_tells_what_was_measured(wgan_gp, run):
     wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd")
     wgan_gp("export", "--run-dir", "run", "--format", "keras", "--output", "a.keras")
-    card = (wgan_gp.folder / "MODEL_CARD.md").read_text()
+    card = (wgan_gp.folder / "a.keras.md").read_text()
     score = json.loads((run / "quality.json").read_text())["scores"]["swd"]
     assert f"| swd | {score['generated']:.3g} | {score['real']:.3g} |" in card
     # What was measured of another generator is not told of this one.
     wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd", "--best")
     wgan_gp("export", "--run-dir", "run", "--format", "keras", "--output", "b.keras", "--overwrite")
-    assert "It has not been measured." in (wgan_gp.folder / "MODEL_CARD.md").read_text()
+    assert "It has not been measured." in (wgan_gp.folder / "b.keras.md").read_text()
 
 
 def test_a_run_that_held_nothing_out_is_compared_with_what_it_was_trained_on(wgan_gp, run, flowers):

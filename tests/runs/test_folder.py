@@ -24,6 +24,12 @@ def test_a_named_folder_may_exist_only_if_empty(tmp_path):
         RunFolder.create(tmp_path / "a")
 
 
+def test_what_is_left_of_a_start_that_was_killed_does_not_take_the_folder(tmp_path):
+    for name in (".lock", ".writing-run.json", "run.json"):
+        (tmp_path / name).write_text("")
+        assert RunFolder.create(tmp_path).path == tmp_path
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"no run folder can be made at '.*below'"):

@@ -1,6 +1,7 @@
 """A run that is stopped in any way and resumed ends as one that never was."""
 
 import ctypes
+import dataclasses
 import json
 import os
 import random
@@ -17,6 +18,11 @@ import pytest
 from helpers import killed as killed_script
 from helpers.outcome import outcome
 from helpers.shell import TINY, Shell, errors
+
+from wgan_gp import Config
+from wgan_gp.cli.main import main
+from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.plan import Plan
 
 KILLED = killed_script.__file__
 
@@ -160,7 +166,7 @@ def limit_file_size(size: int) -> Callable[[], None]:
 
 def test_a_full_disk_is_one_sentence_and_no_loss(wgan_gp, process, uninterrupted, train):
     said = process.mistake(*train, preexec=limit_file_size(150_000))
-    assert said.startswith("wgan-gp: 'run' cannot be written (File too large): ")
+    assert said.startswith("wgan-gp: 'run' cannot be used (File too large): ")
     assert said.endswith("when that is mended, go on with: wgan-gp train --run-dir run --resume")
     check_goes_on(wgan_gp, uninterrupted)
 
@@ -174,7 +180,7 @@ def test_a_full_file_system_is_one_sentence_and_no_loss(wgan_gp, uninterrupted, 
         pytest.skip("no right to mount a small file system")
     try:
         said = wgan_gp.mistake(*train)
-        assert "cannot be written (No space left on device)" in said
+        assert "cannot be used (No space left on device)" in said
         assert list((mounted / "checkpoints").glob("iteration-*"))
         subprocess.run(["mount", "-o", "remount,size=20m", str(mounted)], check=True)
         check_goes_on(wgan_gp, uninterrupted)
@@ -199,7 +205,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(process, uninterrupted,
     finally:
         run.chmod(0o755)
     assert f"'{run}" in said
-    assert "cannot be written (Permission denied)" in said
+    assert "cannot be used (Permission denied)" in said
     assert outcome(run) == uninterrupted
 
 
@@ -254,6 +260,22 @@ def test_images_that_have_moved_are_named_anew(wgan_gp, pictures, train, uninter
     assert "there is no folder" in wgan_gp.mistake(*RESUME)
     wgan_gp(*RESUME, "--data", "there", "--iterations=23")
     assert outcome(wgan_gp.folder / "run")["models"] == uninterrupted["models"]
+
+
+@pytest.mark.parametrize("option", ["--run-dir", "--run_dir", "--run-dir=", "--run_dir="])
+def test_every_spelling_of_the_run_folder_goes_on_with_the_run_s_own_settings(
+    wgan_gp, option, monkeypatch
+):
+    plan = Plan(dataclasses.replace(Config.preset("paper"), iterations=9000, seed=5), "paper")
+    folder = RunFolder.create(wgan_gp.folder / "run")
+    folder.write_settings(plan.config)
+    folder.update_facts(plan.facts())
+    asked = []
+    monkeypatch.setattr("wgan_gp.runs.run.resume_run", lambda run_dir, plan: asked.append(plan))
+    words = [f"{option}run"] if option.endswith("=") else [option, "run"]
+    with pytest.raises(AttributeError):  # there is no run to train
+        main(["train", *words, "--resume"])
+    assert asked == [plan]
 
 
 @pytest.mark.parametrize(

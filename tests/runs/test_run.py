@@ -6,12 +6,14 @@ import logging
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from helpers.outcome import outcome
 from helpers.shell import TINY
 from PIL import Image
 
 import wgan_gp as package
 from wgan_gp import Config, InputError
+from wgan_gp.runs.training import enough_memory
 
 SETTINGS = dataclasses.replace(
     Config.preset("quick"),
@@ -74,3 +76,18 @@ def test_a_run_without_a_name_gets_a_numbered_folder(wgan_gp, pictures, caplog, 
     (run,) = (wgan_gp.folder / "runs").iterdir()
     assert run.name == "0001-custom-my-pictures0"
     assert f"results: runs/{run.name}" in capsys.readouterr().out
+
+
+def test_too_little_memory_on_the_device_is_one_sentence(wgan_gp, pictures):
+    settings = ["--image-size=32", "--batch-size=4", "--latent-dim=2000000000"]
+    said = wgan_gp("train", "--data", pictures, "--run-dir", "run", *settings, status=2).stderr
+    assert said.splitlines()[-1] == (
+        "wgan-gp: there is not enough memory for these settings: try a new run with a smaller "
+        "batch_size (here 4), base_filters (16) or image_size (32)"
+    )
+
+
+def test_a_full_disk_is_not_taken_for_too_little_memory():
+    error = tf.errors.ResourceExhaustedError(None, None, "run/a; No space left on device\nmore")
+    with pytest.raises(OSError, match=r"^run/a; No space left on device$"), enough_memory(SETTINGS):
+        raise error

@@ -1,9 +1,9 @@
 """Checkpoints: everything that training needs to go on as if it had never stopped.
 
 checkpoint = Checkpoint("flowers/checkpoints", every="epoch", callbacks=[monitor])
-done = checkpoint.restore(model)  # generator iterations; 0 if there is no checkpoint yet
-model.fit(make_dataset(images, config, start_iteration=done), initial_epoch=done // 20,
-          steps_per_epoch=20, epochs=125, callbacks=[monitor, checkpoint], shuffle=False)
+checkpoint.restore(model)  # which does nothing the first time
+model.fit_to(config.iterations, lambda start: make_dataset(images, config, start),
+             callbacks=[monitor, checkpoint])
 """
 
 import json
@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -31,17 +31,18 @@ class Checkpoint(keras.callbacks.Callback):
     That is the model as a `.keras` file, with both networks, both optimizers' moments and counts,
     the seed and the iteration; the sums behind the metrics of an unfinished epoch; and what the
     other callbacks remember. (Keras's `BackupAndRestore` knows neither of the latter two.) The
-    images need no state: `make_dataset` can start at any iteration. Where a checkpoint may lie
-    within an epoch, `fit` has to do the rest of that epoch first, in fewer steps; see
-    `runs/training.py`.
+    images need no state: `make_dataset` can start at any iteration. A checkpoint may lie within an
+    epoch; `WGANGP.fit_to` does the rest of that epoch first, in fewer steps, and so has to do
+    whoever calls `fit`.
 
     Put it after the callbacks whose state it saves.
 
     Args:
         folder: where to keep the checkpoints.
         every: generator iterations between two, or "epoch" for one at each epoch's end. None loses
-            at most two minutes of work: whatever the speed, one is written once the last is older.
-            The end of `fit` is saved in any case.
+            at most two minutes of work and one iteration: whatever the speed, one is written at the
+            end of the iteration in which the last becomes older. The end of `fit` is saved in any
+            case.
         keep: how many of the newest to keep.
         callbacks: those with a state, one of a class: `get_state()` gives what JSON can hold,
             `set_state(state)` takes it back.
@@ -59,10 +60,11 @@ class Checkpoint(keras.callbacks.Callback):
             raise InputError(f"every must be at least 1 iteration, or 'epoch', not {every!r}")
         if keep < 1:
             raise InputError(f"keep must be at least 1 checkpoint, not {keep}")
-        self.folder = CheckpointFolder(Path(folder), keep)
+        self.folder = CheckpointFolder(Path(folder), (_MODEL, _STATE), keep)
         self.every = every
         self.callbacks = callbacks
         self._is_restored = False
+        self._settings: dict[str, Any] | None = None  # as the model came, before it was restored
         self._saved_iteration = 0
         self._saved_at = time.monotonic()
         self._steps_done = 0  # of the epoch
@@ -72,24 +74,50 @@ class Checkpoint(keras.callbacks.Callback):
     def restore(self, model: keras.Model) -> int:
         """Bring `model` and the callbacks to the newest undamaged checkpoint, if there is one.
 
+        The model has to be built with the settings that the checkpoint was trained with: taken
+        together they are what the moments of the optimizers belong to. A learning rate can be
+        changed after this; then it is part of the next checkpoint.
+
         Returns:
             The generator iterations done.
 
         Raises:
-            InputError: every checkpoint is damaged, or the newest is of another model.
+            InputError: every checkpoint is damaged, or the newest is of another model, or of one
+                with other settings.
+            OSError: one cannot be read.
         """
         self._is_restored = True
+        self._settings = _settings(model)
         checkpoint = self.folder.newest_sound()
         if checkpoint is None:
             return 0
+        try:
+            state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+            _check_same(state.get("settings", {}), self._settings, checkpoint)
+            self._take(state)
+        except InputError:
+            raise
+        except (
+            LookupError,
+            TypeError,
+            AttributeError,
+            ValueError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
+            raise InputError(
+                f"the checkpoint '{checkpoint}' is not one of this program: {error!r}"
+            ) from error
         _load_weights(model, checkpoint / _MODEL)
-        state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
-        self._saved_iteration = state["iteration"]
-        self._metrics = state["metrics"] if state["is_within_epoch"] else {}
+        self._saved_iteration = int(model.iteration.numpy())
+        return self._saved_iteration
+
+    def _take(self, state: dict[str, Any]) -> None:
+        metrics = state["metrics"].items() if state["is_within_epoch"] else ()
+        self._metrics = {name: [float(x) for x in sums] for name, sums in metrics}
         for callback in self.callbacks:
             if type(callback).__name__ in state["callbacks"]:
                 callback.set_state(state["callbacks"][type(callback).__name__])
-        return self._saved_iteration
 
     def save(self) -> None:
         """Write a checkpoint of this moment, unless there is one.
@@ -109,6 +137,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._saved_at = time.monotonic()
+        self._settings = self._settings or _settings(self.model)
         newest = self.folder.newest()
         if newest > int(self.model.iteration.numpy()) and not self._is_restored:
             raise InputError(
@@ -155,10 +184,47 @@ class Checkpoint(keras.callbacks.Callback):
                 metric.name: [variable.numpy().tolist() for variable in metric.variables]
                 for metric in self.model.metrics
             },
+            "settings": self._settings,
             "callbacks": {type(c).__name__: c.get_state() for c in self.callbacks},
         }
         (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
         self.model.save(folder / _MODEL)
+
+
+def _settings(model: keras.Model) -> dict[str, Any]:
+    """What training depends on beside the weights, as JSON can hold it."""
+    optimizers = {"critic": model.critic_optimizer, "generator": model.generator_optimizer}
+    return {
+        "seed": int(model.seed.numpy()),
+        "n_critic": model.n_critic,
+        "gradient_penalty_weight": model.gradient_penalty_weight,
+        **{
+            f"{network}_{name}": value
+            for network, optimizer in optimizers.items()
+            for name, value in optimizer.get_config().items()
+            if name != "name"
+        },
+    }
+
+
+def _check_same(there: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
+    """Raise an InputError if the model is asked to be trained in another way than it was."""
+    changed = [
+        f"{name} is {_shown(value)} there, not {_shown(asked.get(name))}"
+        for name, value in there.items()
+        if value != asked.get(name)
+    ]
+    if changed:
+        raise InputError(
+            f"the checkpoint '{checkpoint}' goes on with the settings it was trained with: "
+            f"{', '.join(changed)}; build the model with those, and change a learning rate, if "
+            f"any, after restoring"
+        )
+
+
+def _shown(value: Any) -> str:
+    """`value` as it was given: a learning rate is kept in float32."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _load_weights(model: keras.Model, file: Path) -> None:
@@ -166,5 +232,9 @@ def _load_weights(model: keras.Model, file: Path) -> None:
         warnings.simplefilter("error", UserWarning)  # all that Keras does about a lost optimizer
         try:
             model.load_weights(file)
-        except (ValueError, KeyError, UserWarning) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever a file of strangers makes Keras raise
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise InputError(f"the checkpoint '{file}' is of another model: {error}") from error

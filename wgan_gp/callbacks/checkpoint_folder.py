@@ -1,22 +1,21 @@
 """The checkpoints of a run on disk: written whole, verified before use, the newest ones kept.
 
-A checkpoint is a folder such as `iteration-000400`. Its file `SHA256SUMS` holds the digest of every
-other file in it, so that `sha256sum --check SHA256SUMS` in there verifies it too.
+A checkpoint is a folder such as `iteration-000400`. Its file `SHA256SUMS` holds the digests of the
+others, so that `sha256sum --check SHA256SUMS` in there verifies it too. What else is put into such
+a folder, as file managers do, is left out of account.
 """
 
-import hashlib
 import logging
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import sync
+from wgan_gp.support.files import digest, sync, sync_names
 
 _SUMS = "SHA256SUMS"
 _UNFINISHED = ".writing"
-_CHUNK = 1 << 24  # bytes
 
 _log = logging.getLogger(__name__)
 
@@ -25,34 +24,35 @@ class CheckpointFolder:
     """Reads and writes the checkpoints in `path`.
 
     Args:
+        names: the files that a checkpoint consists of.
         keep: how many there are at most; the oldest go first.
     """
 
-    def __init__(self, path: Path, keep: int = 3) -> None:
+    def __init__(self, path: Path, names: Sequence[str], keep: int = 3) -> None:
         self.path = path
+        self.names = sorted(names)
         self.keep = keep
 
     def write(self, iteration: int, write_files: Callable[[Path], None]) -> Path:
         """The checkpoint of `iteration`, made of the files that `write_files` puts in a folder.
 
-        It takes its name only when it is on the disk. Then the oldest are removed, and any of a
-        later iteration: only a damaged one can be there.
+        It takes its name only when it is on the disk. Then the oldest are removed: what a later
+        good one has superseded, and nothing else.
         """
         unfinished = self.path / _UNFINISHED
         shutil.rmtree(unfinished, ignore_errors=True)
         try:
             unfinished.mkdir(parents=True)
             write_files(unfinished)
-            _write_sums(unfinished)
-            for path in (*unfinished.iterdir(), unfinished):
-                sync(path)
+            self._write_sums(unfinished)
+            sync(unfinished)
             finished = self.path / f"iteration-{iteration:06d}"
             shutil.rmtree(finished, ignore_errors=True)
             unfinished.replace(finished)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
-        sync(self.path)
+        sync_names(self.path)
         self._prune(iteration)
         return finished
 
@@ -65,16 +65,17 @@ class CheckpointFolder:
 
         Raises:
             InputError: there are some, but every one is damaged.
+            OSError: one cannot be read, which says nothing of what is in it.
         """
         checkpoints = self._all()
         for iteration in sorted(checkpoints, reverse=True):
-            if _is_sound(checkpoints[iteration]):
+            if self._is_sound(checkpoints[iteration]):
                 return checkpoints[iteration]
             _log.warning("the checkpoint '%s' is damaged: left aside", checkpoints[iteration])
         if checkpoints:
             raise InputError(
-                f"every checkpoint in '{self.path}' is damaged: remove that folder to train from "
-                f"the beginning"
+                f"every checkpoint in '{self.path}' is damaged: bring back a copy of one, or start "
+                f"a new run in another folder"
             )
         return None
 
@@ -83,35 +84,24 @@ class CheckpointFolder:
         if not self.path.is_dir():
             return {}
         names = ((re.fullmatch(r"iteration-(\d{6,})", p.name), p) for p in self.path.iterdir())
-        return {int(name[1]): path for name, path in names if name}
+        return {int(name[1]): path for name, path in names if name and path.is_dir()}
 
     def _prune(self, iteration: int) -> None:
+        """Keep the newest up to the one of `iteration`, and any after it."""
         checkpoints = self._all()
         past = sorted(i for i in checkpoints if i <= iteration)
-        for i in checkpoints.keys() - set(past[-self.keep :]):
+        for i in past[: -self.keep]:
             shutil.rmtree(checkpoints[i], ignore_errors=True)
 
+    def _write_sums(self, folder: Path) -> None:
+        (folder / _SUMS).write_text("".join(self._sums(folder)), encoding="utf-8")
 
-def _write_sums(folder: Path) -> None:
-    lines = [f"{_digest(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
-    (folder / _SUMS).write_text("".join(lines), encoding="utf-8")
+    def _is_sound(self, folder: Path) -> bool:
+        """Whether the files are those that were written, to the last byte."""
+        try:
+            return (folder / _SUMS).read_bytes() == "".join(self._sums(folder)).encode()
+        except FileNotFoundError:
+            return False
 
-
-def _is_sound(folder: Path) -> bool:
-    """Whether the files are those that were written, to the last byte."""
-    try:
-        lines = (folder / _SUMS).read_text(encoding="utf-8").splitlines()
-        names = {path.name for path in folder.iterdir()} - {_SUMS}
-        return bool(names) and sorted(lines) == sorted(
-            f"{_digest(folder / name)}  {name}" for name in names
-        )
-    except (OSError, ValueError):
-        return False
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+    def _sums(self, folder: Path) -> list[str]:
+        return [f"{digest(folder / name)}  {name}\n" for name in self.names]

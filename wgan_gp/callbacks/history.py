@@ -1,51 +1,101 @@
 """The metrics of a run as a table."""
 
+import contextlib
 import csv
+import logging
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from wgan_gp.support.files import replacing
+from wgan_gp.support.files import replacing, sync
+
+_log = logging.getLogger(__name__)
 
 
 class HistoryFile(keras.callbacks.Callback):
     """Writes the epoch's metrics as a row of a CSV file.
 
-    Unlike Keras's `CSVLogger` it can be taken back to an earlier state, and a row takes the place
-    of one of the same epoch, such as one that had been cut short.
+    A row belongs to the generator iteration that it ends at, not to an epoch, whose numbers start
+    anew with each `fit`. It takes the place of those that it includes, such as that of the same
+    epoch cut short, and a model that was taken back drops those after its iteration. Metrics may
+    come and go: the columns are all that there ever were, and a cell without a value is empty.
+    (Keras's `CSVLogger` does none of this.)
+
+    The file itself is what a checkpoint relies on: it is read at the beginning of `fit`, and what
+    stays in the checkpoint does not grow with it.
     """
 
     def __init__(self, path: str | Path) -> None:
         super().__init__()
         self.path = Path(path)
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] | None = None  # until `fit` begins
+        self._columns: list[str] = []
+        self._expected = 0  # rows that a restored checkpoint counts on
+        self._averaged = 0  # iterations that the metrics are means over
 
     def get_state(self) -> dict[str, Any]:
-        return {"rows": self.rows}
+        """The rows reach the disk before the checkpoint that counts on them does."""
+        if self.path.is_file():
+            sync(self.path)
+        return {"count": len(self.rows or ())}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.rows = state["rows"]
+        # Version 0.1.0 kept the rows in there.
+        self.rows = [dict(row) for row in state["rows"]] if "rows" in state else None
+        self._expected = int(state.get("count", 0))
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        rows = _read(self.path) if self.rows is None else self.rows
+        self.rows = _until(int(self.model.iteration.numpy()), rows)
+        if len(self.rows) < self._expected:
+            _log.warning("'%s' has lost %d rows", self.path, self._expected - len(self.rows))
         self._write_all()
 
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        # Now, since Keras resets the metrics for a validation before the epoch ends.
+        self._averaged = int(self.model.generator_loss.count.numpy())
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        is_repeated = bool(self.rows) and self.rows[-1]["epoch"] == epoch
-        if is_repeated:
-            del self.rows[-1]
-        self.rows.append({"epoch": epoch, **dict(sorted(logs.items()))})
-        if is_repeated or len(self.rows) == 1:
+        iteration = int(self.model.iteration.numpy())
+        row = {"epoch": epoch, **logs, "iteration": iteration}
+        before = _until(iteration - self._averaged, self.rows)
+        is_next = len(before) == len(self.rows) and row.keys() <= set(self._columns)
+        self.rows = [*before, row]
+        if not is_next:
             self._write_all()
             return
         with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerow(self.rows[-1].values())
+            csv.DictWriter(file, self._columns).writerow(row)
 
     def _write_all(self) -> None:
+        names = {name for row in self.rows for name in row} - {"epoch"}
+        self._columns = ["epoch", *sorted(names)]
         with (
             replacing(self.path) as unfinished,
             unfinished.open("w", newline="", encoding="utf-8") as file,
         ):
-            writer = csv.writer(file)
-            writer.writerows([self.rows[0].keys()] if self.rows else [])
-            writer.writerows(row.values() for row in self.rows)
+            if self.rows:
+                writer = csv.DictWriter(file, self._columns)
+                writer.writeheader()
+                writer.writerows(self.rows)
+
+
+def _until(iteration: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of iterations up to that one; a row of version 0.1.0 may not know its own."""
+    return [row for row in rows if int(row.get("iteration", 0)) <= iteration]
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    """The rows of a file, without a last one that was cut short."""
+    if not path.is_file():
+        return []
+    rows = []
+    with (
+        path.open(newline="", encoding="utf-8", errors="replace") as file,
+        contextlib.suppress(csv.Error),  # no table from there on
+    ):
+        for row in csv.DictReader(line for line in file if "\0" not in line):
+            if None not in row.values() and row.get("iteration", "").isdecimal():
+                rows.append(row)
+    return rows

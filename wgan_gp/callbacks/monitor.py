@@ -10,6 +10,7 @@ import tensorflow as tf
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wgan_gp.callbacks.curve import Curve
 from wgan_gp.callbacks.progress import Stopwatch
 from wgan_gp.callbacks.quality import Quality
 from wgan_gp.pictures import image_grid, save_png
@@ -51,15 +52,15 @@ class Monitor(keras.callbacks.Callback):
         self.last_iteration = last_iteration
         self.image_log = image_log
         self.quality = quality
-        self.curve: list[tuple[int, float, float]] = []  # iteration, critic loss, unregularised
+        self.curve = Curve()  # iteration, critic loss, unregularised
         self._stopwatch = Stopwatch()
         self._display = None
 
     def get_state(self) -> dict[str, Any]:
-        return {"curve": self.curve, "seconds": self._stopwatch.seconds}
+        return {"curve": self.curve.get_state(), "seconds": self._stopwatch.seconds}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.curve = state["curve"]
+        self.curve.set_state(state["curve"])
         self._stopwatch = Stopwatch(state["seconds"])
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -76,7 +77,7 @@ class Monitor(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._stopwatch.tick()
         iteration = int(self.model.iteration.numpy())
-        self.curve.append((iteration, *self.model.latest_critic_losses.numpy().tolist()))
+        self.curve.append(iteration, *self.model.latest_critic_losses.numpy().tolist())
         if iteration in (1, self.last_iteration) or iteration % self.every == 0:
             self._draw(iteration)
 
@@ -84,7 +85,7 @@ class Monitor(keras.callbacks.Callback):
         grid = image_grid(render(self.model.generator, self.latents))
         title = f"Iteration: {iteration}, Elapsed: {_clock(self._stopwatch.seconds)}"
         distances = self.quality.curve if self.quality else []
-        figure = _figure_png(grid, np.array(self.curve), distances, title)
+        figure = _figure_png(grid, self.curve, distances, title)
         if self._display:
             from IPython.display import Image as DisplayedImage
 
@@ -99,7 +100,7 @@ class Monitor(keras.callbacks.Callback):
 
 
 def _figure_png(
-    grid: np.ndarray, curve: np.ndarray, distances: list[tuple[int, float]], title: str
+    grid: np.ndarray, curve: Curve, distances: list[tuple[int, float]], title: str
 ) -> bytes:
     """The tile of images on the left, losses and quality on the right, as a PNG file."""
     figure = Figure(figsize=(12, 5.6), layout="constrained")
@@ -111,12 +112,14 @@ def _figure_png(
         _draw_quality(places["quality"], distances)
     tiles.imshow(grid)
     tiles.axis("off")
+    points = np.array(curve.points)
     # Blue and orange of the palette of Okabe and Ito, which colour-blind readers can tell apart.
-    _draw_curve(scores, curve[:, 0], curve[:, 2], "#E69F00", "critic loss, unregularised")
-    _draw_curve(scores, curve[:, 0], curve[:, 1], "#0072B2", "critic loss with penalty")
-    scores.set(xlabel="Generator iteration", ylabel="Loss", ylim=_bulk(curve[:, 1:]))
+    _draw_curve(scores, points[:, 0], points[:, 2], "#E69F00", "critic loss, unregularised")
+    _draw_curve(scores, points[:, 0], points[:, 1], "#0072B2", "critic loss with penalty")
+    scores.set(xlabel="Generator iteration", ylabel="Loss", ylim=_bulk(points[:, 1:]))
     scores.grid(alpha=0.3)
-    scores.legend(title="running mean (faint: each iteration)")
+    faint = "each iteration" if curve.stride == 1 else f"means over {curve.stride} iterations"
+    scores.legend(title=f"running mean (faint: {faint})")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
@@ -125,7 +128,7 @@ def _figure_png(
 def _draw_curve(
     axes: Axes, iterations: np.ndarray, losses: np.ndarray, colour: str, label: str
 ) -> None:
-    """The losses of all iterations, faint, and their running mean over a fiftieth of them."""
+    """The losses of the whole run, faint, and their running mean over a fiftieth of it."""
     axes.plot(iterations, losses, color=colour, alpha=0.25, linewidth=0.8)
     window = max(1, len(losses) // 50)
     means = np.convolve(losses, np.ones(window) / window, mode="valid")

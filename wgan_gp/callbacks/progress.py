@@ -36,18 +36,14 @@ class Stopwatch:
 
 
 class IterationCount(keras.callbacks.Callback):
-    """Logs the iteration and the seconds of training with each epoch, and stops at the last one.
+    """Logs the iteration and the seconds of training with each epoch.
 
     A run is counted in generator iterations, where Keras counts in epochs. Put it before the
     callbacks that write the logs down.
-
-    Args:
-        iterations: generator iterations in the whole run; the last epoch may be cut short.
     """
 
-    def __init__(self, iterations: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.iterations = iterations
         self._stopwatch = Stopwatch()
 
     def get_state(self) -> dict[str, Any]:
@@ -61,8 +57,6 @@ class IterationCount(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._stopwatch.tick()
-        if int(self.model.iteration.numpy()) >= self.iterations:
-            self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs["iteration"] = int(self.model.iteration.numpy())

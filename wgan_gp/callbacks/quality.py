@@ -66,13 +66,14 @@ class Quality(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         iteration = int(self.model.iteration.numpy())
         if iteration % self.every == 0 or iteration == self.last_iteration:
-            self._measure(iteration)
+            self.measure(iteration)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs |= self._latest
         self._latest = {}
 
-    def _measure(self, iteration: int) -> None:
+    def measure(self, iteration: int) -> None:
+        """Measure now, and note the result as that of `iteration`."""
         latents = draw_latents(len(self.images), self.model.latent_dim, self._seed)
         generated = render(self.model.generator, latents).numpy()
         swd = self._distance(generated)["mean"]

@@ -39,7 +39,7 @@ def train(command: Train) -> None:
 def generate(command: Generate) -> None:
     """Make images with the generator of a run."""
     load_tensorflow()
-    from wgan_gp.pictures import image_grid, save_png, save_pngs
+    from wgan_gp.pictures import check_free, image_grid, save_png, save_pngs
     from wgan_gp.sampling import generate_images
 
     output = command.output
@@ -49,6 +49,8 @@ def generate(command: Generate) -> None:
     generator = RunFolder.find(command.run_dir).load_generator()
     is_taken = output.exists() if is_one_file else output.is_dir() and any(output.iterdir())
     _check_free(output, is_taken and not command.overwrite)
+    if not is_one_file:
+        check_free(output, command.count)
     images = generate_images(generator, command.count, command.seed)
     with _writing(output):
         if is_one_file:
@@ -120,7 +122,7 @@ def export(command: Export) -> None:
         )
     print(
         f"{output}: differs from the generator by at most {difference:.1g} on 64 images; facts: "
-        f"{output}.json, {output.with_name('MODEL_CARD.md')}"
+        f"{output}.json, {output}.md"
     )
 
 
@@ -150,7 +152,7 @@ def _resumable(folder: RunFolder) -> Iterator[None]:
         raise DivergedError(f"{error}; the last good checkpoints: {folder.checkpoints}") from error
     except OSError as error:
         raise InputError(
-            f"'{error.filename or folder.path}' cannot be written ({error.strerror or error}): "
+            f"'{error.filename or folder.path}' cannot be used ({error.strerror or error}): "
             f"when that is mended, {how}"
         ) from error
 

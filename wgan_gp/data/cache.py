@@ -1,10 +1,14 @@
 """Decoded images on disk: read back by memory-mapping, so that no set is too large.
 
 An entry is a folder: `images.uint8` holds the pixels of one image after another, `about.json` says
-how many there are, their checksum, and which files could not be read.
+how many there are, their checksum, and which files could not be read. It is named for the content
+of the pictures. To read that takes a while, so `about.json` also says which states of the files
+(sizes and times) were seen to have it.
 """
 
+import contextlib
 import json
+import os
 import shutil
 import tempfile
 import zlib
@@ -12,12 +16,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+import filelock
 import numpy as np
 
 from wgan_gp.data.source import Pictures
+from wgan_gp.support.files import UNFINISHED, replacing
 
-_PIXELS = "images.uint8"
+PIXELS = "images.uint8"
 ABOUT = "about.json"
+LOCK = "lock"  # in the folder of an unfinished entry; its process holds it
+_MOST_STATES = 16  # that an entry remembers
 _CHUNK = 1 << 24  # bytes
 
 
@@ -30,26 +38,35 @@ class ImageSet(NamedTuple):
 
 
 def read_entry(entry: Path) -> ImageSet | None:
-    """The images of `entry`, whose checksum is verified; None if they are absent or damaged."""
+    """The images of `entry`, whose checksum is verified; None if they are absent or damaged.
+
+    Raises:
+        OSError: they cannot be read, which says nothing of what they are.
+    """
     try:
         about = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
-        with (entry / _PIXELS).open("rb") as file:
+        with (entry / PIXELS).open("rb") as file:
             checksum = _checksum(iter(lambda: file.read(_CHUNK), b""))
         if checksum != about["crc32"]:
             return None
-        pixels = np.memmap(entry / _PIXELS, np.uint8, mode="r")
+        pixels = np.memmap(entry / PIXELS, np.uint8, mode="r")
         return ImageSet(pixels.reshape(about["shape"]), checksum, list(about["unreadable"]))
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 
 def write_entry(entry: Path, pictures: Pictures) -> None:
     """Write the readable pictures to `entry`, which appears whole or, if none is, not at all."""
     entry.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=entry.parent) as temporary:
+    with (
+        tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=entry.parent) as temporary,
+        filelock.FileLock(Path(temporary, LOCK)),
+    ):
         unfinished = Path(temporary, "entry")
         unfinished.mkdir()
-        with (unfinished / _PIXELS).open("wb") as file:
+        with (unfinished / PIXELS).open("wb") as file:
             about = _write_pixels(file, pictures)
         if not about["shape"][0]:
             return
@@ -61,6 +78,28 @@ def write_entry(entry: Path, pictures: Pictures) -> None:
             if read_entry(entry) is None:
                 raise
             # Another process was faster; its images are the same.
+
+
+def find_entry(cache: Path, state: str) -> Path | None:
+    """The entry of the pictures whose files are in `state`, if they were seen so before."""
+    for file in cache.glob(f"*/{ABOUT}"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            if state in json.loads(file.read_text(encoding="utf-8"))["states"]:
+                return file.parent
+    return None
+
+
+def note_use(entry: Path, state: str) -> None:
+    """Remember that `entry` is in use, for files in `state`; nothing is lost if that fails."""
+    with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
+        about = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
+        states = about.get("states", [])
+        if state in states:
+            os.utime(entry / ABOUT)
+            return
+        about["states"] = [*states, state][-_MOST_STATES:]
+        with replacing(entry / ABOUT) as unfinished:
+            unfinished.write_text(json.dumps(about), encoding="utf-8")
 
 
 def _write_pixels(file: BinaryIO, pictures: Pictures) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""From a picture of any kind to a square of RGB pixels."""
+"""From a picture to a square of RGB pixels.
+
+The pictures may come from strangers. Which decoder reads a file is decided by its content, so only
+those of the documented formats can be reached: others start programs or read further files.
+"""
 
 import contextlib
 import threading
@@ -7,7 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from wgan_gp.support.errors import InputError
+
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 
 MAX_PIXELS = 50_000_000  # of a picture in memory: with all that is done to it, half a gigabyte
 _LARGE = 4_000_000  # pixels; with more, one picture at a time
@@ -19,19 +26,36 @@ def decode_file(path: Path, image_size: int) -> np.ndarray | None:
 
     Of an animation it is the first frame. A camera's rotation mark is obeyed. However many threads
     call it, the memory stays below a gigabyte; a picture that needs more counts as unreadable.
+
+    Raises:
+        InputError: the system does not give the file or the memory, which says nothing of the
+            picture.
     """
     try:
-        with Image.open(path) as image:
-            whole = image.width * image.height
-            image.draft("RGB", (2 * image_size, 2 * image_size))  # a large JPEG is read reduced
-            # ... unless it is progressive, which its decoder keeps whole.
-            pixels = whole if "progressive" in image.info else image.width * image.height
-            if pixels > MAX_PIXELS:
-                return None
-            with _one_large_picture if pixels > _LARGE else contextlib.nullcontext():
-                return to_square(ImageOps.exif_transpose(image), image_size)
+        with Image.open(path, formats=_FORMATS) as image:
+            return _decode(image, image_size)
+    except MemoryError as error:
+        raise InputError(f"'{path}' cannot be read: out of memory") from error
+    except OSError as error:
+        if error.errno is None:  # a decoder's verdict
+            return None
+        raise InputError(
+            f"'{path}' cannot be read ({error.strerror}): start again when that is mended, or "
+            f"take the file away"
+        ) from error
     except Exception:  # a damaged file can make a decoder raise anything at all
         return None
+
+
+def _decode(image: Image.Image, image_size: int) -> np.ndarray | None:
+    whole = image.width * image.height
+    image.draft("RGB", (2 * image_size, 2 * image_size))  # a large JPEG is read reduced
+    # ... unless it is progressive, which its decoder keeps whole.
+    pixels = whole if "progressive" in image.info else image.width * image.height
+    if pixels > MAX_PIXELS:
+        return None
+    with _one_large_picture if pixels > _LARGE else contextlib.nullcontext():
+        return to_square(ImageOps.exif_transpose(image), image_size)
 
 
 def to_square(image: Image.Image, image_size: int) -> np.ndarray:

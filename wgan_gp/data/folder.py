@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from wgan_gp.data.decoding import SUFFIXES, decode_file
-from wgan_gp.data.source import Pictures, Source, file_fingerprint
+from wgan_gp.data.source import Pictures, Source, file_contents, file_fingerprint
 from wgan_gp.support.errors import InputError
 
 _THREADS = min(8, os.cpu_count() or 1)
@@ -35,6 +35,7 @@ def open_folder(folder: Path) -> Source:
         count=len(files),
         fingerprint=file_fingerprint(files, folder),
         read=partial(_read, folder, files),
+        content=partial(file_contents, files, folder),
     )
 
 

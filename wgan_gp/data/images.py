@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import platformdirs
 from tqdm import tqdm
 
 from wgan_gp.data import synthetic
-from wgan_gp.data.cache import ABOUT, ImageSet, read_entry, write_entry
+from wgan_gp.data.cache import ABOUT, ImageSet, find_entry, note_use, read_entry, write_entry
 from wgan_gp.data.folder import open_folder
+from wgan_gp.data.housekeeping import remove_leftovers, remove_oldest
 from wgan_gp.data.source import Pictures, Source
 from wgan_gp.data.tf_flowers import open_tf_flowers
 from wgan_gp.support.errors import InputError
@@ -32,8 +34,8 @@ def load_images(
 ) -> np.ndarray:
     """The images of `source`: uint8 `(count, image_size, image_size, 3)`, memory-mapped.
 
-    They are decoded once and then kept on disk. Unreadable files are left out and named in a log
-    line.
+    They are decoded once and then kept on disk, until the cache is full and they are those not used
+    for longest. Unreadable files are left out and named in a log line.
 
     Args:
         source: 'synthetic' (drawn flowers), 'tf_flowers', or a folder of pictures.
@@ -42,8 +44,8 @@ def load_images(
         cache_dir: where decoded images are kept; by default the user's cache folder.
 
     Raises:
-        InputError: there is no such source, it takes no `data_dir`, it has no readable image, or
-            the cache cannot be written.
+        InputError: there is no such source, it takes no `data_dir`, it has no readable image, a
+            file is there but the system does not let it be read, or the cache cannot be written.
     """
     return load_image_set(source, image_size, data_dir=data_dir, cache_dir=cache_dir).images
 
@@ -57,13 +59,18 @@ def load_image_set(
 ) -> ImageSet:
     """What `load_images` gives, with the images' checksum and the names of the unreadable ones."""
     opened = _open(source, data_dir)
-    entry = _cache_folder(cache_dir) / _key(opened, image_size)
-    cached = read_entry(entry)
+    cache = _cache_folder(cache_dir)
+    remove_leftovers(cache)
+    state = _key(opened.fingerprint, image_size)
+    entry = find_entry(cache, state) or cache / _key(_content(opened), image_size)
+    cached = _read(entry)
     if cached is None:
-        _decode(opened, image_size, entry)
-        cached = read_entry(entry)
+        _decode(opened, image_size, entry, reopen=lambda: _open(source, data_dir))
+        cached = _read(entry)
     if cached is None:
         raise InputError(f"none of the {opened.count} images in '{opened.name}' can be read")
+    note_use(entry, state)
+    remove_oldest(cache, entry)
     if unreadable := cached.unreadable:
         _log.warning(
             "%d of %d images cannot be read and are left out: %s",
@@ -110,16 +117,43 @@ def _cache_folder(cache_dir: str | Path | None) -> Path:
         raise InputError(f"the image cache '{cache_dir}' cannot be used: {error}") from error
 
 
-def _key(source: Source, image_size: int) -> str:
-    """The name of the source's cache entry: another one if the pixels would be others."""
-    key = f"{_CACHE_FORMAT} {source.fingerprint} {image_size}"
+def _content(source: Source) -> str:
+    try:
+        return source.content() if source.content else source.fingerprint
+    except OSError as error:
+        raise InputError(
+            f"'{error.filename or source.name}' cannot be read ({error.strerror}): start again "
+            f"when that is mended, or take the file away"
+        ) from error
+
+
+def _key(pictures: str, image_size: int) -> str:
+    """The name of what is made of pictures, given by a digest: of an entry, or of a state."""
+    key = f"{_CACHE_FORMAT} {pictures} {image_size}"
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-def _decode(source: Source, image_size: int, entry: Path) -> None:
+def _read(entry: Path) -> ImageSet | None:
+    try:
+        return read_entry(entry)
+    except OSError as error:
+        raise InputError(
+            f"the image cache '{entry.parent}' cannot be read ({error.strerror or error}): start "
+            f"again when that is mended, or choose another place with cache_dir"
+        ) from error
+
+
+def _unchanged(source: Source, image_size: int, reopen: Callable[[], Source]) -> Pictures:
+    """The pictures of `source`, if they stay the same until the last one is read."""
+    yield from source.read(image_size)
+    if reopen().fingerprint != source.fingerprint:
+        raise InputError(f"files in '{source.name}' changed while they were read: start again")
+
+
+def _decode(source: Source, image_size: int, entry: Path, reopen: Callable[[], Source]) -> None:
     """Decode the whole source into the cache, with progress."""
     progress = tqdm(
-        source.read(image_size),
+        _unchanged(source, image_size, reopen),
         desc=f"Reading images ({source.name}, {image_size}x{image_size})",
         total=source.count,
         unit=" images",

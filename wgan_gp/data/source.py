@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from wgan_gp.support.files import digest
+
 # Pictures in order, each with the name a message would give it; None where it cannot be read.
 Pictures = Iterator[tuple[str, np.ndarray | None]]
 
@@ -20,13 +22,16 @@ class Source:
     count: int  # pictures to read, before any proves unreadable
     fingerprint: str  # another one whenever the pictures could be others
     read: Callable[[int], Pictures]  # image size -> pictures, uint8 (size, size, 3)
+    # What the pictures are, whenever and wherever they were written. None: the fingerprint says it.
+    content: Callable[[], str] | None = None
 
 
 def file_fingerprint(files: Iterable[Path], root: Path) -> str:
     """A digest of which files there are below `root`, and of the state of each.
 
     Size and times stand for the content, so that a set too large to be read in a moment is still
-    recognised in one: whoever writes a file changes its times.
+    recognised in one: whoever writes a file changes its times. When they have changed, only
+    `file_contents` knows whether the pictures have.
     """
     states = []
     for file in files:
@@ -34,3 +39,9 @@ def file_fingerprint(files: Iterable[Path], root: Path) -> str:
         name = str(file.relative_to(root))
         states.append((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
     return hashlib.sha256(json.dumps(sorted(states)).encode(errors="replace")).hexdigest()
+
+
+def file_contents(files: Iterable[Path], root: Path) -> str:
+    """A digest of which files there are below `root`, and of what is in each."""
+    contents = sorted((str(file.relative_to(root)), digest(file)) for file in files)
+    return hashlib.sha256(json.dumps(contents).encode(errors="replace")).hexdigest()

@@ -9,7 +9,7 @@ import absl.logging
 from PIL import Image
 
 from wgan_gp.data.decoding import to_square
-from wgan_gp.data.source import Pictures, Source, file_fingerprint
+from wgan_gp.data.source import Pictures, Source, file_contents, file_fingerprint
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.reachable import is_reachable
 
@@ -35,11 +35,13 @@ def open_tf_flowers(data_dir: Path | None = None) -> Source:
     if not is_prepared:
         _download(builder)
     folder = Path(builder.data_path)
+    files = list(folder.iterdir())
     return Source(
         name="tf_flowers",
         count=builder.info.splits["train"].num_examples,
-        fingerprint=file_fingerprint(folder.iterdir(), folder),
+        fingerprint=file_fingerprint(files, folder),
         read=partial(_read, builder),
+        content=partial(file_contents, files, folder),
     )
 
 

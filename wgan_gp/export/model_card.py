@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from wgan_gp.config import Config
-from wgan_gp.metrics.report import markdown_table
+from wgan_gp.metrics.report import Report
 
 _METRICS = ("critic_loss", "gradient_penalty", "gradient_norm")
 
@@ -90,7 +90,7 @@ def model_card(
     facts: Mapping[str, Any],
     metrics: Mapping[str, str],
     generator: keras.Model,
-    quality: Mapping[str, Any] | None = None,
+    quality: Report | None = None,
 ) -> str:
     """A model card in Markdown.
 
@@ -99,7 +99,7 @@ def model_card(
         facts: what else is known of its run: "data", "images" (their number), "preset".
         metrics: means over the last epoch, by their names in the history; those that are missing
             are told to be.
-        quality: `Report.to_dict` of its measurement, if there was one.
+        quality: what `evaluate` has measured, if it has.
     """
     known = model_facts(config, facts)
     return _CARD.substitute(
@@ -112,7 +112,7 @@ def model_card(
         seed=config.seed,
         weight=f"{config.gradient_penalty_weight:g}",
         config=config.to_json().strip(),
-        quality=markdown_table(quality) if quality else "It has not been measured.",
+        quality=quality.to_markdown() if quality else "It has not been measured.",
         **{name: _rounded(metrics.get(name)) for name in _METRICS},
     )
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+from tqdm import tqdm
 
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.diversity import diversity
@@ -29,8 +30,11 @@ from wgan_gp.sampling import generate_images
 from wgan_gp.support.errors import InputError
 
 METRICS = ("swd", "diversity", "checkerboard", "memorization")
-FEATURE_METRICS = ("kid", "fid", "precision", "recall", "memorization_features")
-ALL_METRICS = (*METRICS, *FEATURE_METRICS, "modes")
+FEATURE_METRICS = ("kid", "fid", "precision", "recall")
+# The last two are for whoever asks for them: one takes the features of all training images, the
+# other is of drawn flowers.
+ALL_METRICS = (*METRICS, *FEATURE_METRICS, "memorization_features", "modes")
+NEED_FEATURES = {*FEATURE_METRICS, "memorization_features"}
 NEED_TRAINING_IMAGES = {"memorization", "memorization_features"}
 _LEAST = 16  # images; a number from fewer means nothing
 _PAIRS = 16
@@ -58,6 +62,7 @@ def evaluate(
     features: FeatureNetwork | None = None,
     count: int = 2048,
     seed: int = 0,
+    progress: bool = False,
 ) -> Report:
     """Measure `generator` against real images.
 
@@ -67,30 +72,35 @@ def evaluate(
         training_images: those that it was trained on, of the same shape. Without them, one half
             of `images` is the yardstick and the other half the real images beside it, and
             memorisation cannot be told.
-        metrics: of `METRICS`, with `features` of `FEATURE_METRICS` too, and "modes" where the
-            images are the package's drawn flowers.
+        metrics: of `METRICS`, with `features` of `FEATURE_METRICS` and "memorization_features" too,
+            and "modes" where the images are the package's drawn flowers.
         features: see `load_feature_network`.
         count: images in each set; fewer where there are not as many real ones.
         seed: decides the generated images and which real ones are taken.
+        progress: show a bar on standard error.
 
     Raises:
         InputError: no such metric, one that needs what is not given, or too few images.
     """
     _check(metrics, training_images, features)
     sets = _sets(generator, images, training_images, count, seed)
+    of_features = None  # made once it is needed, since it can take minutes
     scores = {}
-    for name in metrics:
+    for name in tqdm(metrics, "Measuring", leave=False, unit=" metrics", disable=not progress):
         if name in _PIXEL:
             scores |= _PIXEL[name](sets)
-    pairs = _closest_pairs(sets) if "memorization" in metrics else None
-    if asked := [name for name in metrics if name in FEATURE_METRICS]:
-        feature_sets = _feature_sets(sets, features, with_training="memorization_features" in asked)
-        for name in asked:
-            scores |= _FEATURE[name](feature_sets)
-    reference = "held-out images" if training_images is not None else "others of the same set"
-    size = features.input_size or images.shape[1] if asked else None
-    used = f"{features.name}, {size}x{size}" if asked else None
-    return Report(scores, len(sets.real), reference, used, pairs)
+            continue
+        of_features = of_features or _feature_sets(
+            sets, features, with_training="memorization_features" in metrics
+        )
+        scores |= _FEATURE[name](of_features)
+    return Report(
+        scores,
+        len(sets.real),
+        "held-out images" if training_images is not None else "others of the same set",
+        _named(features, images) if of_features else None,
+        _closest_pairs(sets) if "memorization" in metrics else None,
+    )
 
 
 def _check(
@@ -99,7 +109,7 @@ def _check(
     for name in metrics:
         if name not in ALL_METRICS:
             raise InputError(f"a metric is one of {', '.join(ALL_METRICS)}, not '{name}'")
-        if name in FEATURE_METRICS and features is None:
+        if name in NEED_FEATURES and features is None:
             raise InputError(f"{name} compares features: name a feature network")
         if name in NEED_TRAINING_IMAGES and training_images is None:
             raise InputError(
@@ -142,6 +152,11 @@ def _feature_sets(images: Sets, network: FeatureNetwork, with_training: bool) ->
         return Sets(real, other, generated, untrained)
     training = network(images.training), network(images.training[:, :, ::-1])
     return Sets(real, other, generated, untrained, *training)
+
+
+def _named(network: FeatureNetwork, images: np.ndarray) -> str:
+    size = network.input_size or images.shape[1]
+    return f"{network.name}, {size}x{size}"
 
 
 def _score(measure: Measure, sets: Sets) -> Score:

@@ -1,9 +1,11 @@
 """What a measurement has come to, for people and for programs."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
+if TYPE_CHECKING:  # the command line reads reports before it needs NumPy
+    import numpy as np
 
 # How each number is to be read; metrics not named here are parts of one that is.
 READINGS = {
@@ -39,7 +41,7 @@ class Report:
     features: str | None = None  # the network behind the metrics of features, and its input size
     # Generated images beside the training images nearest to them, the nearest pairs first: uint8
     # (pairs, height, 2 width, channels).
-    pairs: np.ndarray | None = dataclasses.field(default=None, repr=False)
+    pairs: "np.ndarray | None" = dataclasses.field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """All but the pairs, as JSON can hold it."""
@@ -49,6 +51,16 @@ class Report:
             "features": self.features,
             "scores": {name: score._asdict() for name, score in self.scores.items()},
         }
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> "Report":
+        """The report that `to_dict` gave; raises ValueError, LookupError or TypeError if none."""
+        scores = {
+            name: Score(*(float(score[field]) for field in Score._fields))
+            for name, score in facts["scores"].items()
+        }
+        features = facts["features"] and str(facts["features"])
+        return cls(scores, int(facts["count"]), str(facts["reference"]), features)
 
     def __str__(self) -> str:
         """A table for a terminal of 80 columns."""
@@ -62,18 +74,17 @@ class Report:
             lines.append(f"Features: {self.features}")
         return "\n".join(lines)
 
-
-def markdown_table(report: dict[str, Any]) -> str:
-    """The scores of `Report.to_dict` as a Markdown table."""
-    lines = [
-        f"{report['count']:,} generated images against {report['count']:,} {report['reference']}"
-        + (f"; features: {report['features']}" if report["features"] else "")
-        + ".",
-        "",
-        "| metric | generated | other real images | untrained generator | |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for name, score in report["scores"].items():
-        numbers = " | ".join(f"{score[field]:.3g}" for field in Score._fields)
-        lines.append(f"| {name} | {numbers} | {READINGS.get(name, '')} |")
-    return "\n".join(lines)
+    def to_markdown(self) -> str:
+        """The same as a Markdown table."""
+        about = f"{self.count:,} generated images against {self.count:,} {self.reference}"
+        features = f"; features: {self.features}" if self.features else ""
+        lines = [
+            f"{about}{features}.",
+            "",
+            "| metric | generated | other real images | untrained generator | |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        for name, score in self.scores.items():
+            numbers = " | ".join(f"{value:.3g}" for value in score)
+            lines.append(f"| {name} | {numbers} | {READINGS.get(name, '')} |")
+        return "\n".join(lines)

@@ -13,6 +13,7 @@ from wgan_gp.data.images import load_image_set
 from wgan_gp.metrics.evaluation import (
     FEATURE_METRICS,
     METRICS,
+    NEED_FEATURES,
     NEED_TRAINING_IMAGES,
     evaluate,
 )
@@ -62,9 +63,16 @@ def evaluate_run(
     asked = metrics or _possible_metrics(folder, training, features)
     network = _load_features(features, asked)
     if network is None:
-        asked = [name for name in asked if name not in FEATURE_METRICS]
+        asked = [name for name in asked if name not in NEED_FEATURES]
     report = evaluate(
-        generator, real, training, metrics=asked, features=network, count=count, seed=seed
+        generator,
+        real,
+        training,
+        metrics=asked,
+        features=network,
+        count=count,
+        seed=seed,
+        progress=True,
     )
     report = dataclasses.replace(report, reference=reference)
     _write(folder, report, best)
@@ -104,12 +112,12 @@ def _possible_metrics(
 
 def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwork | None:
     """The network that the metrics need; None if they need none or can do without."""
-    if not set(metrics) & set(FEATURE_METRICS):
+    if not NEED_FEATURES.intersection(metrics):
         return None
     try:
         return load_feature_network(features or "inception")
     except UnreachableError as error:
-        if set(metrics) <= set(FEATURE_METRICS):
+        if NEED_FEATURES.issuperset(metrics):
             raise
         _log.warning("%s; the metrics of features are left out", error)
         return None

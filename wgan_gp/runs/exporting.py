@@ -1,6 +1,11 @@
-"""A run's generator in the formats that others can load, each with its facts and a model card."""
+"""A run's generator in the formats that others can load, each with its facts and a model card.
+
+The facts name every file of the export, with its digest: whatever is not as it stands there was
+written or changed by someone else, and stays.
+"""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +19,7 @@ from wgan_gp.export.onnx import export_onnx, load_onnx
 from wgan_gp.export.saved_model import export_saved_model, load_saved_model
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import replacing
+from wgan_gp.support.files import digest, replacing
 
 Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
 
@@ -41,32 +46,35 @@ def export_run(
     float16: bool = False,
     overwrite: bool = False,
 ) -> float:
-    """Write the generator of a run to `path`, its facts to `path` + ".json", and a model card.
+    """Write the generator of a run to `path`, with a model card (".md") and its facts (".json").
+
+    Args:
+        float16: litert: keep the weights in half the space.
+        overwrite: replace an export that is there, as far as it is as this function wrote it, and a
+            file at `path` itself, whatever it is.
 
     Returns:
         How far the exported generator's images are from its own, at most, of -1..1.
 
     Raises:
-        InputError: there is no trained generator, the format's extra is not installed, or one of
-            the files exists and is not to be overwritten.
+        InputError: there is no trained generator, the format's extra is not installed, or
+            something that is in the way is not to be replaced.
         OSError: a file cannot be written.
     """
+    card, about = (path.with_name(path.name + ending) for ending in (".md", ".json"))
     generator, (config, known) = folder.load_generator(), folder.read()
     facts = model_facts(config, known)
     metrics = folder.metrics_at(int(facts["iteration"]))
-    texts = {
-        path.with_name(path.name + ".json"): json.dumps(facts, indent=2) + "\n",
-        path.with_name("MODEL_CARD.md"): model_card(
-            config, known, metrics, generator, folder.read_quality()
-        ),
-    }
-    _check_free(path, texts, overwrite)
+    text = model_card(config, known, metrics, generator, folder.read_quality())
+    _check_free(path, card, about, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as unfinished:
         _write(generator, format_, unfinished, facts, float16)
-    for file, text in texts.items():
-        with replacing(file) as unfinished:
-            unfinished.write_text(text, encoding="utf-8")
+    with replacing(card) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+    digests = {_name(file, path): digest(file) for file in _files(path, card)}
+    with replacing(about) as unfinished:
+        unfinished.write_text(json.dumps({**facts, "sha256": digests}, indent=2) + "\n", "utf-8")
     latents = np.random.default_rng(0).standard_normal((_CHECKED, generator.input_shape[-1]), "f4")
     return float(np.abs(LOADERS[format_](path)(latents) - generator(latents).numpy()).max())
 
@@ -84,13 +92,35 @@ def _write(
         generator.save(path)
 
 
-def _check_free(path: Path, texts: dict[Path, str], overwrite: bool) -> None:
-    """Raise an InputError if something would be lost."""
-    if path.is_dir() and any(path.iterdir()) and not (path / "saved_model.pb").is_file():
-        raise InputError(f"'{path}' is a folder that holds other files: choose another output")
-    if overwrite:
-        return
-    taken = [path] if path.exists() else []
-    taken += [f for f, text in texts.items() if f.is_file() and f.read_text("utf-8") != text]
-    if taken:
-        raise InputError(f"'{taken[0]}' exists already: choose another output, or overwrite it")
+def _check_free(path: Path, card: Path, about: Path, overwrite: bool) -> None:
+    """Raise an InputError that names what would be lost, if anything would be."""
+    taken = [*_files(path, card, about)]
+    if taken and not overwrite:
+        raise InputError(f"'{taken[0]}' exists already: choose another place, or overwrite it")
+    written = _written(about)
+    for file in taken:
+        is_named = file == path  # the user said so; in a folder, nobody has looked at each file
+        is_ours = written.get(_name(file, path)) == digest(file)
+        if not (is_named or is_ours or (file == about and written)):
+            raise InputError(
+                f"'{file}' is not as an export wrote it, and would be lost: move it away, or "
+                f"choose another place"
+            )
+
+
+def _name(file: Path, export: Path) -> str:
+    return file.relative_to(export.parent).as_posix()
+
+
+def _files(*paths: Path) -> list[Path]:
+    """Those of the paths that are files, and all files in those that are folders."""
+    inner = [file for path in paths if path.is_dir() for file in sorted(path.rglob("*"))]
+    return [file for file in (*paths, *inner) if not file.is_dir() and os.path.lexists(file)]
+
+
+def _written(about: Path) -> dict[str, str]:
+    """The digests in the facts of an export; none if they are not such facts."""
+    try:
+        return dict(json.loads(about.read_text(encoding="utf-8"))["sha256"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}

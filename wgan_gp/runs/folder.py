@@ -3,8 +3,10 @@
 import contextlib
 import csv
 import json
+import math
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +14,26 @@ from typing import TYPE_CHECKING, Any
 import filelock
 
 from wgan_gp.config import Config
+from wgan_gp.metrics.report import Report
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import replacing
+from wgan_gp.support.files import UNFINISHED, replacing
 
 if TYPE_CHECKING:
     import keras
+
+
+# Of what kind the facts of a run are, where they are known.
+_FACTS = {
+    "preset": str,
+    "data": str,
+    "data_dir": str | None,
+    "checkpoint_every": int | str | None,
+    "keep_checkpoints": int,
+    "tensorboard": bool,
+    "images": int,
+    "images_crc32": int,
+    "generator_iteration": int,
+}
 
 
 class RunFolder:
@@ -50,7 +67,8 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             # A run that was stopped before it had begun leaves the first two files.
             begun = (cls(path)._lock, cls(path).facts)
-            is_taken = any(file not in begun for file in path.iterdir())
+            others = (file for file in path.iterdir() if not file.name.startswith(UNFINISHED))
+            is_taken = any(file not in begun for file in others)
         except OSError as error:
             raise InputError(f"no run folder can be made at '{path}': {error.strerror}") from error
         if is_taken:
@@ -64,10 +82,15 @@ class RunFolder:
         """The folder of the run at `path`.
 
         Raises:
-            InputError: there is none.
+            InputError: there is none, or something in it is a link that leads out of it, as no run
+                makes any: what is written would end up elsewhere.
         """
         if not path.is_dir():
             raise InputError(f"there is no run folder '{path}'")
+        root = path.resolve()
+        for inner in path.rglob("*"):
+            if inner.is_symlink() and not inner.resolve().is_relative_to(root):
+                raise InputError(f"'{inner}' is a link out of the run folder: put a copy there")
         return cls(path)
 
     @classmethod
@@ -126,48 +149,98 @@ class RunFolder:
         try:
             config = Config.from_json(self.config.read_text(encoding="utf-8"))
             facts = json.loads(self.facts.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"the settings in '{self.path}' cannot be read: {error}") from error
+        if not isinstance(facts, dict):
+            raise InputError(f"'{self.facts}' is damaged: it is no JSON object")
+        for name, kind in _FACTS.items():
+            if name in facts and not isinstance(facts[name], kind):
+                raise InputError(f"'{self.facts}' is damaged: {name} is {str(facts[name])[:50]!r}")
         return config, facts
 
     def metrics_at(self, iteration: int) -> dict[str, str]:
         """The row of the history that ends at `iteration`, by the names of its columns."""
         if not self.history.is_file():
             return {}
-        with self.history.open(newline="", encoding="utf-8") as lines:
-            rows = {int(row["iteration"]): row for row in csv.DictReader(lines)}
-        return rows.get(iteration, {})
+        with self.history.open(newline="", encoding="utf-8", errors="replace") as lines:
+            try:
+                rows = {row.get("iteration"): row for row in csv.DictReader(lines)}
+            except csv.Error:  # not a table at all
+                return {}
+        row = rows.get(str(iteration), {})
+        return {name: value for name, value in row.items() if _is_number(value)}
 
     def load_generator(self, best: bool = False) -> "keras.Model":
-        """The trained generator: the last one, or the best that `val_swd` has found.
+        """The trained generator, or the best that `val_swd` has found.
+
+        It is loaded in Keras's safe mode: no code in the file is run.
 
         Raises:
-            InputError: it is missing or damaged.
+            InputError: it is missing, damaged, of parts that Keras does not know, or a network of
+                another kind.
         """
         import keras  # here, since it takes seconds and most of what a folder knows needs none
 
         file = self.best if best else self.generator
         if not file.is_file():
             raise InputError(f"'{self.path}' holds no {file.name}: has its training finished?")
+        if not _is_sound_zip(file):
+            raise InputError(f"'{file}' is damaged and cannot be loaded")
         try:
-            return keras.saving.load_model(file, compile=False)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise InputError(f"'{file}' is damaged and cannot be loaded: {error}") from error
+            generator = keras.saving.load_model(file, compile=False, safe_mode=True)
+        except Exception as error:  # whatever a file of strangers makes Keras raise
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise InputError(
+                f"'{file}' is undamaged, but cannot be loaded: a class of one's own has to be "
+                f"registered and imported first, and a Lambda layer is never run from a file "
+                f"({reason})"
+            ) from error
+        match getattr(generator, "input_shape", None), getattr(generator, "output_shape", None):
+            case (None, int()), (None, int(), int(), 3):
+                return generator
+        raise InputError(f"'{file}' is not a generator of images")
 
-    def read_quality(self) -> dict[str, Any] | None:
-        """What `evaluate` has measured of `generator.keras`, if it has."""
+    def read_quality(self) -> Report | None:
+        """What `evaluate` has measured of `generator.keras`, if it has.
+
+        Raises:
+            InputError: the file is damaged.
+        """
         if not self.quality.is_file():
             return None
-        quality = json.loads(self.quality.read_text(encoding="utf-8"))
-        return quality if quality["generator"] == self.generator.name else None
+        try:
+            quality = json.loads(self.quality.read_text(encoding="utf-8"))
+            is_of_the_last = quality["generator"] == self.generator.name
+            return Report.from_dict(quality) if is_of_the_last else None
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(f"'{self.quality}' is damaged: measure the run once more") from error
 
     def tiles(self) -> dict[int, Path]:
         """The monitor's tiles by iteration, in order."""
-        tiles = {int(path.stem.split("-")[1]): path for path in self.grids.glob("iteration-*.png")}
-        return dict(sorted(tiles.items()))
+        names = ((re.fullmatch(r"iteration-(\d{6,})\.png", p.name), p) for p in self._grids())
+        return dict(sorted((int(name[1]), path) for name, path in names if name))
+
+    def _grids(self) -> list[Path]:
+        return list(self.grids.iterdir()) if self.grids.is_dir() else []
 
     def remove_tiles_after(self, iteration: int) -> None:
         """Take the monitor's tiles back to where they were after `iteration`."""
         for number, path in self.tiles().items():
             if number > iteration:
                 path.unlink()
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_sound_zip(path: Path) -> bool:
+    """Whether every part of a ZIP file, such as a `.keras` file, has its checksum."""
+    try:
+        with zipfile.ZipFile(path) as parts:
+            return parts.testzip() is None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError):
+        return False

@@ -9,7 +9,7 @@ from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import InputError
 
 _EMBEDDED = ("synthetic", "tf_flowers")  # data that are not a folder
-_MAY_CHANGE = {"iterations", "monitor_every"}  # from one session of a run to the next
+_MAY_CHANGE = {"iterations", "monitor_every", "quality_every"}  # from one session of a run to the next
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         every = self.checkpoint_every
-        if isinstance(every, int) and every < 1:
+        if every not in (None, "epoch") and not (isinstance(every, int) and every >= 1):
             raise InputError(
                 f"checkpoint_every must be at least 1 iteration, or 'epoch', not {every}"
             )
@@ -40,13 +40,19 @@ class Plan:
 
     @classmethod
     def of_run(cls, folder: RunFolder) -> "Plan":
-        """The plan of the run in `folder`; raises an InputError if there is none."""
+        """The plan of the run in `folder`; raises an InputError if there is none.
+
+        Where to keep decoded images is asked for each time: a run folder may come from a stranger,
+        and nothing in it decides where this program writes.
+        """
         config, facts = folder.read()
-        names = [field.name for field in dataclasses.fields(cls) if field.name != "config"]
+        names = {field.name for field in dataclasses.fields(cls)} - {"config", "cache_dir"}
         try:
-            return cls(config, **{name: facts[name] for name in names})
-        except (KeyError, TypeError) as error:
+            known = {name: facts[name] for name in names}
+        except KeyError as error:
             raise InputError(f"'{folder.facts}' is damaged: {error!r}") from error
+        known["data_dir"] = known["data_dir"] and Path(known["data_dir"])
+        return cls(config, **known)
 
     def facts(self) -> dict[str, Any]:
         """What `of_run` needs beside the settings, as JSON can hold it.
@@ -54,10 +60,9 @@ class Plan:
         Paths become absolute, so that the run can be resumed from anywhere.
         """
         return {
-            **{name: value for name, value in vars(self).items() if name != "config"},
+            **{k: v for k, v in vars(self).items() if k not in ("config", "cache_dir")},
             "data": self.data if self.data in _EMBEDDED else _absolute(self.data),
             "data_dir": self.data_dir and _absolute(self.data_dir),
-            "cache_dir": self.cache_dir and _absolute(self.cache_dir),
         }
 
     def check_continues(self, run: "Plan", folder: RunFolder) -> None:

@@ -19,7 +19,7 @@ from wgan_gp.data.stream import check_images
 from wgan_gp.model import WGANGP
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
-from wgan_gp.runs.training import train_in
+from wgan_gp.runs.training import enough_memory, train_in
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 
@@ -55,7 +55,8 @@ def train(
         The trained model.
 
     Raises:
-        InputError: the images cannot be read or are too few, or the folder holds files.
+        InputError: the images cannot be read or are too few, the folder holds files, or the memory
+            of the device is not enough.
         DivergedError: a loss is no longer finite.
         Interrupted: Ctrl-C or SIGTERM; a checkpoint is written.
         OSError: something cannot be written; the checkpoints are as they were.
@@ -77,7 +78,8 @@ def resume(run_dir: str | Path, **changes: Any) -> WGANGP:
 
     Args:
         run_dir: the folder of a run, finished or not.
-        changes: what is to be other than it was: `iterations`, `monitor_every`, and the arguments
+        changes: what is to be other than it was: `iterations`, `monitor_every`, `quality_every`, and the
+            arguments
             of `train` from `data` on. The images themselves have to be the same.
 
     Returns:
@@ -106,7 +108,7 @@ class Run:
     def train(self) -> WGANGP:
         """Say what begins, and train to the end of the plan; raises what `train` does."""
         images, crc32, _ = self.images
-        with self.folder.locked():
+        with self.folder.locked(), enough_memory(self.plan.config):
             held_out = len(images) - len(training_numbers(images, self.plan.config))
             facts = {"images": len(images), "images_crc32": crc32, "images_held_out": held_out}
             self.folder.update_facts({**self.plan.facts(), **facts})

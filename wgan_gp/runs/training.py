@@ -1,6 +1,7 @@
 """Training in a run's folder: from settings and images to all of its results."""
 
-import math
+import contextlib
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -43,12 +44,10 @@ def train_in(folder: RunFolder, plan: Plan, images: np.ndarray) -> WGANGP:
         OSError: something cannot be written; the checkpoints are as they were.
     """
     config = plan.config
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
     model = build_model(config)
     quality = _quality(config, folder, images)
     recorders = [
-        IterationCount(config.iterations),
+        IterationCount(),
         *quality,
         _monitor(config, folder, plan.tensorboard, *quality),
         HistoryFile(folder.history),
@@ -61,9 +60,36 @@ def train_in(folder: RunFolder, plan: Plan, images: np.ndarray) -> WGANGP:
     if plan.tensorboard:
         displays.append(keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False))
     with StopOnSignal(checkpoint.save) as stop:
-        _fit(model, images, config, [StopAtNaN(), *recorders, *displays, checkpoint, stop])
+        model.fit_to(
+            config.iterations,
+            lambda start: make_dataset(images, config, start),
+            steps_per_epoch=_EPOCH_ITERATIONS,
+            callbacks=[StopAtNaN(), *recorders, *displays, checkpoint, stop],
+            verbose=0,  # the ProgressBar shows the whole run instead
+        )
     _finish(model, folder)
     return model
+
+
+@contextlib.contextmanager
+def enough_memory(config: Config) -> Iterator[None]:
+    """Say in one sentence that the device has not the memory that `config` needs.
+
+    Raises:
+        InputError: in that case.
+        OSError: TensorFlow could not write a file, which it reports in the same way.
+    """
+    try:
+        yield
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        reason = str(error)
+        if "No space left" in reason or "Too many open files" in reason:
+            raise OSError(reason.splitlines()[0]) from error
+        raise InputError(
+            f"there is not enough memory for these settings: try a new run with a smaller "
+            f"batch_size (here {config.batch_size}), base_filters ({config.base_filters}) or "
+            f"image_size ({config.image_size})"
+        ) from error
 
 
 def _quality(config: Config, folder: RunFolder, images: np.ndarray) -> list[Quality]:
@@ -109,24 +135,6 @@ def _prepare(folder: RunFolder, config: Config, images: np.ndarray, done: int) -
     training = training_numbers(images, config)
     shown = np.linspace(0, len(training) - 1, min(_TILES, len(training))).astype(int)
     save_png(image_grid(images[training[shown]]), folder.reals)
-
-
-def _fit(
-    model: WGANGP, images: np.ndarray, config: Config, callbacks: list[keras.callbacks.Callback]
-) -> None:
-    """Train to the end of the epoch that a checkpoint may have left unfinished, then to the end."""
-    while (done := int(model.iteration.numpy())) < config.iterations:
-        epoch, done_in_epoch = divmod(done, _EPOCH_ITERATIONS)
-        last_epoch = math.ceil(config.iterations / _EPOCH_ITERATIONS)
-        model.fit(
-            make_dataset(images, config, start_iteration=done),
-            initial_epoch=epoch,
-            epochs=epoch + 1 if done_in_epoch else last_epoch,
-            steps_per_epoch=_EPOCH_ITERATIONS - done_in_epoch,
-            callbacks=callbacks,
-            shuffle=False,  # the stream is shuffled already
-            verbose=0,  # the ProgressBar shows the whole run instead
-        )
 
 
 def _finish(model: WGANGP, folder: RunFolder) -> None:

@@ -1,16 +1,22 @@
 """Files and folders that are there whole or not at all, however the program or the machine ends."""
 
 import contextlib
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+UNFINISHED = ".writing-"  # how the name of what is being written begins
+_CHUNK = 1 << 24  # bytes
+# Windows writes a folder's list of names by itself and does not let it be opened.
+_FOLDERS_SYNC = os.name != "nt"
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A place beside `path` to write a file or a folder to, which then becomes `path`."""
-    unfinished = path.with_name(f".writing-{path.name}")
+    unfinished = path.with_name(UNFINISHED + path.name)
     _remove(unfinished)
     try:
         yield unfinished
@@ -22,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             _remove(unfinished)
         raise
-    sync(path.parent)
+    sync_names(path.parent)
 
 
 def _remove(path: Path) -> None:
@@ -33,9 +39,33 @@ def _remove(path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until the file or the folder's list of names is on the disk itself."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Wait until a file, or a folder with all that is in it, is on the disk itself."""
+    if not path.is_dir():
+        _sync(path, os.O_RDWR)  # Windows asks for the right to write
+        return
+    for inner in path.iterdir():
+        sync(inner)
+    sync_names(path)
+
+
+def sync_names(folder: Path) -> None:
+    """Wait until the list of names in `folder` is on the disk itself."""
+    if _FOLDERS_SYNC:
+        _sync(folder, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    sha256 = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            sha256.update(chunk)
+    return sha256.hexdigest()

@@ -1,0 +1,43 @@
+"""Seconds and peak memory of the sliced Wasserstein distance, by the number of images.
+
+    python benchmarks/metrics.py [COUNT ...]
+
+By default 512, 2,048 and 10,000 images of 64x64 against as many; the peak is that of the whole
+process above what it held before, the images not counted.
+"""
+
+import resource
+import sys
+import time
+
+import numpy as np
+
+from wgan_gp.metrics.swd import SlicedWasserstein, sliced_wasserstein_distance
+
+COUNTS = (512, 2048, 10_000)
+
+
+def peak_megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def seconds(function, *arguments) -> str:
+    wall, processor = time.perf_counter(), time.process_time()
+    function(*arguments)
+    return f"{time.perf_counter() - wall:.1f} s ({time.process_time() - processor:.1f} s of CPU)"
+
+
+def main() -> None:
+    rng = np.random.default_rng(0)
+    for count in sorted(map(int, sys.argv[1:])) or COUNTS:
+        real, generated = rng.integers(0, 256, (2, count, 64, 64, 3), dtype=np.uint8)
+        before = peak_megabytes()
+        taken = seconds(sliced_wasserstein_distance, real, generated)
+        print(f"{count:,} images: {taken}, {peak_megabytes() - before:,.0f} MB", flush=True)
+        if count == COUNTS[0]:
+            prepared = SlicedWasserstein(real)
+            print(f"{count:,} images, prepared: {seconds(prepared, generated)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Run folders of strangers: one sentence, and nothing is written outside."""
+
+import json
+import shutil
+from pathlib import Path
+
+import keras
+import pytest
+
+from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
+
+HUGE = 10**400
+COMMANDS = (
+    ["train", "--resume", "--iterations=4"],
+    ["export", "--format=keras"],
+    ["generate"],
+)
+
+
+@pytest.fixture
+def other(wgan_gp, finished) -> Path:
+    """A copy of a finished run, which anybody may have changed."""
+    return Path(shutil.copytree(finished[0], wgan_gp.folder / "other"))
+
+
+def change(file: Path, **values) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+def everything_outside(folder: Path) -> dict[Path, bytes | None]:
+    """Files and folders, but for those of the run."""
+    paths = (path for path in folder.rglob("*") if "other" not in path.parts)
+    return {path: path.read_bytes() if path.is_file() else None for path in paths}
+
+
+@pytest.mark.parametrize(
+    ("file", "values"),
+    [
+        ("config.json", {"image_size": HUGE}),
+        ("config.json", {"base_filters": HUGE}),
+        ("config.json", {"latent_dim": 2**31}),
+        ("config.json", {"gradient_penalty_weight": HUGE}),
+        ("config.json", {"critic_learning_rate": float("inf")}),
+        ("config.json", {"batch_size": "../../x"}),
+        ("config.json", {"seed": [1]}),
+        ("config.json", {"__class__": "os.system"}),
+        ("run.json", {"data": 7}),
+        ("run.json", {"data": "/nowhere/../../etc"}),
+        ("run.json", {"data": "a\0b"}),
+        ("run.json", {"data_dir": {"a": 1}}),
+        ("run.json", {"keep_checkpoints": "many"}),
+        ("run.json", {"keep_checkpoints": -HUGE}),
+        ("run.json", {"checkpoint_every": "week"}),
+        ("run.json", {"checkpoint_every": 1.5}),
+        ("run.json", {"tensorboard": "yes"}),
+        ("run.json", {"images_crc32": None}),
+        ("run.json", {"preset": None}),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_other_values_of_a_run_are_one_sentence(wgan_gp, other, file, values):
+    change(other / file, **values)
+    before = everything_outside(wgan_gp.folder)
+    wgan_gp.mistake("train", "--run-dir", "other", "--resume", "--iterations=4")
+    assert everything_outside(wgan_gp.folder) == before
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "7", "{", "[" * 100_000, '{"seed": 1e999}'], ids=lambda text: text[:9]
+)
+@pytest.mark.parametrize("file", ["config.json", "run.json"])
+def test_no_settings_at_all_are_one_sentence(wgan_gp, other, file, text):
+    (other / file).write_text(text)
+    assert len(wgan_gp.mistake("train", "--run-dir", "other", "--resume")) < 300
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "grids", ".lock", "history.csv", "export"])
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_link_out_of_the_run_is_not_followed(wgan_gp, other, name, command):
+    elsewhere = wgan_gp.folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "iteration-000009.png").write_text("of the user")
+    (other / "kept").mkdir()
+    if (other / name).exists():
+        (other / name).rename(other / "kept" / name)
+    (other / name).symlink_to(elsewhere)
+    before = everything_outside(wgan_gp.folder)
+    assert f"'other/{name}' is a link out of the run folder" in wgan_gp.mistake(
+        *command, "--run-dir", "other"
+    )
+    assert everything_outside(wgan_gp.folder) == before
+
+
+def test_a_cache_named_by_the_run_is_not_written_to(wgan_gp, other):
+    change(other / "run.json", cache_dir=str(wgan_gp.folder / "elsewhere"))
+    wgan_gp("train", "--run-dir", "other", "--resume")
+    assert not (wgan_gp.folder / "elsewhere").exists()
+
+
+def test_a_network_of_another_kind_is_one_sentence(wgan_gp, other):
+    inputs = [keras.Input((3,)), keras.Input((4,))]
+    network = keras.Model(inputs, keras.layers.Concatenate()(inputs))
+    network.save(other / "generator.keras")
+    for command in ("generate", "export"):
+        assert "is not a generator of images" in wgan_gp.mistake(command, "--run-dir", "other")
+
+
+@pytest.mark.parametrize("text", [b"not a ZIP file", b"PK\5\6" + bytes(18)])
+def test_a_checkpoint_that_only_looks_sound_is_one_sentence(wgan_gp, other, text):
+    (checkpoint,) = (other / "checkpoints").iterdir()
+    (checkpoint / "model.keras").write_bytes(text)
+    CheckpointFolder(checkpoint.parent, ("model.keras", "state.json"))._write_sums(checkpoint)
+    said = wgan_gp("train", "--run-dir", "other", "--resume", "--iterations=4", status=2).stderr
+    assert "model.keras' is of another model: " in said.splitlines()[-1]
+
+
+def test_a_history_and_tiles_of_another_kind_do_no_harm(wgan_gp, other):
+    (other / "history.csv").write_bytes(b"iteration,critic_loss\n3,x\n\xff,\0\n3," + b"9" * 200_000)
+    (other / "grids" / "iteration-abc.png").write_text("not a number")
+    wgan_gp("export", "--run-dir", "other", "--format", "keras", "--output", "a.keras")
+    assert "not kept" in (wgan_gp.folder / "a.keras.md").read_text()
+    wgan_gp("train", "--run-dir", "other", "--resume", "--iterations=4")
+    assert (other / "grids" / "iteration-abc.png").is_file()
