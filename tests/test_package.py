@@ -17,7 +17,12 @@ print(type(model).__name__, model.critic_optimizer.name)
 """
 
 
-@pytest.mark.parametrize("first", ["wgan_gp", "keras", "wgan_gp.sampling", "wgan_gp.networks"])
+# Alone, and modules that the model imports and that import TensorFlow or Keras themselves.
+FIRST = ["keras", "tensorflow", "wgan_gp", "wgan_gp, tensorflow", "wgan_gp.sampling"]
+FIRST += ["wgan_gp.networks", "wgan_gp.objective", "wgan_gp.random_streams"]
+
+
+@pytest.mark.parametrize("first", FIRST)
 def test_keras_finds_the_model_whatever_is_imported_first(environment, first):
     assets = Path(__file__).parent / "assets" / "run-0.1.0"
     script = LOAD.format(first=first, file=str(assets / "finished.keras"))

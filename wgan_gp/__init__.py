@@ -25,6 +25,7 @@ _MODULES = {
     "build_critic": "networks",
     "build_generator": "networks",
     "build_model": "model",
+    "SetMetric": "metrics.keras_metric",
     "evaluate": "metrics.evaluation",
     "export_litert": "export.litert",
     "export_onnx": "export.onnx",
@@ -33,6 +34,7 @@ _MODULES = {
     "gradient_penalty": "objective",
     "held_out_images": "data.holdout",
     "image_grid": "pictures",
+    "load_feature_network": "metrics.features",
     "load_images": "data.images",
     "make_dataset": "data.stream",
     "resume": "runs.run",
@@ -52,7 +54,16 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 
 
+_loaded = set()
+
+
 @wrapt.when_imported("keras")
-def _register(keras: ModuleType) -> None:
-    """Make the model known to Keras, whose `load_model` finds only classes that are imported."""
-    import_module(f"{__name__}.model")
+@wrapt.when_imported("tensorflow")
+def _register(module: ModuleType) -> None:
+    """Make the model known to Keras, whose `load_model` finds only classes that are imported.
+
+    Each of the two imports the other while it is half there itself; hence once both are whole.
+    """
+    _loaded.add(module.__name__)
+    if _loaded == {"keras", "tensorflow"}:
+        import_module(f"{__name__}.model")

@@ -5,6 +5,8 @@ model.fit(make_dataset(images, config), epochs=..., steps_per_epoch=..., shuffle
 model.fit_to(config.iterations, lambda start: make_dataset(images, config, start))
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -15,9 +17,8 @@ import tensorflow as tf
 
 # As modules, not names: the package imports this one as soon as Keras is there, and that may be
 # while one of those is being imported.
-from wgan_gp import networks, objective, sampling
+from wgan_gp import networks, objective, random_streams, sampling
 from wgan_gp.config import Config
-from wgan_gp.random_streams import TRAINING, VALIDATION, draw_latents, stream_seed
 from wgan_gp.support.errors import InputError
 
 
@@ -159,7 +160,9 @@ class WGANGP(keras.Model):
         real_images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         self._check_batch(real_images)
         batch_size = tf.shape(real_images)[0]
-        iteration_seed = stream_seed(self.seed, TRAINING, self.iteration)
+        iteration_seed = random_streams.stream_seed(
+            self.seed, random_streams.TRAINING, self.iteration
+        )
         seeds = tf.random.split(iteration_seed, self.n_critic + 1, alg="philox")
 
         # A loop in the graph, not in Python: the critic's update is traced and compiled once.
@@ -178,7 +181,7 @@ class WGANGP(keras.Model):
         """One critic update; gives the critic loss with and without the penalty."""
         latent_seed, epsilon_seed = tf.unstack(tf.random.split(seed, alg="philox"))
         batch_size = tf.shape(real_images)[0]
-        latents = draw_latents(batch_size, self.latent_dim, latent_seed)
+        latents = random_streams.draw_latents(batch_size, self.latent_dim, latent_seed)
         epsilon = tf.random.stateless_uniform((batch_size, 1, 1, 1), epsilon_seed, alg="philox")
         critic = partial(self.critic, training=True)
         generated_images = self.generator(latents, training=True)  # outside the tape: fixed here
@@ -212,7 +215,7 @@ class WGANGP(keras.Model):
         return loss, unregularized
 
     def _update_generator(self, batch_size: tf.Tensor, seed: tf.Tensor) -> None:
-        latents = draw_latents(batch_size, self.latent_dim, seed)
+        latents = random_streams.draw_latents(batch_size, self.latent_dim, seed)
         with tf.GradientTape() as tape:
             generated_images = self.generator(latents, training=True)
             loss = objective.generator_loss(self.critic(generated_images, training=True))
@@ -228,8 +231,9 @@ class WGANGP(keras.Model):
         """
         real_images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         batch_size = tf.shape(real_images)[0]
-        seeds = tf.random.split(stream_seed(self.seed, VALIDATION), alg="philox")
-        latents = draw_latents(batch_size, self.latent_dim, seeds[0])
+        seed = random_streams.stream_seed(self.seed, random_streams.VALIDATION)
+        seeds = tf.random.split(seed, alg="philox")
+        latents = random_streams.draw_latents(batch_size, self.latent_dim, seeds[0])
         epsilon = tf.random.stateless_uniform((batch_size, 1, 1, 1), seeds[1], alg="philox")
         critic = partial(self.critic, training=False)
         generated_images = self.generator(latents, training=False)
@@ -257,7 +261,7 @@ class WGANGP(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "WGANGP":
+    def from_config(cls, config: dict[str, Any]) -> WGANGP:
         networks = {
             name: keras.saving.deserialize_keras_object(config[name])
             for name in ("generator", "critic")

@@ -36,7 +36,8 @@ def image_grid(images: np.ndarray) -> np.ndarray:
 
 
 def save_png(picture: np.ndarray, path: Path) -> None:
-    """Write `picture`, uint8 `(height, width, 3)`, as a PNG file, whole or not at all."""
+    """Write `picture`, uint8 `(height, width, 1 or 3)`, as a PNG file, whole or not at all."""
+    picture = picture[..., 0] if picture.shape[-1] == 1 else picture
     with replacing(path) as unfinished:
         Image.fromarray(picture).save(unfinished, format="PNG")
 

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wgan_gp import random_streams  # a module, not names: see model.py
 from wgan_gp.config import MAX_SEED
-from wgan_gp.random_streams import SAMPLES, draw_latents, stream_seed
 from wgan_gp.support.errors import InputError
 
 _BATCH_SIZE = 64
@@ -37,7 +37,8 @@ def draw_samples(
     generator: keras.Model, count: int | tf.Tensor, seed: int | tf.Tensor
 ) -> tf.Tensor:
     """What `generate_images` gives, as a tensor; it can be part of a graph."""
-    latents = draw_latents(count, generator.input_shape[-1], stream_seed(seed, SAMPLES))
+    sample_seed = random_streams.stream_seed(seed, random_streams.SAMPLES)
+    latents = random_streams.draw_latents(count, generator.input_shape[-1], sample_seed)
     return render(generator, latents)
 
 

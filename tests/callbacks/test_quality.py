@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from wgan_gp import Checkpoint, HistoryFile, Monitor, Quality, make_dataset
+from wgan_gp import Checkpoint, HistoryFile, InputError, Monitor, Quality, make_dataset
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.swd import sliced_wasserstein_distance
@@ -39,23 +39,18 @@ def test_it_logs_the_metrics_of_the_images_of_that_moment(fit, tiny_config, tiny
     latents = draw_latents(20, tiny_config.latent_dim, stream_seed(3, QUALITY))
     generated = render(model.generator, latents).numpy()
     swd = sliced_wasserstein_distance(quality.images, generated)["mean"]
-    assert history["val_swd"] == pytest.approx([swd])
-    assert history["val_diversity"] == pytest.approx([diversity(quality.images, generated)])
-    assert history["val_checkerboard"] == pytest.approx([grid_power_share(generated)])
-    assert quality.curve == [(4, pytest.approx(swd))]
+    assert history["val_swd"][-1] == pytest.approx(swd)
+    assert history["val_diversity"][-1] == pytest.approx(diversity(quality.images, generated))
+    assert history["val_checkerboard"][-1] == pytest.approx(grid_power_share(generated))
+    assert quality.curve[1:] == [(4, pytest.approx(swd))]
 
 
-def test_only_epochs_with_a_measurement_log_one(fit, tiny_config, tiny_images):
-    epochs = []
-
-    class Note(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            epochs.append("val_swd" in logs)
-
+def test_every_epoch_logs_the_latest_measurement(fit, tiny_config, tiny_images):
     quality = Quality(tiny_images, every=3, count=16, last_iteration=10)
-    fit(build_model(tiny_config), 10, quality, Note())
-    assert [iteration for iteration, _ in quality.curve] == [3, 6, 9, 10]
-    assert epochs == [False, True, True, False, True]
+    logged = fit(build_model(tiny_config), 10, quality).history["val_swd"]
+    iterations, distances = zip(*quality.curve, strict=True)
+    assert iterations == (1, 3, 6, 9, 10)
+    assert logged == [distances[i] for i in (0, 1, 2, 2, 4)]
 
 
 def test_measuring_has_no_effect_on_training(fit, tiny_config, tiny_images):
@@ -84,16 +79,25 @@ def test_the_best_generator_is_kept(fit, tiny_config, tiny_images, tmp_path):
 
 
 def test_keras_s_own_callbacks_follow_it(fit, tiny_config, tiny_images, tmp_path):
-    quality = Quality(tiny_images, every=2, count=16)
-    stop = keras.callbacks.EarlyStopping("val_swd", mode="min", patience=1, min_delta=1e9)
+    quality = Quality(tiny_images, every=4, count=16)  # only in every second epoch
+    stop = keras.callbacks.EarlyStopping("val_swd", mode="min", patience=3, min_delta=1e9)
+    saved = []
+
+    class Keep(keras.callbacks.ModelCheckpoint):
+        def _save_model(self, epoch, batch, logs):
+            before = file.stat().st_mtime_ns if file.exists() else None
+            super()._save_model(epoch, batch, logs)
+            if file.exists() and file.stat().st_mtime_ns != before:
+                saved.append((int(self.model.iteration), logs["val_swd"]))
+
     file = tmp_path / "best.weights.h5"
-    keep = keras.callbacks.ModelCheckpoint(
-        file, "val_swd", mode="min", save_best_only=True, save_weights_only=True
-    )
+    keep = Keep(file, "val_swd", mode="min", save_best_only=True, save_weights_only=True)
     model = build_model(tiny_config)
-    fit(model, 20, quality, keep, stop)
-    assert int(model.iteration) == 4  # the second measurement was no better by a billion
-    assert file.is_file()
+    fit(model, 40, quality, keep, stop)
+    assert int(model.iteration) == 8  # three epochs after the first, none better by a billion
+    distances = [distance for _, distance in saved]
+    assert distances == sorted(set(distances), reverse=True)  # a save is an improvement, each once
+    assert distances[-1] == min(distance for _, distance in quality.curve)
 
 
 def test_a_checkpoint_brings_its_curve_and_its_best_back(fit, tiny_config, tiny_images, tmp_path):
@@ -107,20 +111,20 @@ def test_a_checkpoint_brings_its_curve_and_its_best_back(fit, tiny_config, tiny_
             fit(model, end, quality, checkpoint)
         return quality.curve, keras.saving.load_model(best).get_weights()
 
-    whole, parts = run("whole", 12), run("parts", 4, 8, 12)
+    # The checkpoints at 2 and 8 lie between two measurements.
+    whole, parts = run("whole", 10), run("parts", 2, 8, 10)
     assert whole[0] == parts[0]
     for expected, found in zip(whole[1], parts[1], strict=True):
         np.testing.assert_array_equal(expected, found)
 
 
-def test_the_history_file_has_a_column_for_it_once_it_is_there(
-    fit, tiny_config, tiny_images, tmp_path
-):
+def test_the_history_file_has_a_column_for_it(fit, tiny_config, tiny_images, tmp_path):
     history = HistoryFile(tmp_path / "history.csv")
-    fit(build_model(tiny_config), 6, Quality(tiny_images, every=4, count=16), history)
+    quality = Quality(tiny_images, every=4, count=16)
+    fit(build_model(tiny_config), 6, quality, history)
     with (tmp_path / "history.csv").open() as lines:
         rows = list(csv.DictReader(lines))
-    assert [row["val_swd"] != "" for row in rows] == [False, True, False]
+    assert [float(row["val_swd"]) for row in rows] == [quality.curve[i][1] for i in (0, 1, 1)]
     assert all(float(row["critic_loss"]) for row in rows)
 
 
@@ -131,12 +135,32 @@ def test_the_monitor_draws_its_curve(fit, tiny_config, tiny_images, tmp_path, mo
     )
     quality = Quality(tiny_images, every=2, count=16)
     fit(build_model(tiny_config), 4, quality, Monitor(tmp_path, every=2, quality=quality))
-    assert drawn == [quality.curve[:1], quality.curve]
+    assert drawn == [quality.curve[:1], quality.curve[:2], quality.curve]
 
 
 def test_its_state_is_json(fit, tiny_config, tiny_images):
     quality = Quality(tiny_images, every=1, count=16)
     fit(build_model(tiny_config), 2, quality)
-    other = Quality(tiny_images)
+    other = Quality(tiny_images, count=16)
     other.set_state(json.loads(json.dumps(quality.get_state())))
     assert other.curve == quality.curve
+
+
+@pytest.mark.parametrize(
+    ("images", "every", "said"),
+    [
+        (np.zeros((20, 32, 32, 3), np.uint8), 0, "every must be at least 1 iteration, not 0"),
+        (np.zeros((20, 32, 32, 3), np.uint8), 5, "the real images are all the same"),
+        (np.zeros((20, 32, 32, 3), np.float32), 5, "a metric takes uint8 images"),
+        (np.zeros((1, 32, 32, 3), np.uint8), 5, "the metric needs 2 images or more"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_training(images, every, said):
+    with pytest.raises(InputError, match=said):
+        Quality(images, every=every)
+
+
+def test_images_of_another_size_are_refused_before_training(fit, tiny_config):
+    images = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
+    with pytest.raises(InputError, match=r"images of \(64, 64, 3\), but the generator makes"):
+        fit(build_model(tiny_config), 2, Quality(images))

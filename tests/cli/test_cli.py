@@ -295,7 +295,7 @@ def test_what_generate_cannot_do_is_explained(wgan_gp, finished, option, value, 
         (["train", "--preset", "fast"], "matlab"),
         (["train", "--iterations", "many"], "--iterations"),
         (["train", "--base-filter", "3"], "--base-filters"),
-        (["evaluate"], "generate"),
+        (["evalute"], "evaluate"),
     ],
 )
 def test_a_mistyped_option_is_answered_with_the_right_one(wgan_gp, arguments, said):

@@ -12,7 +12,7 @@ from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.features import FeatureNetwork
 from wgan_gp.metrics.kid import kernel_inception_distance
-from wgan_gp.metrics.report import Report, Score
+from wgan_gp.metrics.report import READINGS, Report, Score
 from wgan_gp.metrics.swd import sliced_wasserstein_distance
 from wgan_gp.sampling import generate_images
 
@@ -69,12 +69,15 @@ def test_the_ends_of_the_scale_are_other_real_images_and_the_untrained_generator
 ):
     report = evaluate(generator, flowers[:40], flowers[40:], metrics=["swd", "diversity"])
     swd = report.scores["swd"]
-    assert swd.real < swd.generated
-    assert swd.real < swd.untrained
-    assert swd.untrained != swd.generated
-    assert report.scores["diversity"].real == pytest.approx(1, abs=0.1)
+    rng = np.random.default_rng(0)
+    real, other = flowers[:40][rng.permutation(40)], flowers[40:][rng.permutation(80)[:40]]
+    assert swd.real == pytest.approx(sliced_wasserstein_distance(real, other)["mean"])
     untrained = keras.models.clone_model(generator)
-    assert not np.allclose(untrained.get_weights()[0], generator.get_weights()[0])
+    untrained.set_weights([weights / 3 for weights in generator.get_weights()])  # as it began
+    expected = sliced_wasserstein_distance(real, generate_images(untrained, 40, seed=0))
+    assert swd.untrained == pytest.approx(expected["mean"], rel=1e-4)
+    assert swd.real < min(swd.generated, swd.untrained)
+    assert report.scores["diversity"].real == pytest.approx(1, abs=0.1)
 
 
 def test_without_training_images_the_halves_of_the_set_are_compared(generator, flowers):
@@ -117,7 +120,7 @@ def test_metrics_of_features_are_computed_over_the_network_s_features(generator,
         (["beauty"], 40, "a metric is one of swd, .* not 'beauty'"),
         (["kid"], 40, "kid compares features: name a feature network"),
         (["memorization"], None, "memorization compares with images held out of training"),
-        (["swd"], 5, "5 real images are too few to compare with: 16 or more"),
+        (["swd"], 5, "5 images are too few to compare: count must be 16 or more"),
     ],
 )
 def test_what_cannot_be_measured_is_explained(generator, flowers, metrics, held_out, said):
@@ -128,13 +131,16 @@ def test_what_cannot_be_measured_is_explained(generator, flowers, metrics, held_
 
 def test_a_report_reads_as_a_table_and_as_json():
     scores = {"swd": Score(20.0, 14.5, 120.0), "swd_64": Score(1.0, 2.0, 3.0)}
-    report = Report(scores, 400, "held-out images", "means, 32x32", np.zeros((1, 1, 2, 3)))
+    modes = {"shares": {"1": 0.9, "2": 0.1}, "true_shares": {"1": 0.8, "2": 0.2}, "accuracy": 0.9}
+    report = Report(scores, 400, "held-out images", "means, 32x32", {"flowers": modes})
     lines = str(report).splitlines()
     assert lines[0] == "400 generated images against 400 held-out images"
     assert lines[2].split()[:4] == ["swd", "20", "14.5", "120"]
     assert lines[3].startswith("  swd_64")
+    assert lines[-2] == "Shares by flowers (true ones): 1 90% (80%), 2 10% (20%)"
     assert lines[-1] == "Features: means, 32x32"
-    assert max(map(len, lines)) <= 80
+    every = {name: Score(0.123456, 0.123456, 123.456) for name in READINGS}
+    assert max(map(len, str(Report(every, 4000, "others of the same set")).splitlines())) <= 80
     facts = json.loads(json.dumps(report.to_dict()))
     assert facts["scores"]["swd"] == {"generated": 20.0, "real": 14.5, "untrained": 120.0}
     again = Report.from_dict(facts)

@@ -104,6 +104,31 @@ def test_a_run_that_held_nothing_out_is_compared_with_what_it_was_trained_on(wga
     assert "images held out of training: train with holdout" in said
 
 
+def test_a_folder_that_has_grown_is_still_told_apart(wgan_gp, run, tmp_path, flowers):
+    grown = tmp_path / "grown"
+    shutil.copytree(flowers, grown)
+    for number, picture in enumerate(draw_flowers(30, 32, seed=1)):
+        Image.fromarray(picture).save(grown / f"new {number}.png")
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**facts, "data": str(grown)}))
+    report = evaluate_run(RunFolder(run), ["memorization"])
+    assert report.reference == "held-out images"
+    assert report.count >= min(facts["images_held_out"], 300 - facts["images_held_out"])
+
+
+def test_what_was_measured_is_not_told_of_a_generator_trained_further(wgan_gp, run):
+    wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd")
+    assert RunFolder(run).read_quality() is not None
+    wgan_gp("train", "--run-dir", "run", "--resume", "--iterations=4")
+    assert RunFolder(run).read_quality() is None
+
+
+def test_a_damaged_report_is_one_sentence(wgan_gp, run):
+    (run / "quality.json").write_text('{"sha256": 3, "scores"')
+    said = wgan_gp.mistake("export", "--run-dir", "run", "--format=keras", "--output=a.keras")
+    assert "quality.json' is damaged: measure the run once more" in said
+
+
 def test_other_images_may_be_named(wgan_gp, run, tmp_path, flowers):
     other = tmp_path / "other"
     other.mkdir()
@@ -133,7 +158,8 @@ def test_features_out_of_reach_are_one_sentence_and_the_others_still_run(
         (["--run-dir=nowhere"], "there is no run folder 'nowhere'"),
         (["--run-dir=run", "--metrics=beauty"], "a metric is one of swd, "),
         (["--run-dir=run", "--features=nets"], "there are no features 'nets'"),
-        (["--run-dir=run", "--count=3"], "3 real images are too few to compare with"),
+        (["--run-dir=run", "--count=3"], "3 images are too few to compare: count must be 16 or"),
+        (["--run-dir=run", "--seed=-1"], "seed must be from 0 to"),
         (["--run-dir=run", "--data=nowhere"], "there is no folder 'nowhere'"),
     ],
 )

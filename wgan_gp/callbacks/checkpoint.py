@@ -70,6 +70,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._steps_done = 0  # of the epoch
         self._is_within_epoch = False
         self._metrics: dict[str, list[float]] = {}  # of the epoch that the checkpoint is within
+        self._sums: dict[str, list[float]] | None = None  # of the epoch before its validation
 
     def restore(self, model: keras.Model) -> int:
         """Bring `model` and the callbacks to the newest undamaged checkpoint, if there is one.
@@ -150,7 +151,10 @@ class Checkpoint(keras.callbacks.Callback):
             sums = self._metrics.get(metric.name, metric.variables)
             for variable, value in zip(metric.variables, sums, strict=True):
                 variable.assign(value)
-        self._metrics = {}
+        self._metrics, self._sums = {}, None
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self._sums = _sums(self.model)  # which Keras resets for a validation at the epoch's end
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         # After the last step, but only here is it certain that the epoch goes on. At its end it is
@@ -180,15 +184,20 @@ class Checkpoint(keras.callbacks.Callback):
         state = {
             "iteration": int(self.model.iteration.numpy()),
             "is_within_epoch": self._is_within_epoch,
-            "metrics": {
-                metric.name: [variable.numpy().tolist() for variable in metric.variables]
-                for metric in self.model.metrics
-            },
+            "metrics": self._sums or _sums(self.model),
             "settings": self._settings,
             "callbacks": {type(c).__name__: c.get_state() for c in self.callbacks},
         }
         (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
         self.model.save(folder / _MODEL)
+
+
+def _sums(model: keras.Model) -> dict[str, list[float]]:
+    """What the metrics are computed from, by their names."""
+    return {
+        metric.name: [variable.numpy().tolist() for variable in metric.variables]
+        for metric in model.metrics
+    }
 
 
 def _settings(model: keras.Model) -> dict[str, Any]:

@@ -109,6 +109,7 @@ def _figure_png(
     places = figure.subplot_mosaic([["tiles", row] for row in rows])
     tiles, scores = places["tiles"], places["scores"]
     if distances:
+        places["quality"].sharex(scores)
         _draw_quality(places["quality"], distances)
     tiles.imshow(grid)
     tiles.axis("off")

@@ -15,17 +15,21 @@ from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.swd import SlicedWasserstein
 from wgan_gp.random_streams import QUALITY, draw_latents, stream_seed
 from wgan_gp.sampling import render
+from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import replacing
 
 
 class Quality(keras.callbacks.Callback):
     """Compares generated images with real ones, and keeps the generator that does best.
 
-    The epoch that ends next logs `val_swd` (the sliced Wasserstein distance, lower is better),
-    `val_diversity` (1: as varied as the real ones) and `val_checkerboard` (the share of power in a
-    grid of 2 pixels); each has a function of its own in `wgan_gp.metrics`. Epochs without a
-    measurement log none of them. The latents are the same each time. Put it before the callbacks
-    that use its logs.
+    It measures at iteration 1 and regularly, and every epoch logs the latest `val_swd` (the sliced
+    Wasserstein distance, lower is better), `val_diversity` (1: as varied as the real ones) and
+    `val_checkerboard` (the share of power in a grid of 2 pixels); each has a function of its own in
+    `wgan_gp.metrics`. The latents are the same each time. Put it before the callbacks that use its
+    logs; where these count epochs, as the `patience` of `EarlyStopping` does, an epoch without a
+    measurement counts as one without a change.
+
+    It keeps 0.26 MB for each real image and band of its pyramid: 200 MB for 256 images of 64x64.
 
     Args:
         images: real images, best held out of training: uint8 `(count, height, width, channels)`.
@@ -34,6 +38,9 @@ class Quality(keras.callbacks.Callback):
         seed: decides the latents and which real images are taken.
         last_iteration: measured too, even if `every` does not hit it.
         best: a file such as `best.keras`, for the generator with the lowest `val_swd` so far.
+
+    Raises:
+        InputError: `every` is below 1, or the images cannot be measured.
     """
 
     def __init__(
@@ -46,31 +53,40 @@ class Quality(keras.callbacks.Callback):
         best: str | Path | None = None,
     ) -> None:
         super().__init__()
+        if every < 1:
+            raise InputError(f"every must be at least 1 iteration, not {every}")
         self.every = every
         self.last_iteration = last_iteration
         self.best = Path(best) if best else None
         self.curve: list[tuple[int, float]] = []  # iteration, val_swd
         chosen = np.random.default_rng(seed).permutation(len(images))[:count]
         self.images = images[np.sort(chosen)]
+        diversity(self.images, self.images)  # raises an InputError unless they can be measured
         self._distance = SlicedWasserstein(self.images)
         self._seed = stream_seed(seed, QUALITY)
-        self._latest: dict[str, float] = {}  # measured, and not yet logged
+        self._latest: dict[str, float] = {}
 
     def get_state(self) -> dict[str, Any]:
         return {"curve": self.curve, "latest": self._latest}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.curve = [tuple(point) for point in state["curve"]]
-        self._latest = state["latest"]
+        self.curve = [(int(iteration), float(swd)) for iteration, swd in state["curve"]]
+        self._latest = {name: float(value) for name, value in state["latest"].items()}
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        if self.model.generator.output_shape[1:] != self.images.shape[1:]:
+            raise InputError(
+                f"quality compares images of {self.images.shape[1:]}, but the generator makes "
+                f"{self.model.generator.output_shape[1:]}"
+            )
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         iteration = int(self.model.iteration.numpy())
-        if iteration % self.every == 0 or iteration == self.last_iteration:
+        if iteration in (1, self.last_iteration) or iteration % self.every == 0:
             self.measure(iteration)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs |= self._latest
-        self._latest = {}
 
     def measure(self, iteration: int) -> None:
         """Measure now, and note the result as that of `iteration`."""

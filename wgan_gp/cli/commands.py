@@ -38,15 +38,15 @@ def train(command: Train) -> None:
 
 def generate(command: Generate) -> None:
     """Make images with the generator of a run."""
+    folder, output = RunFolder.find(command.run_dir), command.output
+    is_one_file = output.suffix.lower() == ".png"
+    if output.suffix and not is_one_file:
+        raise InputError(f"--output takes a FILE.png or a folder, not '{output}'")
     load_tensorflow()
     from wgan_gp.pictures import check_free, image_grid, save_png, save_pngs
     from wgan_gp.sampling import generate_images
 
-    output = command.output
-    is_one_file = output.suffix.lower() == ".png"
-    if output.suffix and not is_one_file:
-        raise InputError(f"--output takes a FILE.png or a folder, not '{output}'")
-    generator = RunFolder.find(command.run_dir).load_generator()
+    generator = folder.load_generator()
     is_taken = output.exists() if is_one_file else output.is_dir() and any(output.iterdir())
     _check_free(output, is_taken and not command.overwrite)
     if not is_one_file:
@@ -63,10 +63,10 @@ def generate(command: Generate) -> None:
 
 def evaluate(command: Evaluate) -> None:
     """Measure the generator of a run."""
+    folder = RunFolder.find(command.run_dir)
     load_tensorflow()
     from wgan_gp.runs.evaluating import evaluate_run
 
-    folder = RunFolder.find(command.run_dir)
     with _writing(folder.path):
         report = evaluate_run(
             folder,
@@ -85,14 +85,14 @@ def evaluate(command: Evaluate) -> None:
 
 def interpolate(command: Interpolate) -> None:
     """Make a film of a walk between latents."""
+    folder, output = RunFolder.find(command.run_dir), command.output
     load_tensorflow()
     from wgan_gp.export.walk import check_film, save_walk, walk
 
-    output = command.output
     check_film(output)
     _check_free(output, output.exists() and not command.overwrite)
     frames = walk(
-        RunFolder.find(command.run_dir).load_generator(),
+        folder.load_generator(),
         command.stations,
         command.frames,
         command.tiles,
@@ -106,15 +106,15 @@ def interpolate(command: Interpolate) -> None:
 
 def export(command: Export) -> None:
     """Write the generator of a run in another format."""
+    if command.float16 and command.format != "litert":
+        raise InputError(f"--float16 goes with --format litert, not with {command.format}")
+    folder, output = RunFolder.find(command.run_dir), command.path()
     load_tensorflow()
     from wgan_gp.runs.exporting import export_run
 
-    if command.float16 and command.format != "litert":
-        raise InputError(f"--float16 goes with --format litert, not with {command.format}")
-    output = command.path()
     with _writing(output):
         difference = export_run(
-            RunFolder.find(command.run_dir),
+            folder,
             command.format,
             output,
             float16=command.float16,

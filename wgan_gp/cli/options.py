@@ -96,8 +96,8 @@ class Evaluate:
     # separated by commas: swd, diversity, checkerboard, memorization, modes; and of features: kid,
     # fid, precision, recall, memorization_features. By default all that the run allows
     metrics: str | None = None
-    # network behind the metrics of features: 'inception', 'efficientnet-lite0', or a file .h5 of
-    # InceptionV3's weights, .keras or .onnx; without it they are left out
+    # network behind the metrics of features, which adds these: 'inception', 'efficientnet-lite0',
+    # or a file .h5 of InceptionV3's weights, .keras or .onnx
     features: str | None = None
     data: str | None = None  # where the images are now, or others; by default the run's own
     data_dir: Path | None = None  # for tf_flowers: folder that TensorFlow Datasets prepared it in

@@ -13,11 +13,6 @@ def held_out_images(images: np.ndarray, config: Config) -> np.ndarray:
     return images[is_held_out(images, config.holdout)]
 
 
-def training_numbers(images: np.ndarray, config: Config) -> np.ndarray:
-    """The numbers of the images that `make_dataset` reads: int64, rising."""
-    return np.flatnonzero(~is_held_out(images, config.holdout))
-
-
 def is_held_out(images: np.ndarray, share: float) -> np.ndarray:
     """Whether each image is held out: bool `(count,)`, about `share` of them.
 

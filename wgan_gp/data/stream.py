@@ -9,12 +9,17 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp.config import Config
-from wgan_gp.data.holdout import training_numbers
+from wgan_gp.data.holdout import is_held_out
 from wgan_gp.random_streams import FLIPS, SHUFFLE, stream_seed
 from wgan_gp.support.errors import InputError
 
 
-def make_dataset(images: np.ndarray, config: Config, start_iteration: int = 0) -> tf.data.Dataset:
+def make_dataset(
+    images: np.ndarray,
+    config: Config,
+    start_iteration: int = 0,
+    training: np.ndarray | None = None,
+) -> tf.data.Dataset:
     """Endless `(batch_size, n_critic, height, width, 3)` float32 elements in -1..1.
 
     Each pass over the images takes every one of them at most once, in an order of its own, and
@@ -25,13 +30,14 @@ def make_dataset(images: np.ndarray, config: Config, start_iteration: int = 0) -
     Args:
         images: `(count, height, width, 3)` uint8, in memory or memory-mapped.
         start_iteration: the generator iteration, from 0, to start at.
+        training: what `check_images` gave for them, if it was called before.
 
     Raises:
         InputError: the images have another shape or type, or those to train on are fewer than one
             mini-batch.
     """
-    check_images(images, config)
-    training = training_numbers(images, config)
+    if training is None:
+        training = check_images(images, config)
 
     def load(iteration: tf.Tensor) -> tf.Tensor:
         chosen = _image_numbers(iteration, len(training), config)  # (batch, n_critic)
@@ -70,17 +76,24 @@ def _flip_at_random(batch: tf.Tensor, iteration: tf.Tensor, seed: int) -> tf.Ten
     return tf.where(is_flipped < 0.5, tf.reverse(batch, axis=[3]), batch)
 
 
-def check_images(images: np.ndarray, config: Config) -> None:
-    """Raise an InputError unless `make_dataset` can read `images`."""
+def check_images(images: np.ndarray, config: Config) -> np.ndarray:
+    """The numbers of the images that `make_dataset` reads: int64, rising.
+
+    Raises:
+        InputError: it cannot read `images`.
+    """
     expected = (config.image_size, config.image_size, 3)
     if images.dtype != np.uint8 or images.shape[1:] != expected:
         raise InputError(
             f"images must be uint8 of shape (count, {', '.join(map(str, expected))}) for "
             f"image_size {config.image_size}, not {images.dtype} of shape {images.shape}"
         )
-    count = len(training_numbers(images, config))
+    training = np.flatnonzero(~is_held_out(images, config.holdout))
+    count, held_out = len(training), len(images) - len(training)
     if count < config.batch_size:
+        held = f" ({held_out} more are held out)" if held_out else ""
         raise InputError(
-            f"{count} images are fewer than one mini-batch of {config.batch_size}: "
-            f"add images, or lower the batch size to {count} or less"
+            f"{count} images{held} are fewer than one mini-batch of {config.batch_size}: "
+            f"add images, or lower the batch size{' or holdout' if held_out else ''}"
         )
+    return training

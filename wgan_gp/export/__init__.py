@@ -1,4 +1,4 @@
 """What a trained generator is turned into: files for other programs, their card, films of walks.
 
-It imports the model's modules and `support`; nothing of callbacks, metrics or runs.
+It imports the model's modules, `metrics` and `support`; nothing of callbacks or runs.
 """

@@ -1,6 +1,5 @@
 """What there is to know about a trained generator: for people, and for programs."""
 
-import importlib.metadata
 import string
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import keras
 
+from wgan_gp import __version__
 from wgan_gp.config import Config
 from wgan_gp.metrics.report import Report
 
@@ -81,7 +81,7 @@ def model_facts(config: Config, facts: Mapping[str, Any]) -> dict[str, str]:
         "training_data": training_data,
         "data_licence": licence,
         "iteration": str(facts.get("generator_iteration", config.iterations)),
-        "wgan_gp_version": importlib.metadata.version("wgan-gp"),
+        "wgan_gp_version": __version__,
     }
 
 

@@ -5,7 +5,9 @@ print(report)
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,11 +24,11 @@ from wgan_gp.metrics.memorization import (
     nearest_features,
     nearest_images,
 )
-from wgan_gp.metrics.modes import FlowerModes
+from wgan_gp.metrics.modes import FlowerModes, Modes
 from wgan_gp.metrics.precision_recall import precision_and_recall
 from wgan_gp.metrics.report import Report, Score
 from wgan_gp.metrics.swd import SlicedWasserstein
-from wgan_gp.sampling import generate_images
+from wgan_gp.sampling import check_seed, generate_images
 from wgan_gp.support.errors import InputError
 
 METRICS = ("swd", "diversity", "checkerboard", "memorization")
@@ -42,7 +44,8 @@ _PAIRS = 16
 Measure = Callable[[np.ndarray], float]  # of a set of images, or of features
 
 
-class Sets(NamedTuple):
+@dataclass(frozen=True)
+class Sets:
     """What is compared, as images or as their features: as many in each of the first four."""
 
     real: np.ndarray  # the yardstick
@@ -50,7 +53,24 @@ class Sets(NamedTuple):
     generated: np.ndarray
     untrained: np.ndarray  # of the generator before training
     training: np.ndarray | None = None  # all that was trained on
-    mirrored: np.ndarray | None = None  # the same, flipped left to right
+    mirrored: np.ndarray | None = None  # the same, flipped left to right; of features only
+
+    @cached_property
+    def modes(self) -> list[dict[str, Modes]]:
+        """Of drawn flowers: those of the generated, the other real and the untrained images."""
+        measure = FlowerModes()
+        return [measure(x) for x in (self.generated, self.other, self.untrained)]
+
+    @cached_property
+    def twins(self) -> Neighbours:
+        """The training images nearest to the generated ones."""
+        return self.nearest(self.generated)
+
+    def nearest(self, x: np.ndarray) -> Neighbours:
+        """The training images nearest to those in `x`."""
+        if self.mirrored is None:
+            return nearest_images(x, self.training)
+        return nearest_features(x, self.training, self.mirrored)
 
 
 def evaluate(
@@ -82,33 +102,31 @@ def evaluate(
     Raises:
         InputError: no such metric, one that needs what is not given, or too few images.
     """
-    _check(metrics, training_images, features)
+    check_seed(seed)
+    check_metrics(metrics)
+    _check_given(metrics, training_images, features)
     sets = _sets(generator, images, training_images, count, seed)
-    of_features = None  # made once it is needed, since it can take minutes
-    scores = {}
-    for name in tqdm(metrics, "Measuring", leave=False, unit=" metrics", disable=not progress):
-        if name in _PIXEL:
-            scores |= _PIXEL[name](sets)
-            continue
-        of_features = of_features or _feature_sets(
-            sets, features, with_training="memorization_features" in metrics
-        )
-        scores |= _FEATURE[name](of_features)
     return Report(
-        scores,
+        _scores(metrics, sets, features, progress),
         len(sets.real),
         "held-out images" if training_images is not None else "others of the same set",
-        _named(features, images) if of_features else None,
+        _named(features, images) if NEED_FEATURES.intersection(metrics) else None,
+        _shares(sets) if "modes" in metrics else None,
         _closest_pairs(sets) if "memorization" in metrics else None,
     )
 
 
-def _check(
-    metrics: Sequence[str], training_images: np.ndarray | None, features: FeatureNetwork | None
-) -> None:
+def check_metrics(metrics: Sequence[str]) -> None:
+    """Raise an InputError that names the first one that is no metric."""
     for name in metrics:
         if name not in ALL_METRICS:
             raise InputError(f"a metric is one of {', '.join(ALL_METRICS)}, not '{name}'")
+
+
+def _check_given(
+    metrics: Sequence[str], training_images: np.ndarray | None, features: FeatureNetwork | None
+) -> None:
+    for name in metrics:
         if name in NEED_FEATURES and features is None:
             raise InputError(f"{name} compares features: name a feature network")
         if name in NEED_TRAINING_IMAGES and training_images is None:
@@ -127,19 +145,21 @@ def _sets(
 ) -> Sets:
     """As many images in each set, the real ones drawn without replacement: they may be sorted."""
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(images))
-    real, other = images[order], training_images
-    if other is None:
-        real, other = np.array_split(real, 2)
-    count = min(count, len(real), len(other))
+    numbers = rng.permutation(len(images))
+    if training_images is None:
+        numbers, others = np.array_split(numbers, 2)
+        other_images = images
+    else:
+        others, other_images = rng.permutation(len(training_images)), training_images
+    count = min(count, len(numbers), len(others))
     if count < _LEAST:
         raise InputError(
-            f"{count} real images are too few to compare with: {_LEAST} or more are needed; hold "
-            f"more of them out, or add some"
+            f"{count} images are too few to compare: count must be {_LEAST} or more, and so must "
+            f"the real ones; hold more of them out, or add some"
         )
     return Sets(
-        real[:count],
-        other[np.sort(rng.permutation(len(other))[:count])],
+        images[numbers[:count]],
+        other_images[others[:count]],
         generate_images(generator, count, seed),
         generate_images(keras.models.clone_model(generator), count, seed),
         training_images,
@@ -147,11 +167,22 @@ def _sets(
 
 
 def _feature_sets(images: Sets, network: FeatureNetwork, with_training: bool) -> Sets:
-    real, other, generated, untrained = (network(x) for x in images[:4])
-    if not with_training:
-        return Sets(real, other, generated, untrained)
-    training = network(images.training), network(images.training[:, :, ::-1])
-    return Sets(real, other, generated, untrained, *training)
+    compared = (images.real, images.other, images.generated, images.untrained)
+    training = (images.training, images.training[:, :, ::-1]) if with_training else ()
+    return Sets(*(network(x) for x in (*compared, *training)))
+
+
+def _scores(
+    metrics: Sequence[str], sets: Sets, network: FeatureNetwork | None, progress: bool
+) -> dict[str, Score]:
+    of_features = None  # made once it is needed, since it can take minutes
+    scores = {}
+    for name in tqdm(metrics, "Measuring", leave=False, unit=" metrics", disable=not progress):
+        if name in NEED_FEATURES and of_features is None:
+            of_features = _feature_sets(sets, network, "memorization_features" in metrics)
+        if name not in scores:  # as "recall" is with "precision"
+            scores |= _MEASURES[name](of_features if name in NEED_FEATURES else sets)
+    return scores
 
 
 def _named(network: FeatureNetwork, images: np.ndarray) -> str:
@@ -170,39 +201,41 @@ def _swd(sets: Sets) -> dict[str, Score]:
     return {name: Score(*(x[part] for x in by_set)) for name, part in names.items()}
 
 
-def _memorization(sets: Sets) -> dict[str, Score]:
-    return {"memorization": _ratios(sets, lambda x: nearest_images(x, sets.training))}
-
-
-def _memorization_features(sets: Sets) -> dict[str, Score]:
-    def search(features: np.ndarray) -> Neighbours:
-        return nearest_features(features, sets.training, sets.mirrored)
-
-    return {"memorization_features": _ratios(sets, search)}
-
-
-def _ratios(sets: Sets, search: Callable[[np.ndarray], Neighbours]) -> Score:
+def _memorization(sets: Sets) -> Score:
     """For the real end, one half of the held-out images stands for the generated ones."""
-    held_out = search(sets.real)
+    held_out = sets.nearest(sets.real)
     halves = [Neighbours(*(x[half::2] for x in held_out)) for half in (0, 1)]
     return Score(
-        memorization_ratio(search(sets.generated), held_out),
+        memorization_ratio(sets.twins, held_out),
         memorization_ratio(*halves),
-        memorization_ratio(search(sets.untrained), held_out),
+        memorization_ratio(sets.nearest(sets.untrained), held_out),
     )
 
 
+def _precision_recall(sets: Sets) -> dict[str, Score]:
+    by_set = [
+        precision_and_recall(sets.real, x) for x in (sets.generated, sets.other, sets.untrained)
+    ]
+    precisions, recalls = zip(*by_set, strict=True)
+    return {"precision": Score(*precisions), "recall": Score(*recalls)}
+
+
 def _modes(sets: Sets) -> dict[str, Score]:
-    measure = FlowerModes()
-    by_set = [measure(x) for x in (sets.generated, sets.other, sets.untrained)]
+    names = sets.modes[0]
+    return {f"modes_{n}": Score(*(x[n].total_variation for x in sets.modes)) for n in names}
+
+
+def _shares(sets: Sets) -> dict[str, Any]:
+    kept = ("shares", "true_shares", "accuracy")
     return {
-        f"modes_{name}": Score(*(x[name].total_variation for x in by_set)) for name in by_set[0]
+        name: {field: getattr(modes, field) for field in kept}
+        for name, modes in sets.modes[0].items()
     }
 
 
 def _closest_pairs(sets: Sets) -> np.ndarray:
     """The generated images that are nearest to a training image, each beside that one."""
-    numbers, is_mirrored, distances = nearest_images(sets.generated, sets.training)
+    numbers, is_mirrored, distances = sets.twins
     pairs = []
     for i in np.argsort(distances)[:_PAIRS]:
         twin = sets.training[numbers[i]]
@@ -213,17 +246,15 @@ def _closest_pairs(sets: Sets) -> np.ndarray:
 
 
 # Each gives its scores by name. A metric of one number needs no more than that number.
-_PIXEL: dict[str, Callable[[Sets], dict[str, Score]]] = {
+_MEASURES: dict[str, Callable[[Sets], dict[str, Score]]] = {
     "swd": _swd,
     "diversity": lambda s: {"diversity": _score(lambda x: diversity(s.real, x), s)},
     "checkerboard": lambda s: {"checkerboard": _score(grid_power_share, s)},
-    "memorization": _memorization,
+    "memorization": lambda s: {"memorization": _memorization(s)},
     "modes": _modes,
-}
-_FEATURE: dict[str, Callable[[Sets], dict[str, Score]]] = {
     "kid": lambda s: {"kid": _score(lambda x: kernel_inception_distance(s.real, x).mean, s)},
     "fid": lambda s: {"fid": _score(lambda x: frechet_inception_distance(s.real, x), s)},
-    "precision": lambda s: {"precision": _score(lambda x: precision_and_recall(s.real, x)[0], s)},
-    "recall": lambda s: {"recall": _score(lambda x: precision_and_recall(s.real, x)[1], s)},
-    "memorization_features": _memorization_features,
+    "precision": _precision_recall,
+    "recall": _precision_recall,
+    "memorization_features": lambda s: {"memorization_features": _memorization(s)},
 }

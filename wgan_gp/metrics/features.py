@@ -69,7 +69,7 @@ class FeatureNetwork:
 
 
 def load_feature_network(
-    name: str, value_range: tuple[float, float] | None = None
+    name: str | Path | keras.Model, value_range: tuple[float, float] | None = None
 ) -> FeatureNetwork:
     """The network called `name`, or the one in that file.
 
@@ -79,7 +79,8 @@ def load_feature_network(
             'efficientnet-lite0' - 1,280 features; weights in the extra `features`;
             a file .h5 or .weights.h5 - weights of Keras's InceptionV3 without its classes;
             a file .keras - any Keras model images -> features;
-            a file .onnx - any network images -> features, channels last or first (extra `onnx`).
+            a file .onnx - any network images -> features, channels last or first (extra `onnx`);
+            or a Keras model itself.
         value_range: of the images that the network in a .keras or .onnx file takes, by default
             -1..1. Those with a name have their own: InceptionV3 -1..1, as its `preprocess_input`;
             EfficientNet-Lite0 (x - 127) / 128.
@@ -88,6 +89,8 @@ def load_feature_network(
         InputError: there is no such network or file, it cannot be read, its weights are out of
             reach (found out within seconds), or an extra is missing.
     """
+    if isinstance(name, keras.Model):
+        return _of_model(name.name, name, value_range or (-1.0, 1.0))
     if name == "inception":
         return _inception("inception_v3", load_inception())
     if name == "efficientnet-lite0":
@@ -109,8 +112,14 @@ def _from_file(path: Path, value_range: tuple[float, float]) -> FeatureNetwork:
     if path.suffix == ".onnx":
         onnx = load_onnx_features(path)
         return FeatureNetwork(name, onnx.run, onnx.size, value_range, onnx.channels, onnx.batch)
-    model = _load_keras(path)
-    _, size, _, channels = model.input_shape
+    return _of_model(name, _load_keras(path), value_range)
+
+
+def _of_model(name: str, model: keras.Model, value_range: tuple[float, float]) -> FeatureNetwork:
+    shape = model.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] not in (1, 3, None):
+        raise InputError(f"'{name}' does not take images of 1 or 3 channels, but {shape}")
+    _, size, _, channels = shape
     return FeatureNetwork(name, model.predict_on_batch, size, value_range, channels or 3)
 
 
@@ -120,10 +129,6 @@ def _inception(name: str, model: keras.Model) -> FeatureNetwork:
 
 def _load_keras(path: Path) -> keras.Model:
     try:
-        model = keras.saving.load_model(path, compile=False)
+        return keras.saving.load_model(path, compile=False)
     except Exception as error:  # as many kinds as there are layers
         raise InputError(f"'{path}' cannot be read as a Keras model: {error}") from error
-    shape = model.input_shape
-    if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] not in (1, 3, None):
-        raise InputError(f"'{path}' does not take images of 1 or 3 channels, but {shape}")
-    return model

@@ -1,6 +1,7 @@
 """What a measurement has come to, for people and for programs."""
 
 import dataclasses
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,14 +13,14 @@ READINGS = {
     "swd": "lower is better",
     "kid": "lower is better",
     "fid": "lower is better",
-    "precision": "higher is better: look like real ones",
-    "recall": "higher is better: as many kinds",
-    "diversity": "1: as varied as real ones",
-    "checkerboard": "share of power in a 2-pixel grid",
-    "memorization": "about 1: not copied; 0: copied",
-    "memorization_features": "the same by features",
-    "modes_colour": "0: colours as often as drawn",
-    "modes_flowers": "0: so the number of flowers",
+    "precision": "higher: like real ones",
+    "recall": "higher: as many kinds",
+    "diversity": "1: as varied as real",
+    "checkerboard": "power in a 2-pixel grid",
+    "memorization": "1: not copied, 0: copied",
+    "memorization_features": "the same",
+    "modes_colour": "0: as often as drawn",
+    "modes_flowers": "0: as often as drawn",
 }
 
 
@@ -39,6 +40,9 @@ class Report:
     count: int  # images in each of the sets compared
     reference: str  # what they are compared with
     features: str | None = None  # the network behind the metrics of features, and its input size
+    # Of drawn flowers, by "colour" and "flowers": the shares of the modes among generated images,
+    # the true ones, and how many of other drawn flowers the classifier names rightly.
+    modes: dict[str, Any] | None = None
     # Generated images beside the training images nearest to them, the nearest pairs first: uint8
     # (pairs, height, 2 width, channels).
     pairs: "np.ndarray | None" = dataclasses.field(default=None, repr=False)
@@ -49,6 +53,7 @@ class Report:
             "count": self.count,
             "reference": self.reference,
             "features": self.features,
+            "modes": self.modes,
             "scores": {name: score._asdict() for name, score in self.scores.items()},
         }
 
@@ -60,7 +65,8 @@ class Report:
             for name, score in facts["scores"].items()
         }
         features = facts["features"] and str(facts["features"])
-        return cls(scores, int(facts["count"]), str(facts["reference"]), features)
+        modes = facts["modes"] and dict(facts["modes"])
+        return cls(scores, int(facts["count"]), str(facts["reference"]), features, modes)
 
     def __str__(self) -> str:
         """A table for a terminal of 80 columns."""
@@ -70,6 +76,10 @@ class Report:
             label = name if name in READINGS else f"  {name}"
             numbers = "".join(f"{value:>10.3g}" for value in score)
             lines.append(f"{label:22}{numbers}   {READINGS.get(name, '')}".rstrip())
+        for name, modes in (self.modes or {}).items():
+            true = modes["true_shares"]
+            shares = (f"{mode} {x:.0%} ({true[mode]:.0%})" for mode, x in modes["shares"].items())
+            lines += textwrap.wrap(f"Shares by {name} (true ones): {', '.join(shares)}", 80)
         if self.features:
             lines.append(f"Features: {self.features}")
         return "\n".join(lines)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from wgan_gp.data.holdout import held_out_images, training_numbers
+from wgan_gp.data.holdout import is_held_out
 from wgan_gp.data.images import load_image_set
 from wgan_gp.metrics.evaluation import (
     FEATURE_METRICS,
     METRICS,
     NEED_FEATURES,
     NEED_TRAINING_IMAGES,
+    check_metrics,
     evaluate,
 )
 from wgan_gp.metrics.features import FeatureNetwork, load_feature_network
@@ -23,7 +24,7 @@ from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import UnreachableError
-from wgan_gp.support.files import replacing
+from wgan_gp.support.files import digest, replacing
 
 _log = logging.getLogger(__name__)
 
@@ -43,12 +44,12 @@ def evaluate_run(
     """Measure the generator of the run in `folder`; keep the report as its `quality.json`.
 
     Args:
-        metrics: see `evaluate`; None for all that the run allows, those of features if `features`
-            is given.
-        features: a feature network, see `load_feature_network`. One that cannot be loaded is told
-            in a log line, and its metrics are left out.
-        data: where the run's images are now, or other ones, which then count as held out; None for
-            where they were. So `data_dir` and `cache_dir`.
+        metrics: see `evaluate`; None for all that the run allows, and with `features` those too.
+        features: see `load_feature_network`; 'inception' where a metric needs one and none is
+            named. If it is out of reach, a log line says so and its metrics are left out.
+        data: where the run's images are now, or other ones; None for where they were.
+        data_dir: for tf_flowers, where TensorFlow Datasets keeps it now.
+        cache_dir: where decoded images are kept; by default the user's cache folder.
         count: images in each set that is compared.
         seed: decides the generated images and which real ones are taken.
         best: measure the generator with the lowest `val_swd`, not the last one.
@@ -58,21 +59,16 @@ def evaluate_run(
             metric is asked for that cannot be had.
         OSError: the report cannot be written.
     """
+    check_metrics(metrics or ())
     generator = folder.load_generator(best)
     real, training, reference = _images(folder, data, data_dir, cache_dir)
     asked = metrics or _possible_metrics(folder, training, features)
     network = _load_features(features, asked)
     if network is None:
         asked = [name for name in asked if name not in NEED_FEATURES]
+    sets = {"images": real, "training_images": training}
     report = evaluate(
-        generator,
-        real,
-        training,
-        metrics=asked,
-        features=network,
-        count=count,
-        seed=seed,
-        progress=True,
+        generator, **sets, metrics=asked, features=network, count=count, seed=seed, progress=True
     )
     report = dataclasses.replace(report, reference=reference)
     _write(folder, report, best)
@@ -85,20 +81,24 @@ def _images(
     data_dir: str | Path | None,
     cache_dir: str | Path | None,
 ) -> tuple[np.ndarray, np.ndarray | None, str]:
-    """The real images, those of training if they are told apart, and what the first are."""
+    """The real images, those of training if they are told apart, and what the first are.
+
+    The images decide by their content whether they were held out, so a folder that has grown is
+    still told apart; of one that was named instead, nobody knows.
+    """
     plan, facts = Plan.of_run(folder), folder.read()[1]
     images, crc32, _ = load_image_set(
         data or plan.data,
         plan.config.image_size,
         data_dir=data_dir or (None if data else plan.data_dir),
-        cache_dir=cache_dir or plan.cache_dir,
+        cache_dir=cache_dir,
     )
-    if crc32 != facts["images_crc32"]:
+    if data and crc32 != facts["images_crc32"]:
         return images, None, "images of another set"
-    if not plan.config.holdout:
+    side = is_held_out(images, plan.config.holdout)
+    if not side.any():
         return images, None, "images that were trained on"
-    training = images[training_numbers(images, plan.config)]
-    return held_out_images(images, plan.config), training, "held-out images"
+    return images[side], images[~side], "held-out images"
 
 
 def _possible_metrics(
@@ -124,7 +124,8 @@ def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwo
 
 
 def _write(folder: RunFolder, report: Report, best: bool) -> None:
-    facts = {"generator": folder.best.name if best else folder.generator.name, **report.to_dict()}
+    file = folder.best if best else folder.generator
+    facts = {"generator": file.name, "sha256": digest(file), **report.to_dict()}
     with replacing(folder.quality) as unfinished:
         unfinished.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     if report.pairs is not None:

@@ -16,7 +16,7 @@ import filelock
 from wgan_gp.config import Config
 from wgan_gp.metrics.report import Report
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import UNFINISHED, replacing
+from wgan_gp.support.files import UNFINISHED, digest, replacing
 
 if TYPE_CHECKING:
     import keras
@@ -183,7 +183,8 @@ class RunFolder:
 
         file = self.best if best else self.generator
         if not file.is_file():
-            raise InputError(f"'{self.path}' holds no {file.name}: has its training finished?")
+            why = "was its quality measured?" if best else "has its training finished?"
+            raise InputError(f"'{self.path}' holds no {file.name}: {why}")
         if not _is_sound_zip(file):
             raise InputError(f"'{file}' is damaged and cannot be loaded")
         try:
@@ -210,7 +211,7 @@ class RunFolder:
             return None
         try:
             quality = json.loads(self.quality.read_text(encoding="utf-8"))
-            is_of_the_last = quality["generator"] == self.generator.name
+            is_of_the_last = quality["sha256"] == digest(self.generator)
             return Report.from_dict(quality) if is_of_the_last else None
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(f"'{self.quality}' is damaged: measure the run once more") from error

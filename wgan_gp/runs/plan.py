@@ -9,7 +9,8 @@ from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import InputError
 
 _EMBEDDED = ("synthetic", "tf_flowers")  # data that are not a folder
-_MAY_CHANGE = {"iterations", "monitor_every", "quality_every"}  # from one session of a run to the next
+# From one session of a run to the next.
+_MAY_CHANGE = {"iterations", "monitor_every", "quality_every"}
 
 
 @dataclasses.dataclass(frozen=True)

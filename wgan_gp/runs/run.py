@@ -7,13 +7,12 @@ model = wgan_gp.resume("runs/0001-custom-MY_PHOTOS", iterations=12_000)
 import dataclasses
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from wgan_gp.config import Config
-from wgan_gp.data.cache import ImageSet
-from wgan_gp.data.holdout import training_numbers
 from wgan_gp.data.images import load_image_set
 from wgan_gp.data.stream import check_images
 from wgan_gp.model import WGANGP
@@ -78,9 +77,8 @@ def resume(run_dir: str | Path, **changes: Any) -> WGANGP:
 
     Args:
         run_dir: the folder of a run, finished or not.
-        changes: what is to be other than it was: `iterations`, `monitor_every`, `quality_every`, and the
-            arguments
-            of `train` from `data` on. The images themselves have to be the same.
+        changes: what is to be other than it was: `iterations`, `monitor_every`, `quality_every`,
+            and the arguments of `train` from `data` on. The images have to be the same.
 
     Returns:
         The trained model.
@@ -96,10 +94,18 @@ def resume(run_dir: str | Path, **changes: Any) -> WGANGP:
     return resume_run(run_dir, dataclasses.replace(plan, config=config, **changes)).train()
 
 
+class RunImages(NamedTuple):
+    """The images of a run."""
+
+    images: np.ndarray  # uint8 (count, image_size, image_size, 3), memory-mapped
+    crc32: int  # of all their pixels
+    training: np.ndarray  # the numbers of those to train on
+
+
 class Run:
     """A run that is about to train: its plan, its folder and its images."""
 
-    def __init__(self, plan: Plan, folder: RunFolder, images: ImageSet, is_new: bool) -> None:
+    def __init__(self, plan: Plan, folder: RunFolder, images: RunImages, is_new: bool) -> None:
         self.plan = plan
         self.folder = folder
         self.images = images
@@ -107,19 +113,20 @@ class Run:
 
     def train(self) -> WGANGP:
         """Say what begins, and train to the end of the plan; raises what `train` does."""
-        images, crc32, _ = self.images
+        images, crc32, training = self.images
         with self.folder.locked(), enough_memory(self.plan.config):
-            held_out = len(images) - len(training_numbers(images, self.plan.config))
+            held_out = len(images) - len(training)
             facts = {"images": len(images), "images_crc32": crc32, "images_held_out": held_out}
             self.folder.update_facts({**self.plan.facts(), **facts})
-            self._announce()
-            return train_in(self.folder, self.plan, images)
+            self._announce(len(training), held_out)
+            return train_in(self.folder, self.plan, images, training)
 
-    def _announce(self) -> None:
+    def _announce(self, count: int, held_out: int) -> None:
         config, verb = self.plan.config, "Training on" if self.is_new else "Going on with"
+        held = f" ({held_out:,} more are held out)" if held_out else ""
         print(
-            f"{verb} {len(self.images.images):,} images of {config.image_size}x{config.image_size} "
-            f"for {config.iterations:,} generator iterations on the {_device()}; results: "
+            f"{verb} {count:,} images of {config.image_size}x{config.image_size}{held} for "
+            f"{config.iterations:,} generator iterations on the {_device()}; results: "
             f"{self.folder.path}\n"
             f"The first iteration builds the graph and can take half a minute.",
             flush=True,
@@ -158,14 +165,14 @@ def resume_run(run_dir: str | Path, plan: Plan) -> Run:
     return Run(plan, folder, images, is_new=False)
 
 
-def _load_images(plan: Plan) -> ImageSet:
+def _load_images(plan: Plan) -> RunImages:
     if plan.tensorboard:
         require("tensorboard", "tensorboard")
-    images = load_image_set(
+    images, crc32, _ = load_image_set(
         plan.data, plan.config.image_size, data_dir=plan.data_dir, cache_dir=plan.cache_dir
     )
-    check_images(images.images, plan.config)  # before a folder is made for a run that cannot be
-    return images
+    # Checked before a folder is made for a run that cannot be.
+    return RunImages(images, crc32, training=check_images(images, plan.config))
 
 
 def _device() -> str:

@@ -1,6 +1,7 @@
 """Training in a run's folder: from settings and images to all of its results."""
 
 import contextlib
+import logging
 from collections.abc import Iterator
 
 import keras
@@ -14,7 +15,6 @@ from wgan_gp.callbacks.progress import IterationCount, ProgressBar
 from wgan_gp.callbacks.quality import Quality
 from wgan_gp.callbacks.stopping import StopAtNaN, StopOnSignal
 from wgan_gp.config import Config
-from wgan_gp.data.holdout import held_out_images, training_numbers
 from wgan_gp.data.stream import make_dataset
 from wgan_gp.model import WGANGP, build_model
 from wgan_gp.pictures import image_grid, save_film, save_png
@@ -27,15 +27,19 @@ _EPOCH_ITERATIONS = 20  # a line of history.csv is the mean over so many generat
 _TILES = 25  # images in a picture
 _MAX_FRAMES = 100  # of the film, so that it stays small
 _LEAST_MEASURED = 64  # real images; a distance from fewer says too little
+_MEASURED = 256  # real images, and generated ones
+
+_log = logging.getLogger(__name__)
 
 
-def train_in(folder: RunFolder, plan: Plan, images: np.ndarray) -> WGANGP:
+def train_in(folder: RunFolder, plan: Plan, images: np.ndarray, training: np.ndarray) -> WGANGP:
     """Train a model on `images` as `plan` says, and leave its results in `folder`.
 
     If the folder holds checkpoints, training goes on from the newest, as if it had never stopped.
 
     Args:
-        images: uint8 `(count, image_size, image_size, 3)`, as `check_images` demands.
+        images: uint8 `(count, image_size, image_size, 3)`.
+        training: the numbers of those to train on, as `check_images` gives them.
 
     Raises:
         InputError: the checkpoints are damaged or further on than the plan.
@@ -45,7 +49,7 @@ def train_in(folder: RunFolder, plan: Plan, images: np.ndarray) -> WGANGP:
     """
     config = plan.config
     model = build_model(config)
-    quality = _quality(config, folder, images)
+    quality = _quality(config, folder, images, training)
     recorders = [
         IterationCount(),
         *quality,
@@ -55,14 +59,14 @@ def train_in(folder: RunFolder, plan: Plan, images: np.ndarray) -> WGANGP:
     checkpoint = Checkpoint(
         folder.checkpoints, plan.checkpoint_every, plan.keep_checkpoints, recorders
     )
-    _prepare(folder, config, images, done=checkpoint.restore(model))
+    _prepare(folder, config, images[_spread(training)], done=checkpoint.restore(model))
     displays = [ProgressBar(config.iterations)]
     if plan.tensorboard:
         displays.append(keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False))
     with StopOnSignal(checkpoint.save) as stop:
         model.fit_to(
             config.iterations,
-            lambda start: make_dataset(images, config, start),
+            lambda start: make_dataset(images, config, start, training),
             steps_per_epoch=_EPOCH_ITERATIONS,
             callbacks=[StopAtNaN(), *recorders, *displays, checkpoint, stop],
             verbose=0,  # the ProgressBar shows the whole run instead
@@ -92,14 +96,18 @@ def enough_memory(config: Config) -> Iterator[None]:
         ) from error
 
 
-def _quality(config: Config, folder: RunFolder, images: np.ndarray) -> list[Quality]:
+def _quality(
+    config: Config, folder: RunFolder, images: np.ndarray, training: np.ndarray
+) -> list[Quality]:
     """What measures quality: against held-out images or, where none are held out, any of them."""
-    real = held_out_images(images, config) if config.holdout else images
-    if len(real) < _LEAST_MEASURED:
+    numbers = np.setdiff1d(np.arange(len(images)), training) if config.holdout else training
+    if len(numbers) < _LEAST_MEASURED:
+        _log.info("quality is not measured: %d images to compare with are too few", len(numbers))
         return []
+    chosen = np.random.default_rng(config.seed).permutation(numbers)[:_MEASURED]
     return [
         Quality(
-            real,
+            images[np.sort(chosen)],
             config.quality_every,
             seed=config.seed,
             last_iteration=config.iterations,
@@ -124,17 +132,20 @@ def _monitor(
     )
 
 
-def _prepare(folder: RunFolder, config: Config, images: np.ndarray, done: int) -> None:
-    """What stands in the folder when `done` iterations are."""
+def _spread(numbers: np.ndarray) -> np.ndarray:
+    """As many of the numbers as a picture shows, evenly spread."""
+    return numbers[np.linspace(0, len(numbers) - 1, min(_TILES, len(numbers))).astype(int)]
+
+
+def _prepare(folder: RunFolder, config: Config, shown: np.ndarray, done: int) -> None:
+    """What stands in the folder when `done` iterations are; `shown` are some of the real images."""
     if done > config.iterations:
         raise InputError(
             f"'{folder.path}' is at iteration {done} already: iterations must be at least that"
         )
     folder.write_settings(config)
     folder.remove_tiles_after(done)
-    training = training_numbers(images, config)
-    shown = np.linspace(0, len(training) - 1, min(_TILES, len(training))).astype(int)
-    save_png(image_grid(images[training[shown]]), folder.reals)
+    save_png(image_grid(shown), folder.reals)
 
 
 def _finish(model: WGANGP, folder: RunFolder) -> None:
