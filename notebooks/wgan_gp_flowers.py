@@ -244,7 +244,7 @@ for constraint, slope in slopes.items():
 
 # %%
 preset = "quick" if QUICK else "paper"
-config = dataclasses.replace(Config.preset(preset), iterations=ITERATIONS)
+config = dataclasses.replace(Config.preset(preset), iterations=ITERATIONS, holdout=0.0)
 images = wgan_gp.load_images("synthetic" if QUICK else "tf_flowers", config.image_size)
 print("images:", images.shape, images.dtype)
 

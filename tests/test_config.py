@@ -26,6 +26,8 @@ MATLAB = {
     "adam_epsilon": 1e-8,
     "iterations": 10_000,
     "monitor_every": 20,
+    "quality_every": 500,  # what the example does not know, and what changes nothing in training
+    "holdout": 0.0,
     "seed": 0,
     "deterministic": False,
 }

@@ -8,8 +8,7 @@ import pytest
 import tensorflow as tf
 from helpers import reference
 
-from wgan_gp import make_dataset, networks, objective
-from wgan_gp import model as model_module
+from wgan_gp import make_dataset, networks, objective, random_streams
 from wgan_gp.model import WGANGP, build_model
 from wgan_gp.random_streams import TRAINING, draw_latents, stream_seed
 
@@ -120,7 +119,7 @@ def norm_over_channels(monkeypatch):
 
 def one_latent_seed(monkeypatch):
     monkeypatch.setattr(
-        model_module,
+        random_streams,
         "draw_latents",
         lambda n, dim, seed: draw_latents(n, dim, tf.constant([0, 0], tf.int64)),
     )

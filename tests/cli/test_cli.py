@@ -66,7 +66,10 @@ def test_training_without_options_is_quick_on_synthetic(process):
     with process.start("train", stderr=subprocess.DEVNULL) as running:
         first = running.stdout.readline()
         running.kill()
-    assert first.startswith("Training on 4,096 images of 64x64 for 2,500 generator iterations on")
+    said = (
+        r"Training on (3,\d{3}) images of 64x64 \((\d{3}) more are held out\) for 2,500 generator"
+    )
+    assert sum(int(x.replace(",", "")) for x in re.match(said, first).groups()) == 4096
     run = process.folder / "runs" / "0001-quick-synthetic"
     assert json.loads((run / "run.json").read_text())["preset"] == "quick"
 

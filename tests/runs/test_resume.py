@@ -18,9 +18,11 @@ import pytest
 from helpers import killed as killed_script
 from helpers.outcome import outcome
 from helpers.shell import TINY, Shell, errors
+from PIL import Image
 
 from wgan_gp import Config
 from wgan_gp.cli.main import main
+from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 
@@ -96,6 +98,20 @@ def test_a_run_killed_twice_in_a_row_goes_on_to_the_bit(wgan_gp, process, uninte
     killed(process, "iteration-000009", 1, 0.02, *train)
     killed(process, ".writing", 9, 0.0, *RESUME)
     check_goes_on(wgan_gp, uninterrupted)
+
+
+def test_a_killed_run_keeps_its_measurements_and_its_best_generator(wgan_gp, process):
+    (wgan_gp.folder / "flowers").mkdir()
+    for number, picture in enumerate(draw_flowers(70, 32)):
+        Image.fromarray(picture).save(wgan_gp.folder / "flowers" / f"{number}.png")
+    # Checkpoints every 3 iterations, measurements every 5: one kill lies between, at iteration 12.
+    train = ["train", "--data", "flowers", *RUN, "--quality-every=5", "--run-dir"]
+    wgan_gp(*train, "whole")
+    killed(process, "iteration-000012", 1, 0.0, *train, "run")
+    whole = outcome(wgan_gp.folder / "whole")
+    assert "best.keras" in whole["files"]
+    assert float(whole["history"][-1]["val_swd"]) > 0
+    check_goes_on(wgan_gp, whole)
 
 
 @pytest.mark.slow

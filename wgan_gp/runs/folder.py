@@ -32,6 +32,7 @@ _FACTS = {
     "tensorboard": bool,
     "images": int,
     "images_crc32": int,
+    "images_held_out": int,
     "generator_iteration": int,
 }
 
