@@ -14,12 +14,15 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 # As modules, not names: the package imports this one as soon as Keras is there, and that may be
 # while one of those is being imported.
 from wgan_gp import networks, objective, random_streams, sampling
 from wgan_gp.config import Config
 from wgan_gp.support.errors import InputError
+
+_EMA_RAMP = 0.05  # StyleGAN2-ADA's (Karras et al., arXiv:2006.06676)
 
 
 @keras.saving.register_keras_serializable(package="wgan_gp")
@@ -35,6 +38,10 @@ class WGANGP(keras.Model):
         n_critic: critic updates per generator iteration.
         gradient_penalty_weight: lambda.
         seed: decides the latents and epsilons of training.
+        ema_half_life: how many generated images it takes until a weight counts half in
+            `ema_generator`, the average of the generator over training; 0 keeps none. An average
+            hovers less than the generator itself, and so draws better. At first it looks back over
+            a twentieth of training only, so that the start is soon forgotten.
 
     Raises:
         InputError: the shapes of the networks do not agree.
@@ -47,6 +54,7 @@ class WGANGP(keras.Model):
         n_critic: int = 5,
         gradient_penalty_weight: float = 10.0,
         seed: int = 0,
+        ema_half_life: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -57,6 +65,8 @@ class WGANGP(keras.Model):
         self.critic = critic
         self.n_critic = n_critic
         self.gradient_penalty_weight = gradient_penalty_weight
+        self.ema_half_life = ema_half_life
+        self.ema_generator = _copy(generator) if ema_half_life else None
         self.latent_dim = generator.input_shape[-1]
         # The whole random state, saved with the weights, so that training can go on from it: the
         # seed, and the number of generator iterations done.
@@ -105,13 +115,18 @@ class WGANGP(keras.Model):
             self.generator_loss,
         ]
 
+    @property
+    def drawing_generator(self) -> keras.Model:
+        """The generator to draw with: the averaged one where one is kept."""
+        return self.generator if self.ema_generator is None else self.ema_generator
+
     def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Latents `(n, latent_dim)` -> images `(n, height, width, channels)` in -1..1."""
-        return self.generator(latents, training=training)
+        return self.drawing_generator(latents, training=training)
 
     def generate(self, count: int, seed: int = 0) -> np.ndarray:
         """`count` new images, uint8 `(count, height, width, channels)`; see `generate_images`."""
-        return sampling.generate_images(self.generator, count, seed)
+        return sampling.generate_images(self.drawing_generator, count, seed)
 
     def fit_to(
         self,
@@ -222,6 +237,22 @@ class WGANGP(keras.Model):
         gradients = tape.gradient(loss, self.generator.trainable_variables)
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
         self.generator_loss.update_state(loss)
+        if self.ema_generator is not None:
+            self._update_average(latents)
+
+    def _update_average(self, latents: tf.Tensor) -> None:
+        """theta' <- beta theta' + (1 - beta) theta, with beta = 0.5^(batch / half-life)."""
+        batch_size = tf.cast(tf.shape(latents)[0], tf.float32)
+        images = batch_size * tf.cast(self.iteration + 1, tf.float32)
+        half_life = tf.minimum(float(self.ema_half_life), _EMA_RAMP * images)
+        beta = 0.5 ** (batch_size / half_life)
+        variables = (self.ema_generator.trainable_variables, self.generator.trainable_variables)
+        for average, current in zip(*variables, strict=True):
+            average.assign(beta * average + (1.0 - beta) * current)
+        # The statistics of batch norm are no averages of the generator's: averaged weights spread
+        # their outputs less. So the averaged generator takes its own from the same latents.
+        if self.ema_generator.non_trainable_variables:
+            self.ema_generator(latents, training=True)
 
     def test_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """The metrics on `(batch, height, width, channels)` images in -1..1, best held out.
@@ -257,6 +288,7 @@ class WGANGP(keras.Model):
             "n_critic": self.n_critic,
             "gradient_penalty_weight": self.gradient_penalty_weight,
             "seed": int(self.seed.numpy()),
+            "ema_half_life": self.ema_half_life,
             "name": self.name,
         }
 
@@ -295,15 +327,51 @@ def build_model(config: Config) -> WGANGP:
         config.n_critic,
         config.gradient_penalty_weight,
         config.seed,
+        config.ema_half_life,
     )
     model.compile(
-        _adam(config, config.critic_learning_rate), _adam(config, config.generator_learning_rate)
+        _adam(config, config.critic_learning_rate, config.n_critic),
+        _adam(config, config.generator_learning_rate, 1),
     )
     return model
 
 
-def _adam(config: Config, learning_rate: float) -> keras.optimizers.Adam:
-    return keras.optimizers.Adam(learning_rate, config.beta_1, config.beta_2, config.adam_epsilon)
+def _adam(config: Config, rate: float, updates: int) -> keras.optimizers.Adam:
+    """Adam for a network that takes `updates` of them in an iteration."""
+    if config.final_learning_rate < 1:
+        rate = HeldThenLinear(rate, config.iterations * updates, config.final_learning_rate)
+    return keras.optimizers.Adam(rate, config.beta_1, config.beta_2, config.adam_epsilon)
+
+
+@keras.saving.register_keras_serializable(package="wgan_gp")
+class HeldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate held for half of the updates, then lowered in a straight line.
+
+    Args:
+        initial: the rate of the first half.
+        updates: in the whole training; from the last on, the rate is what it is then.
+        final: share of `initial` that is left at the end.
+    """
+
+    def __init__(self, initial: float, updates: int, final: float) -> None:
+        super().__init__()
+        self.initial = initial
+        self.updates = updates
+        self.final = final
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        done_of_second_half = 2.0 * ops.cast(step, "float32") / self.updates - 1.0
+        return self.initial * (1.0 - (1.0 - self.final) * ops.clip(done_of_second_half, 0.0, 1.0))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"initial": self.initial, "updates": self.updates, "final": self.final}
+
+
+def _copy(network: keras.Model) -> keras.Model:
+    """The same network with variables of its own."""
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(network))
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def _check_shapes(generator: keras.Model, critic: keras.Model) -> None:

@@ -207,6 +207,7 @@ def _settings(model: keras.Model) -> dict[str, Any]:
         "seed": int(model.seed.numpy()),
         "n_critic": model.n_critic,
         "gradient_penalty_weight": model.gradient_penalty_weight,
+        "ema_half_life": model.ema_half_life,
         **{
             f"{network}_{name}": value
             for network, optimizer in optimizers.items()

@@ -82,7 +82,7 @@ class Monitor(keras.callbacks.Callback):
             self._draw(iteration)
 
     def _draw(self, iteration: int) -> None:
-        grid = image_grid(render(self.model.generator, self.latents))
+        grid = image_grid(render(self.model.drawing_generator, self.latents))
         title = f"Iteration: {iteration}, Elapsed: {_clock(self._stopwatch.seconds)}"
         distances = self.quality.curve if self.quality else []
         figure = _figure_png(grid, self.curve, distances, title)

@@ -74,10 +74,10 @@ class Quality(keras.callbacks.Callback):
         self._latest = {name: float(value) for name, value in state["latest"].items()}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        if self.model.generator.output_shape[1:] != self.images.shape[1:]:
+        if self.model.drawing_generator.output_shape[1:] != self.images.shape[1:]:
             raise InputError(
                 f"quality compares images of {self.images.shape[1:]}, but the generator makes "
-                f"{self.model.generator.output_shape[1:]}"
+                f"{self.model.drawing_generator.output_shape[1:]}"
             )
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -91,7 +91,7 @@ class Quality(keras.callbacks.Callback):
     def measure(self, iteration: int) -> None:
         """Measure now, and note the result as that of `iteration`."""
         latents = draw_latents(len(self.images), self.model.latent_dim, self._seed)
-        generated = render(self.model.generator, latents).numpy()
+        generated = render(self.model.drawing_generator, latents).numpy()
         swd = self._distance(generated)["mean"]
         self._latest = {
             "val_swd": swd,
@@ -100,5 +100,5 @@ class Quality(keras.callbacks.Callback):
         }
         if self.best and all(swd < earlier for _, earlier in self.curve):
             with replacing(self.best) as unfinished:
-                self.model.generator.save(unfinished)
+                self.model.drawing_generator.save(unfinished)
         self.curve.append((iteration, swd))

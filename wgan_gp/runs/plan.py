@@ -70,10 +70,13 @@ class Plan:
         """Raise an InputError if this plan has other settings than the `run` in `folder`."""
         there = {"preset": run.preset, **dataclasses.asdict(run.config)}
         asked = {"preset": self.preset, **dataclasses.asdict(self.config)}
+        # Rates that fall to the end of a run belong to its length.
+        is_decaying = run.config.final_learning_rate < 1
+        may_change = _MAY_CHANGE - {"iterations"} if is_decaying else _MAY_CHANGE
         changed = [
             f"{name} is {there[name]} there, not {asked[name]}"
             for name in there
-            if asked[name] != there[name] and name not in _MAY_CHANGE
+            if asked[name] != there[name] and name not in may_change
         ]
         if changed:
             raise InputError(

@@ -150,7 +150,7 @@ def _prepare(folder: RunFolder, config: Config, shown: np.ndarray, done: int) ->
 
 def _finish(model: WGANGP, folder: RunFolder) -> None:
     with replacing(folder.generator) as unfinished:
-        model.generator.save(unfinished)
+        model.drawing_generator.save(unfinished)
     folder.update_facts({"generator_iteration": int(model.iteration.numpy())})
     save_png(image_grid(model.generate(_TILES)), folder.samples)
     frames = list(folder.tiles().values())

@@ -1,4 +1,4 @@
-"""TensorFlow without the notes that it prints while it starts."""
+"""TensorFlow, set up for speed and without the notes that it prints while it starts."""
 
 import contextlib
 import logging
@@ -13,6 +13,9 @@ def load_tensorflow() -> None:
     Whoever has set its log level has asked to read the notes.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    # Off by default on CPUs without AVX-512, where these convolutions take half the time all the
+    # same.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     is_quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with silent_stderr() if is_quiet else contextlib.nullcontext():
