@@ -117,7 +117,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "base_filters": 24,
         "final_learning_rate": 0.05,
         "ema_half_life": 20_000,
-        "iterations": 5_000,
+        "iterations": 4_000,
         "monitor_every": 50,
         "holdout": 0.2,
     },
