@@ -9,7 +9,7 @@ import tensorflow as tf
 from helpers import reference
 
 from wgan_gp import make_dataset, networks, objective, random_streams
-from wgan_gp.model import WGANGP, build_model
+from wgan_gp.model import WGANGP, HeldThenLinear, build_model
 from wgan_gp.random_streams import TRAINING, draw_latents, stream_seed
 
 
@@ -31,11 +31,13 @@ def weights_of(network) -> list[np.ndarray]:
 
 
 def reference_step(config, model, real_images):
-    """Weights of critic and generator after one iteration, and the mean critic loss in it."""
+    """Weights of critic and generator after one iteration, and the losses in it."""
     critic, generator = weights_of(model.critic), weights_of(model.generator)
+    draw = reference.upsampling_generator if config.upsampling == "nearest" else reference.generator
     adam = config.beta_1, config.beta_2, config.adam_epsilon
-    critic_adam = reference.Adam(config.critic_learning_rate, *adam)
-    seeds = tf.random.split(stream_seed(config.seed, TRAINING, 0), config.n_critic + 1, "philox")
+    critic_adam = reference.Adam(falling(config, config.critic_learning_rate), *adam)
+    iteration_seed = stream_seed(config.seed, TRAINING, int(model.iteration))
+    seeds = tf.random.split(iteration_seed, config.n_critic + 1, "philox")
     losses = []
     for update in range(config.n_critic):
         latent_seed, epsilon_seed = tf.random.split(seeds[update], alg="philox")
@@ -45,17 +47,26 @@ def reference_step(config, model, real_images):
         )
         arguments = (
             real_images[:, update],
-            reference.generator(generator, latents),
+            draw(generator, latents),
             epsilon.numpy(),
             config.gradient_penalty_weight,
         )
         losses.append(reference.critic_loss(critic, *arguments))
         critic = critic_adam.update(critic, reference.critic_gradient(critic, *arguments))
     latents = draw_latents(config.batch_size, config.latent_dim, seeds[-1]).numpy()
-    generator_loss = reference.generator_loss(generator, critic, latents)
-    gradient = reference.generator_gradient(generator, critic, latents)
-    generator = reference.Adam(config.generator_learning_rate, *adam).update(generator, gradient)
+    generator_loss = reference.generator_loss(generator, critic, latents, draw)
+    gradient = reference.generator_gradient(generator, critic, latents, draw)
+    generator_adam = reference.Adam(falling(config, config.generator_learning_rate), *adam)
+    generator = generator_adam.update(generator, gradient)
     return critic, generator, {"critic_loss": np.mean(losses), "generator_loss": generator_loss}
+
+
+def falling(config, rate):
+    """The critic's rate over a run of one iteration: held for its first half, then falling."""
+    second_half = config.n_critic / 2
+    return lambda done: (
+        rate * (1 - (1 - config.final_learning_rate) * max(0, done - second_half) / second_half)
+    )
 
 
 def check_step(model, real_images, expected) -> None:
@@ -145,7 +156,7 @@ def test_a_mutant_fails(config, real_images, monkeypatch, mutate):
 
 
 def test_kerass_group_normalization_fails(config, real_images, monkeypatch):
-    # Its second derivatives are wrong (see wgan_gp/normalization.py): the reason for our own.
+    # Its second derivatives are wrong (see `ImageLayerNormalization`): the reason for our own.
     def normalization(epsilon):
         return keras.layers.GroupNormalization(groups=1, epsilon=epsilon)
 
@@ -153,6 +164,102 @@ def test_kerass_group_normalization_fails(config, real_images, monkeypatch):
     model = build_model(config)
     with pytest.raises(AssertionError):
         check_step(model, real_images, reference_step(config, model, real_images))
+
+
+@pytest.fixture
+def chosen_config(config):
+    """All that the preset flowers has beyond paper. The average's half-life is two batches."""
+    return dataclasses.replace(
+        config,
+        upsampling="nearest",
+        generator_normalization="batch",
+        ema_half_life=8,
+        final_learning_rate=0.05,
+        iterations=1,
+    )
+
+
+def check_chosen_step(config, real_images) -> None:
+    model = build_model(config)
+    model.iteration.assign(1000)  # so that the average is past its ramp
+    before = weights_of(model.generator)
+    expected = reference_step(config, model, real_images)
+    check_step(model, real_images, expected)
+    generator, beta = expected[1], 0.5**0.5
+    average = [beta * b + (1 - beta) * a for b, a in zip(before, generator, strict=True)]
+    for found, weight in zip(weights_of(model.ema_generator), average, strict=True):
+        np.testing.assert_allclose(found, weight, rtol=1e-4, atol=1e-7)
+    iteration_seed = stream_seed(config.seed, TRAINING, 1000)
+    seed = tf.random.split(iteration_seed, config.n_critic + 1, "philox")[-1]
+    latents = draw_latents(config.batch_size, config.latent_dim, seed).numpy()
+    kept = model.ema_generator.non_trainable_variables
+    for found, seen in zip(kept, reference.statistics(average, latents), strict=True):
+        initial = 1.0 if found.name == "moving_variance" else 0.0
+        np.testing.assert_allclose(found, 0.98 * initial + 0.02 * seen, rtol=1e-4, atol=1e-6)
+
+
+def test_a_step_with_batch_norm_falling_rates_and_average_agrees_with_numpy(
+    chosen_config, real_images
+):
+    check_chosen_step(chosen_config, real_images)
+
+
+def statistics_of_inference(monkeypatch):
+    generator = keras.Sequential.call
+
+    def call(self, inputs, training=None, mask=None):
+        return generator(self, inputs, training=False if self.name == "generator" else training)
+
+    monkeypatch.setattr(keras.Sequential, "call", call)
+
+
+def average_before_the_update(monkeypatch):
+    step = WGANGP._update_generator
+
+    def mutated(self, batch_size, seed):
+        latents = draw_latents(batch_size, self.latent_dim, seed)
+        self._update_average(latents)
+        average, self.ema_generator = self.ema_generator, None
+        step(self, batch_size, seed)
+        self.ema_generator = average
+
+    monkeypatch.setattr(WGANGP, "_update_generator", mutated)
+
+
+def average_of_the_statistics(monkeypatch):
+    def mutated(self, latents):
+        for average, now in zip(self.ema_generator.weights, self.generator.weights, strict=True):
+            average.assign(0.5**0.5 * average + (1 - 0.5**0.5) * now)
+
+    monkeypatch.setattr(WGANGP, "_update_average", mutated)
+
+
+def no_average(monkeypatch):
+    def mutated(self, latents):
+        for average, now in zip(self.ema_generator.weights, self.generator.weights, strict=True):
+            average.assign(now)
+
+    monkeypatch.setattr(WGANGP, "_update_average", mutated)
+
+
+def rates_that_do_not_fall(monkeypatch):
+    monkeypatch.setattr(HeldThenLinear, "__call__", lambda self, step: self.initial)
+
+
+@pytest.mark.parametrize(
+    "mutate",
+    [
+        statistics_of_inference,
+        average_before_the_update,
+        average_of_the_statistics,
+        no_average,
+        rates_that_do_not_fall,
+    ],
+)
+def test_a_mutant_of_the_chosen_step_fails(chosen_config, real_images, monkeypatch, mutate):
+    mutate(monkeypatch)
+    with pytest.raises(AssertionError):
+        check_chosen_step(chosen_config, real_images)
 
 
 def same(before: list[np.ndarray], after: list[np.ndarray]) -> bool:

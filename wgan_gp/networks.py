@@ -69,13 +69,19 @@ def _add_transposed(
     for index, channels in enumerate([*filters[1:], 3]):
         # The first one has stride 1 and no cropping.
         stride, padding = (1, "valid") if index == 0 else (2, "same")
-        if index > 0:
-            _add_activation(generator, normalization)
+        is_last = index == len(filters) - 1
         generator.add(
             layers.Conv2DTranspose(
-                channels, 5, strides=stride, padding=padding, kernel_initializer=next(glorot)
+                channels,
+                5,
+                strides=stride,
+                padding=padding,
+                use_bias=is_last or normalization == "none",
+                kernel_initializer=next(glorot),
             )
         )
+        if not is_last:
+            _add_activation(generator, normalization)
 
 
 def _add_nearest(
@@ -84,12 +90,21 @@ def _add_nearest(
     """Nearest-neighbour upsampling, each followed by a convolution; one more makes the colours."""
     for channels in [*filters[1:], max(1, filters[-1] // 2)]:
         generator.add(layers.UpSampling2D(2))
-        generator.add(layers.Conv2D(channels, 3, padding="same", kernel_initializer=next(glorot)))
+        generator.add(
+            layers.Conv2D(
+                channels,
+                3,
+                padding="same",
+                use_bias=normalization == "none",
+                kernel_initializer=next(glorot),
+            )
+        )
         _add_activation(generator, normalization)
     generator.add(layers.Conv2D(3, 3, padding="same", kernel_initializer=next(glorot)))
 
 
 def _add_activation(generator: keras.Sequential, normalization: str) -> None:
+    """ReLU, after batch norm if that is asked for: it has an offset, so no bias goes before it."""
     if normalization == "batch":
         # With Keras's 0.99 inference lags hundreds of iterations behind training.
         generator.add(layers.BatchNormalization(momentum=0.98))

@@ -34,6 +34,38 @@ def generator(weights, latents):
     return np.tanh(x)
 
 
+def upsampling_generator(weights, latents):
+    """A dense layer, blocks of upsampling, convolution and batch norm, and a last convolution."""
+    weights = list(weights)
+    x = np.dot(latents, weights.pop(0)) + weights.pop(0)
+    x = x.reshape(len(latents), 4, 4, -1)
+    while len(weights) > 2:
+        x = np.repeat(np.repeat(x, 2, axis=1), 2, axis=2)
+        x = conv_3(x, weights.pop(0), 0.0)
+        mean, variance = batch_moments(x)
+        x = (x - mean) / np.sqrt(variance + 1e-3) * weights.pop(0) + weights.pop(0)
+        x = np.maximum(x, 0)
+    return np.tanh(conv_3(x, *weights))
+
+
+def statistics(weights, latents):
+    """Mean and variance before each batch norm of `upsampling_generator`, in its order."""
+    seen = []
+    x = np.dot(latents, weights[0]) + weights[1]
+    x = x.reshape(len(latents), 4, 4, -1)
+    for kernel, scale, offset in zip(*(weights[i:-2:3] for i in range(2, 5)), strict=True):
+        x = conv_3(np.repeat(np.repeat(x, 2, axis=1), 2, axis=2), kernel, 0.0)
+        mean, variance = batch_moments(x)
+        seen += [mean, variance]
+        x = np.maximum((x - mean) / np.sqrt(variance + 1e-3) * scale + offset, 0)
+    return seen
+
+
+def batch_moments(x):
+    mean = np.mean(x, axis=(0, 1, 2))
+    return mean, np.mean((x - mean) ** 2, axis=(0, 1, 2))
+
+
 def critic_loss(weights, real_images, generated_images, epsilon, penalty_weight):
     mixed = epsilon * real_images + (1 - epsilon) * generated_images
     gradients = elementwise_grad(critic, 1)(weights, mixed)
@@ -44,7 +76,7 @@ def critic_loss(weights, real_images, generated_images, epsilon, penalty_weight)
     return unregularized + penalty_weight * np.mean((norms - 1) ** 2)
 
 
-def generator_loss(weights, critic_weights, latents):
+def generator_loss(weights, critic_weights, latents, generator=generator):
     return -np.mean(critic(critic_weights, generator(weights, latents)))
 
 
@@ -53,13 +85,17 @@ generator_gradient = grad(generator_loss)
 
 
 class Adam:
-    """Kingma and Ba (arXiv:1412.6980), algorithm 1 in the faster form at the end of section 2."""
+    """Kingma and Ba (arXiv:1412.6980), algorithm 1 in the faster form at the end of section 2.
+
+    The learning rate is a function of the updates done.
+    """
 
     def __init__(self, learning_rate, beta_1, beta_2, epsilon):
         self.learning_rate, self.betas, self.epsilon = learning_rate, (beta_1, beta_2), epsilon
         self.step, self.moments = 0, None
 
     def update(self, weights, gradients):
+        rate = self.learning_rate(self.step)
         (b1, b2), self.step = self.betas, self.step + 1
         if self.moments is None:
             self.moments = [(0 * w, 0 * w) for w in weights]
@@ -67,7 +103,7 @@ class Adam:
             (b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2)
             for (m, v), g in zip(self.moments, gradients, strict=True)
         ]
-        rate = self.learning_rate * np.sqrt(1 - b2**self.step) / (1 - b1**self.step)
+        rate = rate * np.sqrt(1 - b2**self.step) / (1 - b1**self.step)
         return [
             w - rate * m / (np.sqrt(v) + self.epsilon)
             for w, (m, v) in zip(weights, self.moments, strict=True)
@@ -82,6 +118,16 @@ def conv_stride_2(x, kernel, bias):
         np.dot(x[:, i : i + 2 * size - 1 : 2, j : j + 2 * size - 1 : 2], kernel[i, j])
         for i in range(5)
         for j in range(5)
+    )
+    return sum(taps) + bias
+
+
+def conv_3(x, kernel, bias):
+    """3x3, stride 1, output of the same size."""
+    size = x.shape[1]
+    x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "constant")
+    taps = (
+        np.dot(x[:, i : i + size, j : j + size], kernel[i, j]) for i in range(3) for j in range(3)
     )
     return sum(taps) + bias
 
