@@ -19,6 +19,10 @@ MATLAB = {
     "batch_size": 64,
     "n_critic": 5,
     "gradient_penalty_weight": 10.0,
+    "upsampling": "transposed",
+    "generator_normalization": "none",
+    "final_learning_rate": 1.0,  # of what the example has not: off
+    "ema_half_life": 0,
     "critic_learning_rate": 2e-4,
     "generator_learning_rate": 1e-3,
     "beta_1": 0.0,
@@ -114,7 +118,7 @@ def test_a_broken_file_is_explained(text, message):
 
 
 def test_an_unknown_preset_is_named():
-    with pytest.raises(InputError, match="matlab, paper, quick, not 'fast'"):
+    with pytest.raises(InputError, match="matlab, paper, flowers, quick, not 'fast'"):
         Config.preset("fast")
 
 

@@ -5,21 +5,46 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from wgan_gp import Config, build_critic, build_generator
+from wgan_gp.networks import leaky_relu
 
+# What the generators of quick and flowers have instead, with 16 filters.
+NEAREST = [
+    ("Dense", (2_048,), 206_848),
+    ("Reshape", (4, 4, 128), 0),
+    ("UpSampling2D", (8, 8, 128), 0),
+    ("Conv2D", (8, 8, 64), 73_728),
+    ("BatchNormalization", (8, 8, 64), 256),
+    ("ReLU", (8, 8, 64), 0),
+    ("UpSampling2D", (16, 16, 64), 0),
+    ("Conv2D", (16, 16, 32), 18_432),
+    ("BatchNormalization", (16, 16, 32), 128),
+    ("ReLU", (16, 16, 32), 0),
+    ("UpSampling2D", (32, 32, 32), 0),
+    ("Conv2D", (32, 32, 16), 4_608),
+    ("BatchNormalization", (32, 32, 16), 64),
+    ("ReLU", (32, 32, 16), 0),
+    ("UpSampling2D", (64, 64, 16), 0),
+    ("Conv2D", (64, 64, 8), 1_152),
+    ("BatchNormalization", (64, 64, 8), 32),
+    ("ReLU", (64, 64, 8), 0),
+    ("Conv2D", (64, 64, 3), 219),
+    ("Activation", (64, 64, 3), 0),
+]
 CRITIC = [
     ("Conv2D", (32, 32, 64), 4_864),
-    ("LeakyReLU", (32, 32, 64), 0),
+    ("Activation", (32, 32, 64), 0),
     ("Conv2D", (16, 16, 128), 204_928),
     ("ImageLayerNormalization", (16, 16, 128), 256),
-    ("LeakyReLU", (16, 16, 128), 0),
+    ("Activation", (16, 16, 128), 0),
     ("Conv2D", (8, 8, 256), 819_456),
     ("ImageLayerNormalization", (8, 8, 256), 512),
-    ("LeakyReLU", (8, 8, 256), 0),
+    ("Activation", (8, 8, 256), 0),
     ("Conv2D", (4, 4, 512), 3_277_312),
     ("ImageLayerNormalization", (4, 4, 512), 1_024),
-    ("LeakyReLU", (4, 4, 512), 0),
+    ("Activation", (4, 4, 512), 0),
     ("Conv2D", (1, 1, 1), 8_193),
     ("Flatten", (1,), 0),
     ("Activation", (1,), 0),
@@ -59,6 +84,42 @@ def test_the_generator_is_the_examples():
     assert generator.input_shape == (None, 100)
 
 
+def test_the_chosen_generator_doubles_pixels_before_it_convolves():
+    assert table(build_generator(Config.preset("quick"))) == NEAREST
+
+
+@pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
+def test_no_bias_stands_before_a_batch_norm(tiny_config, upsampling):
+    config = dataclasses.replace(
+        tiny_config, upsampling=upsampling, generator_normalization="batch"
+    )
+    generator = build_generator(config)
+    for layer, following in zip(generator.layers, generator.layers[1:], strict=False):
+        if hasattr(layer, "use_bias"):
+            is_normalized = isinstance(following, keras.layers.BatchNormalization)
+            is_first = isinstance(layer, keras.layers.Dense)
+            assert layer.use_bias == (is_first or not is_normalized)
+    assert sum(isinstance(x, keras.layers.BatchNormalization) for x in generator.layers) > 1
+
+
+def test_the_leaky_relu_and_both_its_derivatives_are_kerass():
+    x = tf.constant([-2.0, -0.5, 0.0, 0.5, 2.0])
+
+    def derivatives(function):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = function(x**3) ** 2
+            first = inner.gradient(y, x)
+        return y, first, outer.gradient(first, x)
+
+    for found, wanted in zip(
+        derivatives(leaky_relu), derivatives(keras.layers.LeakyReLU(0.2)), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
 def test_the_layers_settings_are_the_examples():
     critic, generator = build_critic(Config()), build_generator(Config())
     *strided, last = [layer for layer in critic.layers if isinstance(layer, keras.layers.Conv2D)]
@@ -68,8 +129,8 @@ def test_the_layers_settings_are_the_examples():
     transposed = [x for x in generator.layers if isinstance(x, keras.layers.Conv2DTranspose)]
     assert [x.kernel_size for x in transposed] == [(5, 5)] * 4
     assert [(x.strides[0], x.padding) for x in transposed] == [(1, "valid")] + [(2, "same")] * 3
-    leaky = [x for x in critic.layers if isinstance(x, keras.layers.LeakyReLU)]
-    assert [x.negative_slope for x in leaky] == [pytest.approx(0.2)] * 4
+    activations = [x.activation for x in critic.layers if isinstance(x, keras.layers.Activation)]
+    assert activations == [leaky_relu] * 4 + [keras.activations.sigmoid]
     norms = [x for x in critic.layers if "Normalization" in type(x).__name__]
     assert [x.epsilon for x in norms] == [1e-5] * 3
     assert generator.layers[-1].activation is keras.activations.tanh
@@ -99,9 +160,11 @@ def test_weights_start_glorot_uniform_and_biases_at_zero():
 @pytest.mark.parametrize("size", [32, 64, 128, 256])
 def test_every_image_size_fits_both_networks(size):
     config = dataclasses.replace(Config(), image_size=size, base_filters=2, latent_dim=3)
-    generator, critic = build_generator(config), build_critic(config)
-    images = generator(np.zeros((2, 3)))
-    assert images.shape == (2, size, size, 3)
+    critic = build_critic(config)
+    for upsampling in ("transposed", "nearest"):
+        generator = build_generator(dataclasses.replace(config, upsampling=upsampling))
+        images = generator(np.zeros((2, 3)))
+        assert images.shape == (2, size, size, 3)
     assert critic(images).shape == (2, 1)
 
 

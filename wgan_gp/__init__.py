@@ -36,6 +36,7 @@ _MODULES = {
     "image_grid": "pictures",
     "load_feature_network": "metrics.features",
     "load_images": "data.images",
+    "load_pretrained": "runs.pretrained",
     "make_dataset": "data.stream",
     "resume": "runs.run",
     "train": "runs.run",

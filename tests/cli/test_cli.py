@@ -126,7 +126,7 @@ def test_a_dry_run_shows_settings_layers_and_cost_and_makes_nothing(wgan_gp):
     assert list(wgan_gp.folder.iterdir()) == []
 
 
-@pytest.mark.parametrize(("preset", "rate"), [("matlab", "0.0002"), ("quick", "0.002")])
+@pytest.mark.parametrize(("preset", "rate"), [("matlab", "0.0002"), ("quick", "0.001")])
 def test_help_states_the_presets_defaults(wgan_gp, preset, rate):
     text = " ".join(wgan_gp("train", "--preset", preset, "--help").stdout.replace("│", "").split())
     assert f"--critic-learning-rate FLOAT Adam's step size for the critic (default: {rate})" in text

@@ -97,6 +97,20 @@ def test_a_cache_named_by_the_run_is_not_written_to(wgan_gp, other):
     assert not (wgan_gp.folder / "elsewhere").exists()
 
 
+@pytest.mark.parametrize("command", [["train", "--resume", "--iterations=4"], ["evaluate"]])
+def test_nothing_is_downloaded_to_where_a_run_says(wgan_gp, other, monkeypatch, command):
+    elsewhere = wgan_gp.folder / "elsewhere"
+    elsewhere.mkdir()
+    change(other / "run.json", data="tf_flowers", data_dir=str(elsewhere))
+    asked = []
+    monkeypatch.setattr("wgan_gp.data.tf_flowers._download", asked.append)
+    before = everything_outside(wgan_gp.folder)
+    said = wgan_gp.mistake(*command, "--run-dir", "other")
+    assert "nothing is downloaded to where a run says: choose a data_dir yourself" in said
+    assert everything_outside(wgan_gp.folder) == before
+    assert not asked
+
+
 def test_a_network_of_another_kind_is_one_sentence(wgan_gp, other):
     inputs = [keras.Input((3,)), keras.Input((4,))]
     network = keras.Model(inputs, keras.layers.Concatenate()(inputs))

@@ -37,8 +37,8 @@ def train(command: Train) -> None:
 
 
 def generate(command: Generate) -> None:
-    """Make images with the generator of a run."""
-    folder, output = RunFolder.find(command.run_dir), command.output
+    """Make images with a trained generator."""
+    folder, output = command.folder(), command.output
     is_one_file = output.suffix.lower() == ".png"
     if output.suffix and not is_one_file:
         raise InputError(f"--output takes a FILE.png or a folder, not '{output}'")
@@ -85,7 +85,7 @@ def evaluate(command: Evaluate) -> None:
 
 def interpolate(command: Interpolate) -> None:
     """Make a film of a walk between latents."""
-    folder, output = RunFolder.find(command.run_dir), command.output
+    folder, output = command.folder(), command.output
     load_tensorflow()
     from wgan_gp.export.walk import check_film, save_walk, walk
 
@@ -105,10 +105,10 @@ def interpolate(command: Interpolate) -> None:
 
 
 def export(command: Export) -> None:
-    """Write the generator of a run in another format."""
+    """Write a trained generator in another format."""
     if command.float16 and command.format != "litert":
         raise InputError(f"--float16 goes with --format litert, not with {command.format}")
-    folder, output = RunFolder.find(command.run_dir), command.path()
+    folder, output = command.folder(), command.path()
     load_tensorflow()
     from wgan_gp.runs.exporting import export_run
 

@@ -2,13 +2,15 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from tyro import conf
 
 from wgan_gp.config import PRESETS, Config
 from wgan_gp.export.formats import ENDINGS, Format
+from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
+from wgan_gp.runs.pretrained import Pretrained, pretrained_run
 from wgan_gp.support.errors import InputError
 
 # A word, not a choice: a run that was started from Python is of none of the presets.
@@ -77,10 +79,26 @@ class Train:
 
 
 @dataclasses.dataclass(frozen=True)
-class Generate:
-    """Make new images with the generator of a run."""
+class OfGenerator:
+    """Which trained generator: that of a run, or one that comes with the package."""
 
-    run_dir: Path  # folder of a finished run
+    run_dir: Path | None = None  # folder of a finished run
+    pretrained: Pretrained | None = None  # in place of a run: a generator of the package's own
+
+    def folder(self) -> RunFolder:
+        """The run; raises an InputError if there is none, or not one alone is named."""
+        if (self.run_dir is None) == (self.pretrained is None):
+            raise InputError(
+                "name one generator: --run-dir DIR, the folder of a finished run, or --pretrained "
+                + "|".join(get_args(Pretrained))
+            )
+        return RunFolder.find(self.run_dir) if self.run_dir else pretrained_run(self.pretrained)
+
+
+@dataclasses.dataclass(frozen=True)
+class Generate(OfGenerator):
+    """Make new images with a trained generator."""
+
     count: int = 25  # images to make
     seed: int = 0  # decides the images: the same seed gives the same ones
     output: Path = Path("generated.png")  # FILE.png for one tiled picture, or a folder for many
@@ -107,10 +125,9 @@ class Evaluate:
 
 
 @dataclasses.dataclass(frozen=True)
-class Interpolate:
-    """Make a film that walks from image to image with the generator of a run, and repeats."""
+class Interpolate(OfGenerator):
+    """Make a film that walks from image to image with a trained generator, and repeats."""
 
-    run_dir: Path  # folder of a finished run
     output: Path = Path("walk.gif")  # FILE.gif, or FILE.mp4 (needs the extra 'video')
     tiles: int = 9  # walks side by side
     stations: int = 6  # images that each walk passes
@@ -120,20 +137,23 @@ class Interpolate:
 
 
 @dataclasses.dataclass(frozen=True)
-class Export:
-    """Write the generator of a run in a format that others can load, with a model card."""
+class Export(OfGenerator):
+    """Write a trained generator in a format that others can load, with a model card."""
 
-    run_dir: Path  # folder of a finished run
     format: Format = "saved_model"
-    output: Path | None = None  # file, or folder of a SavedModel; by default in RUN_DIR/export
+    # file, or folder of a SavedModel; by default in RUN_DIR/export, or here for a pretrained one
+    output: Path | None = None
     float16: _Flag = False  # litert: keep the weights in half the space
     overwrite: _Flag = False  # replace an output that exists
 
     def path(self) -> Path:
         """Where the export goes; raises an InputError if its name does not suit the format."""
         ending = ENDINGS[self.format]
-        name = f"generator{'-float16' if self.float16 else ''}{ending}"
-        path = self.output or self.run_dir / "export" / name
+        suffix = f"{'-float16' if self.float16 else ''}{ending}"
+        if self.run_dir:
+            path = self.output or self.run_dir / "export" / f"generator{suffix}"
+        else:
+            path = self.output or Path(f"{self.pretrained}{suffix}")
         if not path.name.endswith(ending):
             raise InputError(f"--output of {self.format} must end in {ending}, not '{path}'")
         return path

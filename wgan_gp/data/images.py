@@ -56,16 +56,21 @@ def load_image_set(
     *,
     data_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
+    may_prepare: bool = True,
 ) -> ImageSet:
-    """What `load_images` gives, with the images' checksum and the names of the unreadable ones."""
-    opened = _open(source, data_dir)
+    """What `load_images` gives, with the images' checksum and the names of the unreadable ones.
+
+    Args:
+        may_prepare: whether tf_flowers may be downloaded to `data_dir`.
+    """
+    opened = _open(source, data_dir, may_prepare)
     cache = _cache_folder(cache_dir)
     remove_leftovers(cache)
     state = _key(opened.fingerprint, image_size)
     entry = find_entry(cache, state) or cache / _key(_content(opened), image_size)
     cached = _read(entry)
     if cached is None:
-        _decode(opened, image_size, entry, reopen=lambda: _open(source, data_dir))
+        _decode(opened, image_size, entry, reopen=lambda: _open(source, data_dir, may_prepare))
         cached = _read(entry)
     if cached is None:
         raise InputError(f"none of the {opened.count} images in '{opened.name}' can be read")
@@ -85,14 +90,15 @@ def _some(names: list[str], entry: Path) -> str:
     return shown if len(names) <= _NAMES_SHOWN else f"{shown}, ... (all: '{entry / ABOUT}')"
 
 
-def _open(source: str | Path, data_dir: str | Path | None) -> Source:
+def _open(source: str | Path, data_dir: str | Path | None, may_prepare: bool) -> Source:
     if data_dir and source != "tf_flowers":
         raise InputError(f"a data_dir goes with the data 'tf_flowers', not with '{source}'")
     if source == "synthetic":
         return _synthetic_source()
     try:
         if source == "tf_flowers":
-            return open_tf_flowers(Path(data_dir).expanduser() if data_dir else None)
+            folder = Path(data_dir).expanduser() if data_dir else None
+            return open_tf_flowers(folder, may_prepare)
         return open_folder(Path(source).expanduser())
     except (OSError, RuntimeError) as error:  # an impossible name, or a user who does not exist
         raise InputError(f"'{data_dir or source}' cannot be read: {error}") from error

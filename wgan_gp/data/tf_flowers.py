@@ -16,14 +16,15 @@ from wgan_gp.support.reachable import is_reachable
 _URL = "http://download.tensorflow.org/example_images/flower_photos.tgz"
 
 
-def open_tf_flowers(data_dir: Path | None = None) -> Source:
+def open_tf_flowers(data_dir: Path | None = None, may_prepare: bool = True) -> Source:
     """The 3,670 photographs, downloaded (218 MB) and prepared at the first use.
 
     Args:
         data_dir: where TensorFlow Datasets keeps prepared sets; by default its own choice.
+        may_prepare: whether they may be written there if they are not there yet.
 
     Raises:
-        InputError: they are not prepared there and cannot be downloaded.
+        InputError: they are not prepared there and cannot, or may not, be downloaded.
     """
     import tensorflow_datasets as tfds  # slow to import, and no other source needs it
 
@@ -32,6 +33,11 @@ def open_tf_flowers(data_dir: Path | None = None) -> Source:
     with _quiet_absl():
         builder = tfds.builder("tf_flowers", data_dir=data_dir)
         is_prepared = builder.is_prepared()
+    if not is_prepared and not may_prepare:
+        raise InputError(
+            f"tf_flowers is not prepared in '{data_dir}', and nothing is downloaded to where a run "
+            f"says: choose a data_dir yourself"
+        )
     if not is_prepared:
         _download(builder)
     folder = Path(builder.data_path)

@@ -30,7 +30,7 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
     """
     require("litert", "ai_edge_litert")
     with tempfile.TemporaryDirectory() as folder:
-        export_saved_model(generator, folder)
+        export_saved_model(_with_static_sizes(generator), folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=["serving_default"]
         )
@@ -38,6 +38,25 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
         Path(path).write_bytes(converter.convert())
+
+
+def _with_static_sizes(generator: keras.Model) -> keras.Model:
+    """The same function, with resizing in place of repeated pixels.
+
+    Repetition hides the size of what it makes from the converter, which then finds no convolution.
+    """
+    if not any(isinstance(layer, keras.layers.UpSampling2D) for layer in generator.layers):
+        return generator
+
+    def replaced(layer: keras.Layer) -> keras.Layer:
+        if isinstance(layer, keras.layers.UpSampling2D):
+            height, width = layer.output.shape[1:3]
+            return keras.layers.Resizing(height, width, layer.interpolation)
+        return layer.__class__.from_config(layer.get_config())
+
+    same = keras.models.clone_model(generator, clone_function=replaced)
+    same.set_weights(generator.get_weights())
+    return same
 
 
 def load_litert(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:

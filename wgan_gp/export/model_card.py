@@ -15,6 +15,10 @@ _METRICS = ("critic_loss", "gradient_penalty", "gradient_norm")
 
 _DATA = {
     "synthetic": ("drawn flowers of the package wgan_gp", "Apache-2.0, as the package"),
+    "flower photographs": (
+        "a public five-class set of flower photographs from Flickr, which overlaps tf_flowers",
+        "each photographer's own",
+    ),
     "tf_flowers": (
         "tf_flowers of TensorFlow Datasets: 3,670 photographs",
         "Creative Commons licences, each photographer's own: see LICENSE.txt in the data's archive",

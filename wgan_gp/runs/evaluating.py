@@ -87,11 +87,14 @@ def _images(
     still told apart; of one that was named instead, nobody knows.
     """
     plan, facts = Plan.of_run(folder), folder.read()[1]
+    known_dir = None if data else plan.data_dir
     images, crc32, _ = load_image_set(
         data or plan.data,
         plan.config.image_size,
-        data_dir=data_dir or (None if data else plan.data_dir),
+        data_dir=data_dir or known_dir,
         cache_dir=cache_dir,
+        # A run may come from a stranger: where it says that photographs are, they are only read.
+        may_prepare=data_dir is not None or known_dir is None,
     )
     if data and crc32 != facts["images_crc32"]:
         return images, None, "images of another set"

@@ -155,8 +155,12 @@ def resume_run(run_dir: str | Path, plan: Plan) -> Run:
         InputError: see `resume`.
     """
     folder = RunFolder.find(Path(run_dir))
-    plan.check_continues(Plan.of_run(folder), folder)
-    images = _load_images(plan)
+    known = Plan.of_run(folder)
+    plan.check_continues(known, folder)
+    # A run may come from a stranger: where it says that photographs are, they are only read.
+    images = _load_images(
+        plan, may_prepare=plan.data_dir is None or plan.data_dir != known.data_dir
+    )
     if folder.read()[1].get("images_crc32") != images.crc32:
         raise InputError(
             f"the images in '{plan.data}' are not those that '{run_dir}' was trained on: bring "
@@ -165,11 +169,15 @@ def resume_run(run_dir: str | Path, plan: Plan) -> Run:
     return Run(plan, folder, images, is_new=False)
 
 
-def _load_images(plan: Plan) -> RunImages:
+def _load_images(plan: Plan, may_prepare: bool = True) -> RunImages:
     if plan.tensorboard:
         require("tensorboard", "tensorboard")
     images, crc32, _ = load_image_set(
-        plan.data, plan.config.image_size, data_dir=plan.data_dir, cache_dir=plan.cache_dir
+        plan.data,
+        plan.config.image_size,
+        data_dir=plan.data_dir,
+        cache_dir=plan.cache_dir,
+        may_prepare=may_prepare,
     )
     # Checked before a folder is made for a run that cannot be.
     return RunImages(images, crc32, training=check_images(images, plan.config))

@@ -1,0 +1,107 @@
+"""The averaged generator and the falling learning rates, beside what the NumPy check covers."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from wgan_gp.data.stream import make_dataset
+from wgan_gp.model import WGANGP, HeldThenLinear, build_model
+from wgan_gp.networks import build_critic, build_generator
+from wgan_gp.random_streams import draw_latents
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A tiny model of the chosen recipe after 400 iterations on blobs of colour."""
+    from wgan_gp.config import Config
+
+    config = dataclasses.replace(
+        Config.preset("flowers"),
+        image_size=32,
+        latent_dim=6,
+        base_filters=4,
+        batch_size=32,
+        n_critic=1,
+        ema_half_life=640,
+        iterations=400,  # over whose second half the rates fall, and the weights settle
+        holdout=0.0,
+    )
+    blobs = np.random.default_rng(0).integers(0, 256, (64, 4, 4, 3), dtype=np.uint8)
+    images = blobs.repeat(8, axis=1).repeat(8, axis=2)
+    model = build_model(config)
+    model.fit_to(config.iterations, lambda start: make_dataset(images, config, start), verbose=0)
+    return model
+
+
+def test_it_is_off_unless_asked_for(tiny_config):
+    model = build_model(tiny_config)
+    assert model.ema_generator is None
+    assert model.drawing_generator is model.generator
+
+
+def test_it_starts_as_the_generator_with_variables_of_its_own(tiny_config):
+    model = build_model(dataclasses.replace(tiny_config, ema_half_life=8))
+    for average, current in zip(
+        model.ema_generator.variables, model.generator.variables, strict=True
+    ):
+        assert average is not current
+        np.testing.assert_array_equal(average, current)
+
+
+def test_its_pictures_of_inference_are_those_of_training(trained):
+    latents = draw_latents(256, trained.latent_dim, np.array([3, 4]))
+    inference = trained.ema_generator(latents, training=False).numpy()
+    training = keras.models.clone_model(trained.ema_generator)
+    training.set_weights(trained.ema_generator.get_weights())
+    batch = training(latents, training=True).numpy()
+    # Of the spread of the pictures, a few percent; statistics that are averages of the generator's
+    # fail, as does a generator that never took any.
+    assert np.abs(inference - batch).mean() < 0.1 * batch.std()
+
+
+def test_the_model_draws_with_it(trained):
+    latents = draw_latents(4, trained.latent_dim, np.array([3, 4]))
+    np.testing.assert_array_equal(trained(latents), trained.ema_generator(latents))
+    assert not np.array_equal(trained(latents), trained.generator(latents))
+
+
+def test_it_is_saved_and_loaded_with_the_model(trained, tmp_path):
+    trained.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded, WGANGP)
+    assert loaded.ema_half_life == 640
+    for before, after in zip(trained.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    np.testing.assert_array_equal(trained.generate(3), loaded.generate(3))
+
+
+def test_the_ramp_forgets_the_start(tiny_config):
+    config = dataclasses.replace(tiny_config, ema_half_life=1_000_000)
+    model = WGANGP(build_generator(config), build_critic(config), ema_half_life=1_000_000)
+    for variable in model.generator.trainable_variables:
+        variable.assign(variable + 1.0)
+    before = [w.numpy() for w in model.ema_generator.trainable_variables]
+    model.iteration.assign(99)  # 100 batches shown: the half-life is 5 of them
+    model._update_average(draw_latents(config.batch_size, config.latent_dim, np.array([0, 0])))
+    for old, new in zip(before, model.ema_generator.trainable_variables, strict=True):
+        np.testing.assert_allclose(new, old + 1.0 - 0.5 ** (1 / 5), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("update", "rate"), [(0, 2.0), (50, 2.0), (75, 1.1), (100, 0.2), (500, 0.2)]
+)
+def test_a_rate_is_held_and_then_falls_in_a_straight_line(update, rate):
+    schedule = HeldThenLinear(2.0, updates=100, final=0.1)
+    assert float(schedule(update)) == pytest.approx(rate)
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert float(copy(update)) == pytest.approx(rate)
+
+
+def test_both_networks_reach_the_final_rate_together(tiny_config, tiny_images):
+    config = dataclasses.replace(tiny_config, final_learning_rate=0.5, iterations=4)
+    model = build_model(config)
+    model.fit_to(4, lambda start: make_dataset(tiny_images, config, start), verbose=0)
+    assert float(model.critic_optimizer.learning_rate) == pytest.approx(1e-4)
+    assert float(model.generator_optimizer.learning_rate) == pytest.approx(5e-4)

@@ -1,0 +1,80 @@
+"""Makes a finished run into a generator that comes with the package.
+
+    python tools/pretrained.py RUN_DIR NAME PHOTOGRAPHS DESCRIPTION
+
+Weights in float16, the settings, the history, the quality of just these weights, and a model card.
+"""
+
+import io
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import h5py
+
+from wgan_gp.export.model_card import model_card
+from wgan_gp.runs.evaluating import evaluate_run
+from wgan_gp.runs.folder import RunFolder
+from wgan_gp.support.quiet_tensorflow import load_tensorflow
+
+_WEIGHTS = "model.weights.h5"
+
+
+def main(run_dir: str, name: str, photographs: str, description: str) -> None:
+    load_tensorflow()
+    run = RunFolder.find(Path(run_dir))
+    root = Path(__file__).parents[1]
+    made = RunFolder(root / "wgan_gp" / "runs" / "pretrained_runs" / name)
+    shutil.rmtree(made.path, ignore_errors=True)
+    made.path.mkdir(parents=True)
+    config, known = run.read()
+    made.write_settings(config)
+    made.update_facts({**known, "data": description, "data_dir": None})
+    shutil.copy(run.history, made.history)
+    halve(run.generator, made.generator)
+    print(evaluate_run(made, features="efficientnet-lite0", data=photographs))
+    made.nearest.unlink(missing_ok=True)  # it shows photographs
+    card = model_card(
+        config,
+        made.read()[1],
+        made.metrics_at(known["generator_iteration"]),
+        made.load_generator(),
+        made.read_quality(),
+    )
+    (made.path / "README.md").write_text(card + how_made(known["preset"], root), encoding="utf-8")
+
+
+def halve(generator: Path, path: Path) -> None:
+    """The `.keras` file with its weights in float16; Keras loads them as float32 again."""
+    with zipfile.ZipFile(generator) as archive:
+        parts = {part: archive.read(part) for part in archive.namelist()}
+    halved = io.BytesIO()
+    with h5py.File(io.BytesIO(parts[_WEIGHTS])) as weights, h5py.File(halved, "w") as file:
+
+        def copy(name: str, node: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(node, h5py.Dataset):
+                file.create_dataset(name, data=node[()].astype("float16"), compression="gzip")
+            else:
+                file.require_group(name).attrs.update(node.attrs)
+
+        weights.visititems(copy)
+    with zipfile.ZipFile(path, "w") as archive:
+        for part, content in {**parts, _WEIGHTS: halved.getvalue()}.items():
+            archive.writestr(part, content)
+
+
+def how_made(preset: str, root: Path) -> str:
+    command = ["git", "-C", str(root), "log", "-1", "--format=%h"]
+    commit = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return f"""
+## How it was made
+
+`wgan-gp train --preset {preset} --data PHOTOGRAPHS`, and `python tools/pretrained.py` at commit
+{commit}, which halves the weights and measures what is left.
+"""
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
