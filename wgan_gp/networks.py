@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from wgan_gp.config import Config
+from wgan_gp.config import Config, CriticNormalization
 
 Initializers = Iterator[keras.initializers.Initializer]
 
@@ -35,7 +35,7 @@ def build_critic(config: Config) -> keras.Model:
             layers.Conv2D(channels, 5, strides=2, padding="same", kernel_initializer=next(glorot))
         )
         if index > 0:
-            critic.add(ImageLayerNormalization(epsilon=1e-5))
+            critic.add(_layer_norm(config.critic_normalization))
         critic.add(layers.Activation(leaky_relu))
     critic.add(layers.Conv2D(1, 4, padding="valid", kernel_initializer=next(glorot)))
     critic.add(layers.Flatten())
@@ -43,12 +43,20 @@ def build_critic(config: Config) -> keras.Model:
     return critic
 
 
+def _layer_norm(over: CriticNormalization) -> keras.Layer:
+    """Over an image's height, width and channels as in the example, or over a pixel's channels."""
+    if over == "image":
+        return ImageLayerNormalization(epsilon=1e-5)
+    return layers.LayerNormalization(epsilon=1e-5)
+
+
 def build_generator(config: Config) -> keras.Model:
     """The generator: latents `(n, latent_dim)`, standard normal -> images `(n, size, size, 3)`.
 
     Images lie in -1..1. The example's has transposed convolutions and no normalisation. These with
     their kernel of 5 and stride of 2 reach every second pixel more often than the others, which
-    shows as a grid; `upsampling="nearest"` doubles the pixels first and then convolves.
+    shows as a grid. The other `upsampling`s double the size first and then convolve: "nearest" by
+    repeating pixels, "bilinear" by mixing them, which leaves nothing of a grid.
     """
     filters = [*reversed(_critic_filters(config))]
     glorot = _glorot_uniform(config.seed, stream=0)
@@ -56,8 +64,10 @@ def build_generator(config: Config) -> keras.Model:
     generator.add(keras.Input((config.latent_dim,), name="latents"))
     generator.add(layers.Dense(4 * 4 * filters[0], kernel_initializer=next(glorot)))
     generator.add(layers.Reshape((4, 4, filters[0])))
-    add_blocks = _add_nearest if config.upsampling == "nearest" else _add_transposed
-    add_blocks(generator, filters, config.generator_normalization, glorot)
+    if config.upsampling == "transposed":
+        _add_transposed(generator, filters, config.generator_normalization, glorot)
+    else:
+        _add_upsampling(generator, filters, config, glorot)
     generator.add(layers.Activation("tanh", name="images"))
     return generator
 
@@ -84,12 +94,13 @@ def _add_transposed(
             _add_activation(generator, normalization)
 
 
-def _add_nearest(
-    generator: keras.Sequential, filters: list[int], normalization: str, glorot: Initializers
+def _add_upsampling(
+    generator: keras.Sequential, filters: list[int], config: Config, glorot: Initializers
 ) -> None:
-    """Nearest-neighbour upsampling, each followed by a convolution; one more makes the colours."""
+    """Upsampling that doubles the size, each with a convolution; one more makes the colours."""
+    normalization = config.generator_normalization
     for channels in [*filters[1:], max(1, filters[-1] // 2)]:
-        generator.add(layers.UpSampling2D(2))
+        generator.add(layers.UpSampling2D(2, interpolation=config.upsampling))
         generator.add(
             layers.Conv2D(
                 channels,
@@ -127,7 +138,8 @@ class ImageLayerNormalization(keras.layers.Layer):
     The same function as `keras.layers.GroupNormalization(groups=1)`, not the same derivatives:
     Keras takes the variance from `tf.nn.moments`, which holds the mean constant. That is harmless
     in a first derivative and wrong in a second one, and the gradient penalty is trained by second
-    derivatives. (`LayerNormalization()` would normalise over the channels alone.)
+    derivatives. (`keras.layers.LayerNormalization()` is right in both, and another function: it
+    normalises each pixel over its channels alone.)
 
     Args:
         epsilon: added to the variance.
