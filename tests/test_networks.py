@@ -11,7 +11,7 @@ from wgan_gp import Config, build_critic, build_generator
 from wgan_gp.networks import leaky_relu
 
 # What the generators of quick and flowers have instead, with 16 filters.
-NEAREST = [
+UPSAMPLING = [
     ("Dense", (2_048,), 206_848),
     ("Reshape", (4, 4, 128), 0),
     ("UpSampling2D", (8, 8, 128), 0),
@@ -84,11 +84,11 @@ def test_the_generator_is_the_examples():
     assert generator.input_shape == (None, 100)
 
 
-def test_the_chosen_generator_doubles_pixels_before_it_convolves():
-    assert table(build_generator(Config.preset("quick"))) == NEAREST
+def test_the_chosen_generator_doubles_the_size_before_it_convolves():
+    assert table(build_generator(Config.preset("quick"))) == UPSAMPLING
 
 
-@pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
+@pytest.mark.parametrize("upsampling", ["transposed", "nearest", "bilinear"])
 def test_no_bias_stands_before_a_batch_norm(tiny_config, upsampling):
     config = dataclasses.replace(
         tiny_config, upsampling=upsampling, generator_normalization="batch"
@@ -161,7 +161,7 @@ def test_weights_start_glorot_uniform_and_biases_at_zero():
 def test_every_image_size_fits_both_networks(size):
     config = dataclasses.replace(Config(), image_size=size, base_filters=2, latent_dim=3)
     critic = build_critic(config)
-    for upsampling in ("transposed", "nearest"):
+    for upsampling in ("transposed", "nearest", "bilinear"):
         generator = build_generator(dataclasses.replace(config, upsampling=upsampling))
         images = generator(np.zeros((2, 3)))
         assert images.shape == (2, size, size, 3)
@@ -179,7 +179,8 @@ def test_the_seed_decides_the_first_weights(tiny_config):
     assert not np.array_equal(first_weights(tiny_config), first_weights(other))
 
 
-def test_no_image_of_a_batch_changes_the_score_of_another(tiny_config, tiny_images):
-    critic = build_critic(tiny_config)
+@pytest.mark.parametrize("over", ["image", "pixel"])
+def test_no_image_of_a_batch_changes_the_score_of_another(tiny_config, tiny_images, over):
+    critic = build_critic(dataclasses.replace(tiny_config, critic_normalization=over))
     images = tiny_images[:4] / 127.5 - 1.0
     np.testing.assert_allclose(critic(images)[2:3], critic(images[2:3]), atol=1e-5)

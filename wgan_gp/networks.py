@@ -45,9 +45,8 @@ def build_critic(config: Config) -> keras.Model:
 
 def _layer_norm(over: CriticNormalization) -> keras.Layer:
     """Over an image's height, width and channels as in the example, or over a pixel's channels."""
-    if over == "image":
-        return ImageLayerNormalization(epsilon=1e-5)
-    return layers.LayerNormalization(epsilon=1e-5)
+    layer = ImageLayerNormalization if over == "image" else PixelLayerNormalization
+    return layer(epsilon=1e-5)
 
 
 def build_generator(config: Config) -> keras.Model:
@@ -138,12 +137,13 @@ class ImageLayerNormalization(keras.layers.Layer):
     The same function as `keras.layers.GroupNormalization(groups=1)`, not the same derivatives:
     Keras takes the variance from `tf.nn.moments`, which holds the mean constant. That is harmless
     in a first derivative and wrong in a second one, and the gradient penalty is trained by second
-    derivatives. (`keras.layers.LayerNormalization()` is right in both, and another function: it
-    normalises each pixel over its channels alone.)
+    derivatives.
 
     Args:
         epsilon: added to the variance.
     """
+
+    over = (1, 2, 3)  # axes
 
     def __init__(self, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -157,13 +157,27 @@ class ImageLayerNormalization(keras.layers.Layer):
     def call(self, inputs):
         # In float16 the sum over an image overflows; float32 is the least to compute in.
         x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
-        centred = x - ops.mean(x, axis=(1, 2, 3), keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=(1, 2, 3), keepdims=True)
+        centred = x - ops.mean(x, axis=self.over, keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=self.over, keepdims=True)
         normalized = centred * ops.rsqrt(variance + self.epsilon)
         return ops.cast(normalized, inputs.dtype) * self.scale + self.offset
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package="wgan_gp")
+class PixelLayerNormalization(ImageLayerNormalization):
+    """Normalises each pixel over its channels, with one scale and offset per channel.
+
+    The same function as `keras.layers.LayerNormalization()`, not the same derivatives: its second
+    ones are wrong as well.
+
+    Args:
+        epsilon: added to the variance.
+    """
+
+    over = (3,)
 
 
 def _critic_filters(config: Config) -> list[int]:

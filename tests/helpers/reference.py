@@ -7,15 +7,17 @@ network is the list of its layers' weights in order, images are `(batch, height,
 import autograd.numpy as np
 from autograd import elementwise_grad, grad
 
+IMAGE, PIXEL = (1, 2, 3), (3,)  # what the critic's layer norm is over
 
-def critic(weights, images):
+
+def critic(weights, images, norm_over=IMAGE):
     """Convolution blocks, then a 4x4 convolution to one linear score an image."""
     weights = list(weights)
     x, is_first = images, True
     while x.shape[1] > 4:
         x = conv_stride_2(x, weights.pop(0), weights.pop(0))
         if not is_first:
-            x = layer_norm(x, weights.pop(0), weights.pop(0))
+            x = layer_norm(x, weights.pop(0), weights.pop(0), norm_over)
         x = np.where(x > 0, x, 0.2 * x)
         is_first = False
     kernel, bias = weights  # (4, 4, channels, 1)
@@ -36,29 +38,30 @@ def generator(weights, latents):
 
 def upsampling_generator(weights, latents):
     """A dense layer, blocks of upsampling, convolution and batch norm, and a last convolution."""
-    weights = list(weights)
-    x = np.dot(latents, weights.pop(0)) + weights.pop(0)
-    x = x.reshape(len(latents), 4, 4, -1)
-    while len(weights) > 2:
-        x = np.repeat(np.repeat(x, 2, axis=1), 2, axis=2)
-        x = conv_3(x, weights.pop(0), 0.0)
-        mean, variance = batch_moments(x)
-        x = (x - mean) / np.sqrt(variance + 1e-3) * weights.pop(0) + weights.pop(0)
-        x = np.maximum(x, 0)
-    return np.tanh(conv_3(x, *weights))
+    x, _ = upsampling_blocks(weights, latents)
+    return np.tanh(conv_3(x, *weights[-2:]))
 
 
-def statistics(weights, latents):
-    """Mean and variance before each batch norm of `upsampling_generator`, in its order."""
-    seen = []
+def upsampling_blocks(weights, latents):
+    """What the last convolution gets, and mean and variance before each batch norm."""
+    moments = []
     x = np.dot(latents, weights[0]) + weights[1]
     x = x.reshape(len(latents), 4, 4, -1)
     for kernel, scale, offset in zip(*(weights[i:-2:3] for i in range(2, 5)), strict=True):
-        x = conv_3(np.repeat(np.repeat(x, 2, axis=1), 2, axis=2), kernel, 0.0)
+        x = conv_3(doubled(doubled(x, axis=1), axis=2), kernel, 0.0)
         mean, variance = batch_moments(x)
-        seen += [mean, variance]
+        moments += [mean, variance]
         x = np.maximum((x - mean) / np.sqrt(variance + 1e-3) * scale + offset, 0)
-    return seen
+    return x, moments
+
+
+def doubled(x, axis):
+    """Bilinear: each new pixel is 3/4 of the old one that it lies in and 1/4 of that one's next."""
+    x = np.moveaxis(x, axis, 0)
+    before = np.concatenate([x[:1], x[:-1]])
+    after = np.concatenate([x[1:], x[-1:]])
+    both = np.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=1)
+    return np.moveaxis(both.reshape(2 * x.shape[0], *x.shape[1:]), 0, axis)
 
 
 def batch_moments(x):
@@ -66,18 +69,18 @@ def batch_moments(x):
     return mean, np.mean((x - mean) ** 2, axis=(0, 1, 2))
 
 
-def critic_loss(weights, real_images, generated_images, epsilon, penalty_weight):
+def critic_loss(weights, real_images, generated_images, epsilon, penalty_weight, norm_over=IMAGE):
     mixed = epsilon * real_images + (1 - epsilon) * generated_images
-    gradients = elementwise_grad(critic, 1)(weights, mixed)
+    gradients = elementwise_grad(critic, 1)(weights, mixed, norm_over)
     norms = np.sqrt(np.sum(gradients**2, axis=(1, 2, 3)) + 1e-10)
-    unregularized = np.mean(critic(weights, generated_images)) - np.mean(
-        critic(weights, real_images)
+    unregularized = np.mean(critic(weights, generated_images, norm_over)) - np.mean(
+        critic(weights, real_images, norm_over)
     )
     return unregularized + penalty_weight * np.mean((norms - 1) ** 2)
 
 
-def generator_loss(weights, critic_weights, latents, generator=generator):
-    return -np.mean(critic(critic_weights, generator(weights, latents)))
+def generator_loss(weights, critic_weights, latents, generator=generator, norm_over=IMAGE):
+    return -np.mean(critic(critic_weights, generator(weights, latents), norm_over))
 
 
 critic_gradient = grad(critic_loss)
@@ -156,8 +159,7 @@ def interleave_zeros(x, axis):
     return doubled.reshape(shape)[tuple(keep)]
 
 
-def layer_norm(x, scale, offset):
-    """Each image over height, width and channels."""
-    mean = np.mean(x, axis=(1, 2, 3), keepdims=True)
-    variance = np.mean((x - mean) ** 2, axis=(1, 2, 3), keepdims=True)
+def layer_norm(x, scale, offset, over):
+    mean = np.mean(x, axis=over, keepdims=True)
+    variance = np.mean((x - mean) ** 2, axis=over, keepdims=True)
     return (x - mean) / np.sqrt(variance + 1e-5) * scale + offset
