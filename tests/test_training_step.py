@@ -73,7 +73,7 @@ def falling(config, rate):
     )
 
 
-def check_step(model, real_images, expected) -> None:
+def check_step(model, real_images, expected, atol=1e-7) -> None:
     """Train `model` for one iteration and compare its weights and losses with the expected."""
     critic, generator, losses = expected
     logs = model.train_on_batch(real_images, return_dict=True)
@@ -81,7 +81,7 @@ def check_step(model, real_images, expected) -> None:
         np.testing.assert_allclose(logs[name], loss, rtol=1e-4, err_msg=name)
     for network, wanted in ((model.critic, critic), (model.generator, generator)):
         for found, weight in zip(weights_of(network), wanted, strict=True):
-            np.testing.assert_allclose(found, weight, rtol=1e-4, atol=1e-7)
+            np.testing.assert_allclose(found, weight, rtol=1e-4, atol=atol)
 
 
 def test_a_training_step_agrees_with_numpy(config, real_images):
@@ -194,7 +194,8 @@ def check_chosen_step(config, real_images) -> None:
     model.iteration.assign(1000)  # so that the average is past its ramp
     before = weights_of(model.generator)
     expected = reference_step(config, model, real_images)
-    check_step(model, real_images, expected)
+    # Few channels a pixel condition its norm badly; still a hundredth of what an update changes.
+    check_step(model, real_images, expected, atol=3e-5)
     generator, beta = expected[1], 0.5**0.5
     average = [beta * b + (1 - beta) * a for b, a in zip(before, generator, strict=True)]
     for found, weight in zip(weights_of(model.ema_generator), average, strict=True):
