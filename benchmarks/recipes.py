@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -55,6 +56,8 @@ FEWER = dataclasses.replace(
     critic_learning_rate=1e-3,
     generator_learning_rate=1e-3,
 )
+PIXEL = dataclasses.replace(FEWER, critic_normalization="pixel")
+BILINEAR = dataclasses.replace(PIXEL, upsampling="bilinear")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +85,8 @@ def kernel_4(config: Config) -> keras.Model:
     return generator
 
 
-def channel_norm(config: Config) -> keras.Model:
-    """The critic with `LayerNormalization()`: over the channels of each pixel, not the image."""
+def kerass_norm(config: Config) -> keras.Model:
+    """The critic with `LayerNormalization()`, whose second derivatives are wrong."""
 
     def replaced(layer: keras.Layer) -> keras.Layer:
         if isinstance(layer, ImageLayerNormalization):
@@ -134,16 +137,19 @@ RECIPES = {
     "+ linear score": Recipe(LINEAR),
     "+ batch norm in the generator": Recipe(NORM),
     "+ nearest upsampling": Recipe(NEAREST),
-    "(or transposed, kernel 4)": Recipe(NORM, generator=kernel_4),
     "+ averaged weights": Recipe(AVERAGED),
     "+ 2 critic updates, batch 32, rates 1e-3": Recipe(FEWER),
-    "+ falling rates": Recipe(
+    "+ layer norm over pixels": Recipe(PIXEL),
+    "+ bilinear upsampling": Recipe(BILINEAR),
+    # Each of these is another way than one of the rows above.
+    "4th row: transposed, kernel 4": Recipe(NORM, generator=kernel_4),
+    "6th row, falling rates": Recipe(
         dataclasses.replace(FEWER, final_learning_rate=0.05),
         decays_like="+ 2 critic updates, batch 32, rates 1e-3",
     ),
-    "(or DiffAugment)": Recipe(FEWER, critic=augmented),
-    "(or layer norm over channels)": Recipe(FEWER, critic=channel_norm),
-    "(or one batch for both critic updates)": Recipe(FEWER, batches=reused),
+    "6th row, DiffAugment": Recipe(FEWER, critic=augmented),
+    "6th row, one batch for both critic updates": Recipe(FEWER, batches=reused),
+    "7th row: Keras's LayerNormalization": Recipe(FEWER, critic=kerass_norm),
 }
 
 
@@ -223,7 +229,7 @@ def train(
 
 
 def file_of(name: str, results: Path) -> Path:
-    return results / f"{list(RECIPES).index(name):02}.json"
+    return results / (re.sub(r"\W+", "-", name).strip("-") + ".json")
 
 
 def print_table(results: Path) -> None:
