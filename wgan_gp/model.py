@@ -22,6 +22,7 @@ from wgan_gp import networks, objective, random_streams, sampling
 from wgan_gp.config import Config
 from wgan_gp.support.errors import InputError
 
+_LABELS = "a WGAN-GP has no use for labels: give it images alone, ds.map(lambda x, y: x)"
 _EMA_RAMP = 0.05  # StyleGAN2-ADA's (Karras et al., arXiv:2006.06676)
 
 
@@ -43,8 +44,12 @@ class WGANGP(keras.Model):
             hovers less than the generator itself, and so draws better. At first it looks back over
             a twentieth of training only, so that the start is soon forgotten.
 
+    A network's regularizers, and the losses that its layers add, count in its loss; the latter are
+    those of the last images that it has seen in the step. Keras's callbacks find what they need,
+    but for those that would be silently wrong: `fit` refuses them.
+
     Raises:
-        InputError: the shapes of the networks do not agree.
+        InputError: the shapes of the networks do not agree, or the critic mixes images.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class WGANGP(keras.Model):
         if keras.backend.backend() != "tensorflow":
             raise InputError("WGANGP needs TensorFlow: set KERAS_BACKEND=tensorflow before Keras")
         _check_shapes(generator, critic)
+        _check_no_mixing(critic)
         self.generator = generator
         self.critic = critic
         self.n_critic = n_critic
@@ -95,11 +101,18 @@ class WGANGP(keras.Model):
         generator_optimizer: keras.optimizers.Optimizer,
         **kwargs: Any,
     ) -> None:
-        """Take the two optimizers; the other arguments are those of `keras.Model.compile`."""
+        """Take the two optimizers; the other arguments are those of `keras.Model.compile`.
+
+        Raises:
+            InputError: an optimizer averages weights, which would overwrite them when `fit` ends.
+        """
         super().compile(optimizer=None, **kwargs)
         self._compile_options = kwargs
         self.critic_optimizer = keras.optimizers.get(critic_optimizer)
         self.generator_optimizer = keras.optimizers.get(generator_optimizer)
+        if self.critic_optimizer.use_ema or self.generator_optimizer.use_ema:
+            raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
+        self.optimizer = _Both(self.critic_optimizer, self.generator_optimizer)
         # Built here, so that a checkpoint always finds the variables it is to restore.
         self.critic_optimizer.build(self.critic.trainable_variables)
         self.generator_optimizer.build(self.generator.trainable_variables)
@@ -127,6 +140,24 @@ class WGANGP(keras.Model):
     def generate(self, count: int, seed: int = 0) -> np.ndarray:
         """`count` new images, uint8 `(count, height, width, channels)`; see `generate_images`."""
         return sampling.generate_images(self.drawing_generator, count, seed)
+
+    def fit(
+        self, x: Any = None, y: Any = None, *, callbacks: Any = None, **options: Any
+    ) -> keras.callbacks.History:
+        """`keras.Model.fit` on a dataset like that of `make_dataset`.
+
+        Raises:
+            InputError: there are labels, or a callback would do something else than it says.
+        """
+        if y is not None:
+            raise InputError(_LABELS)
+        listed = getattr(callbacks, "callbacks", callbacks)  # a CallbackList, too
+        _check_callbacks(listed if isinstance(listed, Sequence) else [listed])
+        return super().fit(x, callbacks=callbacks, **options)
+
+    def export(self, filepath: str, *args: Any, **options: Any) -> None:
+        """`keras.Model.export` of the generator to draw with: latents -> images in -1..1."""
+        self.drawing_generator.export(filepath, *args, **options)
 
     def fit_to(
         self,
@@ -172,7 +203,7 @@ class WGANGP(keras.Model):
 
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """One generator iteration on `(batch, n_critic, height, width, channels)` images."""
-        real_images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        real_images = _images_alone(data)
         self._check_batch(real_images)
         batch_size = tf.shape(real_images)[0]
         iteration_seed = random_streams.stream_seed(
@@ -222,7 +253,7 @@ class WGANGP(keras.Model):
         )
         norms = objective.gradient_norms(critic, real_images, generated_images, epsilon)
         penalty = objective.unit_norm_penalty(norms)
-        loss = unregularized + self.gradient_penalty_weight * penalty
+        loss = unregularized + self.gradient_penalty_weight * penalty + sum(self.critic.losses)
         self.critic_loss.update_state(loss)
         self.critic_loss_unregularized.update_state(unregularized)
         self.gradient_penalty.update_state(penalty)
@@ -234,6 +265,7 @@ class WGANGP(keras.Model):
         with tf.GradientTape() as tape:
             generated_images = self.generator(latents, training=True)
             loss = objective.generator_loss(self.critic(generated_images, training=True))
+            loss += sum(self.generator.losses)
         gradients = tape.gradient(loss, self.generator.trainable_variables)
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
         self.generator_loss.update_state(loss)
@@ -260,7 +292,7 @@ class WGANGP(keras.Model):
         It changes nothing in the model, and draws the same latents and epsilons for every batch,
         so that the numbers of two epochs compare.
         """
-        real_images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        real_images = _images_alone(data)
         batch_size = tf.shape(real_images)[0]
         seed = random_streams.stream_seed(self.seed, random_streams.VALIDATION)
         seeds = tf.random.split(seed, alg="philox")
@@ -365,6 +397,49 @@ class HeldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         return {"initial": self.initial, "updates": self.updates, "final": self.final}
+
+
+class _Both:
+    """Both optimizers, as Keras's learning-rate callbacks expect those of a `MultiOptimizer`."""
+
+    built = True
+
+    def __init__(self, *optimizers: keras.optimizers.Optimizer) -> None:
+        self.optimizers = optimizers
+
+
+def _images_alone(data: Any) -> tf.Tensor:
+    images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+    if labels is not None or weights is not None:
+        raise InputError(_LABELS)
+    return images
+
+
+def _check_callbacks(callbacks: Sequence[Any]) -> None:
+    """Raise an InputError for one of Keras's that would be silently wrong here."""
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            raise InputError(
+                "BackupAndRestore would begin the images anew, and so train another model: use "
+                "wgan_gp.Checkpoint"
+            )
+        if isinstance(callback, keras.callbacks.SwapEMAWeights):
+            raise InputError(
+                "SwapEMAWeights knows one optimizer's averages: give WGANGP an ema_half_life, and "
+                "take its ema_generator"
+            )
+
+
+def _check_no_mixing(network: keras.Model) -> None:
+    """Raise an InputError that names a layer in which one image changes the score of another."""
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            raise InputError(
+                f"the critic's layer '{layer.name}' mixes the images of a batch, but the gradient "
+                f"penalty is defined image by image: take layer norm"
+            )
+        if hasattr(layer, "layers"):
+            _check_no_mixing(layer)
 
 
 def _copy(network: keras.Model) -> keras.Model:

@@ -1,5 +1,7 @@
 """The estimate of what a run costs."""
 
+import dataclasses
+
 import keras
 import pytest
 import tensorflow as tf
@@ -28,6 +30,14 @@ def test_a_full_width_iteration_is_about_one_and_a_half_tflop():
     assert multiply_adds(critic) / 1e6 == pytest.approx(161, rel=0.02)
     assert multiply_adds(generator) / 1e6 == pytest.approx(161, rel=0.02)
     assert iteration_tflop(Config(), generator, critic) == pytest.approx(1.45, rel=0.02)
+
+
+def test_each_network_is_counted_as_often_as_images_pass_through_it(tiny_config):
+    config = dataclasses.replace(tiny_config, n_critic=2, batch_size=3, ema_half_life=8)
+    generator, critic = build_generator(config), build_critic(config)
+    # Two critic updates of 1 and 12 passes, a generator update of 3 and 2, and the average.
+    expected = 2 * 3 * ((2 + 3 + 1) * multiply_adds(generator) + (24 + 2) * multiply_adds(critic))
+    assert iteration_tflop(config, generator, critic) == pytest.approx(expected / 1e12)
 
 
 def test_the_speed_of_this_machine_is_a_number_of_tflops():

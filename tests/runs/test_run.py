@@ -91,3 +91,11 @@ def test_a_full_disk_is_not_taken_for_too_little_memory():
     error = tf.errors.ResourceExhaustedError(None, None, "run/a; No space left on device\nmore")
     with pytest.raises(OSError, match=r"^run/a; No space left on device$"), enough_memory(SETTINGS):
         raise error
+
+
+def test_a_run_whose_rates_fall_to_its_end_keeps_its_length(wgan_gp, pictures, caplog):
+    caplog.set_level(logging.CRITICAL)
+    falling = dataclasses.replace(SETTINGS, iterations=1, final_learning_rate=0.5)
+    package.train(falling, pictures, "falling")
+    with pytest.raises(InputError, match="iterations is 1 there, not 2"):
+        package.resume("falling", iterations=2)

@@ -8,9 +8,9 @@ from keras import layers
 
 from wgan_gp.config import Config
 
-# Passes through one network an image, a backward pass counting as two forward ones.
-_CRITIC_UPDATE_PASSES = 13  # real 3, generated 3, penalty 6, and making the generated image 1
-_GENERATOR_UPDATE_PASSES = 5  # through the generator 3, back through the critic 2
+# Passes of an image through a network, a backward pass counting as two forward ones.
+_CRITIC_UPDATE = {"critic": 12, "generator": 1}  # real 3, generated 3, penalty 6; making the image
+_GENERATOR_UPDATE = {"critic": 2, "generator": 3}
 
 _ROUNDS, _PRODUCTS = 3, 3  # of matrix products that are timed
 
@@ -22,9 +22,13 @@ def multiply_adds(network: keras.Model) -> int:
 
 def iteration_tflop(config: Config, generator: keras.Model, critic: keras.Model) -> float:
     """Floating-point operations of one generator iteration, in units of 1e12."""
-    per_pass = (multiply_adds(generator) + multiply_adds(critic)) / 2  # the two are alike
-    passes = config.n_critic * _CRITIC_UPDATE_PASSES + _GENERATOR_UPDATE_PASSES
-    return 2 * passes * config.batch_size * per_pass / 1e12
+    passes = {
+        network: config.n_critic * _CRITIC_UPDATE[network] + _GENERATOR_UPDATE[network]
+        for network in ("critic", "generator")
+    }
+    passes["generator"] += config.ema_half_life > 0  # of the averaged one, for its statistics
+    done = passes["critic"] * multiply_adds(critic) + passes["generator"] * multiply_adds(generator)
+    return 2 * config.batch_size * done / 1e12
 
 
 def matrix_product_tflops() -> float:
