@@ -21,8 +21,14 @@ from keras import ops
 from wgan_gp import networks, objective, random_streams, sampling
 from wgan_gp.config import Config
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.keras_habits import (
+    BothOptimizers,
+    check_callbacks,
+    check_no_mixing,
+    check_shapes,
+    images_alone,
+)
 
-_LABELS = "a WGAN-GP has no use for labels: give it images alone, ds.map(lambda x, y: x)"
 _EMA_RAMP = 0.05  # StyleGAN2-ADA's (Karras et al., arXiv:2006.06676)
 
 
@@ -65,8 +71,8 @@ class WGANGP(keras.Model):
         super().__init__(**kwargs)
         if keras.backend.backend() != "tensorflow":
             raise InputError("WGANGP needs TensorFlow: set KERAS_BACKEND=tensorflow before Keras")
-        _check_shapes(generator, critic)
-        _check_no_mixing(critic)
+        check_shapes(generator, critic)
+        check_no_mixing(critic)
         self.generator = generator
         self.critic = critic
         self.n_critic = n_critic
@@ -112,7 +118,7 @@ class WGANGP(keras.Model):
         self.generator_optimizer = keras.optimizers.get(generator_optimizer)
         if self.critic_optimizer.use_ema or self.generator_optimizer.use_ema:
             raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
-        self.optimizer = _Both(self.critic_optimizer, self.generator_optimizer)
+        self.optimizer = BothOptimizers(self.critic_optimizer, self.generator_optimizer)
         # Built here, so that a checkpoint always finds the variables it is to restore.
         self.critic_optimizer.build(self.critic.trainable_variables)
         self.generator_optimizer.build(self.generator.trainable_variables)
@@ -149,10 +155,9 @@ class WGANGP(keras.Model):
         Raises:
             InputError: there are labels, or a callback would do something else than it says.
         """
-        if y is not None:
-            raise InputError(_LABELS)
+        images_alone((x, y))
         listed = getattr(callbacks, "callbacks", callbacks)  # a CallbackList, too
-        _check_callbacks(listed if isinstance(listed, Sequence) else [listed])
+        check_callbacks(listed if isinstance(listed, Sequence) else [listed])
         return super().fit(x, callbacks=callbacks, **options)
 
     def export(self, filepath: str, *args: Any, **options: Any) -> None:
@@ -203,7 +208,7 @@ class WGANGP(keras.Model):
 
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """One generator iteration on `(batch, n_critic, height, width, channels)` images."""
-        real_images = _images_alone(data)
+        real_images = images_alone(data)
         self._check_batch(real_images)
         batch_size = tf.shape(real_images)[0]
         iteration_seed = random_streams.stream_seed(
@@ -292,7 +297,7 @@ class WGANGP(keras.Model):
         It changes nothing in the model, and draws the same latents and epsilons for every batch,
         so that the numbers of two epochs compare.
         """
-        real_images = _images_alone(data)
+        real_images = images_alone(data)
         batch_size = tf.shape(real_images)[0]
         seed = random_streams.stream_seed(self.seed, random_streams.VALIDATION)
         seeds = tf.random.split(seed, alg="philox")
@@ -399,70 +404,8 @@ class HeldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
         return {"initial": self.initial, "updates": self.updates, "final": self.final}
 
 
-class _Both:
-    """Both optimizers, as Keras's learning-rate callbacks expect those of a `MultiOptimizer`."""
-
-    built = True
-
-    def __init__(self, *optimizers: keras.optimizers.Optimizer) -> None:
-        self.optimizers = optimizers
-
-
-def _images_alone(data: Any) -> tf.Tensor:
-    images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
-    if labels is not None or weights is not None:
-        raise InputError(_LABELS)
-    return images
-
-
-def _check_callbacks(callbacks: Sequence[Any]) -> None:
-    """Raise an InputError for one of Keras's that would be silently wrong here."""
-    for callback in callbacks:
-        if isinstance(callback, keras.callbacks.BackupAndRestore):
-            raise InputError(
-                "BackupAndRestore would begin the images anew, and so train another model: use "
-                "wgan_gp.Checkpoint"
-            )
-        if isinstance(callback, keras.callbacks.SwapEMAWeights):
-            raise InputError(
-                "SwapEMAWeights knows one optimizer's averages: give WGANGP an ema_half_life, and "
-                "take its ema_generator"
-            )
-
-
-def _check_no_mixing(network: keras.Model) -> None:
-    """Raise an InputError that names a layer in which one image changes the score of another."""
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            raise InputError(
-                f"the critic's layer '{layer.name}' mixes the images of a batch, but the gradient "
-                f"penalty is defined image by image: take layer norm"
-            )
-        if hasattr(layer, "layers"):
-            _check_no_mixing(layer)
-
-
 def _copy(network: keras.Model) -> keras.Model:
     """The same network with variables of its own."""
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(network))
     copy.set_weights(network.get_weights())
     return copy
-
-
-def _check_shapes(generator: keras.Model, critic: keras.Model) -> None:
-    for name, network in (("generator", generator), ("critic", critic)):
-        if getattr(network, "input_shape", None) is None:
-            raise InputError(f"the {name} has no input shape: start it with keras.Input")
-    if len(generator.input_shape) != 2:
-        raise InputError(
-            f"the generator must take latents of shape (n, latent_dim), not {generator.input_shape}"
-        )
-    if critic.input_shape != generator.output_shape:
-        raise InputError(
-            f"the critic takes images of shape {critic.input_shape[1:]}, but the generator makes "
-            f"{generator.output_shape[1:]}: they must agree"
-        )
-    if critic.output_shape != (None, 1):
-        raise InputError(
-            f"the critic must give one score an image, shape (n, 1), not {critic.output_shape}"
-        )

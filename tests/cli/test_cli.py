@@ -122,7 +122,7 @@ def test_a_dry_run_shows_settings_layers_and_cost_and_makes_nothing(wgan_gp):
     assert settings == {**json.loads(Config().to_json()), "seed": 3}
     assert "4,316,545" in plan
     assert "5,133,443" in plan
-    assert "Cost: 1.46 TFLOP an iteration" in plan
+    assert "Cost: 1.45 TFLOP an iteration" in plan
     assert list(wgan_gp.folder.iterdir()) == []
 
 

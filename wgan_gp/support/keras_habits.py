@@ -1,0 +1,74 @@
+"""What people bring along from Keras: made to work, or answered in one sentence."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from wgan_gp.support.errors import InputError
+
+
+class BothOptimizers:
+    """Both optimizers, as Keras's learning-rate callbacks expect those of a `MultiOptimizer`."""
+
+    built = True
+
+    def __init__(self, *optimizers: keras.optimizers.Optimizer) -> None:
+        self.optimizers = optimizers
+
+
+def images_alone(data: Any) -> Any:
+    """The images of what `fit` was given; raises an InputError if there are labels or weights."""
+    images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+    if labels is not None or weights is not None:
+        raise InputError(
+            "a WGAN-GP has no use for labels: give it images alone, ds.map(lambda x, y: x)"
+        )
+    return images
+
+
+def check_callbacks(callbacks: Sequence[Any]) -> None:
+    """Raise an InputError for one of Keras's that would be silently wrong here."""
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            raise InputError(
+                "BackupAndRestore would begin the images anew, and so train another model: use "
+                "wgan_gp.Checkpoint"
+            )
+        if isinstance(callback, keras.callbacks.SwapEMAWeights):
+            raise InputError(
+                "SwapEMAWeights knows one optimizer's averages: give WGANGP an ema_half_life, and "
+                "take its ema_generator"
+            )
+
+
+def check_no_mixing(network: keras.Model) -> None:
+    """Raise an InputError that names a layer in which one image changes the score of another."""
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            raise InputError(
+                f"the critic's layer '{layer.name}' mixes the images of a batch, but the gradient "
+                f"penalty is defined image by image: take layer norm"
+            )
+        if hasattr(layer, "layers"):
+            check_no_mixing(layer)
+
+
+def check_shapes(generator: keras.Model, critic: keras.Model) -> None:
+    """Raise an InputError unless each network takes what the other makes."""
+    for name, network in (("generator", generator), ("critic", critic)):
+        if getattr(network, "input_shape", None) is None:
+            raise InputError(f"the {name} has no input shape: start it with keras.Input")
+    if len(generator.input_shape) != 2:
+        raise InputError(
+            f"the generator must take latents of shape (n, latent_dim), not {generator.input_shape}"
+        )
+    if critic.input_shape != generator.output_shape:
+        raise InputError(
+            f"the critic takes images of shape {critic.input_shape[1:]}, but the generator makes "
+            f"{generator.output_shape[1:]}: they must agree"
+        )
+    if critic.output_shape != (None, 1):
+        raise InputError(
+            f"the critic must give one score an image, shape (n, 1), not {critic.output_shape}"
+        )
