@@ -57,7 +57,7 @@ FEWER = dataclasses.replace(
     generator_learning_rate=1e-3,
 )
 PIXEL = dataclasses.replace(FEWER, critic_normalization="pixel")
-BILINEAR = dataclasses.replace(PIXEL, upsampling="bilinear")
+SMOOTHED = dataclasses.replace(PIXEL, upsampling="smoothed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +83,17 @@ def kernel_4(config: Config) -> keras.Model:
         generator.add(layers.ReLU())
     generator.add(layers.Conv2DTranspose(3, 4, 2, "same", activation="tanh"))
     return generator
+
+
+def bilinear(config: Config) -> keras.Model:
+    """The generator with bilinear upsampling at every size."""
+
+    def replaced(layer: keras.Layer) -> keras.Layer:
+        if isinstance(layer, layers.UpSampling2D):
+            return layers.UpSampling2D(2, interpolation="bilinear")
+        return layer.__class__.from_config(layer.get_config())
+
+    return keras.models.clone_model(build_generator(config), clone_function=replaced)
 
 
 def kerass_norm(config: Config) -> keras.Model:
@@ -140,7 +151,7 @@ RECIPES = {
     "+ averaged weights": Recipe(AVERAGED),
     "+ 2 critic updates, batch 32, rates 1e-3": Recipe(FEWER),
     "+ layer norm over pixels": Recipe(PIXEL),
-    "+ bilinear upsampling": Recipe(BILINEAR),
+    "+ the last upsampling bilinear": Recipe(SMOOTHED),
     # Each of these is another way than one of the rows above.
     "4th row: transposed, kernel 4": Recipe(NORM, generator=kernel_4),
     "6th row, falling rates": Recipe(
@@ -150,6 +161,7 @@ RECIPES = {
     "6th row, DiffAugment": Recipe(FEWER, critic=augmented),
     "6th row, one batch for both critic updates": Recipe(FEWER, batches=reused),
     "7th row: Keras's LayerNormalization": Recipe(FEWER, critic=kerass_norm),
+    "8th row: every upsampling bilinear": Recipe(SMOOTHED, generator=bilinear),
 }
 
 

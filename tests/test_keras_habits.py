@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan_gp import Checkpoint, InputError, build_critic, build_generator, make_dataset
+import wgan_gp
+from wgan_gp import (
+    Checkpoint,
+    HistoryFile,
+    InputError,
+    Monitor,
+    Quality,
+    build_critic,
+    build_generator,
+    image_grid,
+    make_dataset,
+    random_streams,
+)
 from wgan_gp.model import WGANGP, build_model
 
 
@@ -143,3 +155,188 @@ def test_early_stopping_and_model_checkpoint_follow_validation(
     history = fit(model, dataset, epochs=5, validation_data=held_out, callbacks=[best, stop])
     assert len(history.history["val_critic_loss"]) == 2
     assert isinstance(keras.saving.load_model(tmp_path / "best.keras"), WGANGP)
+
+
+@pytest.mark.parametrize(
+    ("steps_per_execution", "iterations", "tiles", "checkpoints"),
+    [
+        # A picture and a checkpoint are due at every fourth iteration, and come at the next chance.
+        (2, 12, [2, 4, 8, 12], [4, 8, 12]),
+        (3, 12, [3, 6, 9, 12], [6, 9, 12]),
+        (2, 7, [1, 4, 7], [4, 7]),  # which only single steps come to
+    ],
+)
+def test_several_steps_in_one_execution_miss_nothing(
+    tiny_config, tiny_images, tmp_path, steps_per_execution, iterations, tiles, checkpoints
+):
+    def trained(steps: int):
+        model = build_model(tiny_config)
+        model.compile(**compiled_with(model, steps_per_execution=steps))
+        monitor = Monitor(tmp_path / str(steps), every=4, last_iteration=iterations)
+        checkpoint = Checkpoint(tmp_path / f"{steps}-checkpoints", every=4, callbacks=[monitor])
+        model.fit_to(
+            iterations,
+            lambda start: make_dataset(tiny_images, tiny_config, start),
+            steps_per_epoch=6,
+            callbacks=[monitor, HistoryFile(tmp_path / f"{steps}.csv"), checkpoint],
+            verbose=0,
+        )
+        return model, monitor
+
+    (one, monitored), (several, also_monitored) = trained(1), trained(steps_per_execution)
+    assert int(several.iteration) == iterations
+    assert several.steps_per_execution == steps_per_execution
+    for a, b in zip(one.get_weights(), several.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+    curve, same = np.array(monitored.curve.points), np.array(also_monitored.curve.points)
+    np.testing.assert_array_equal(same[:, 0], np.arange(1, iterations + 1))
+    np.testing.assert_allclose(same, curve, rtol=1e-5)
+    drawn = sorted((tmp_path / str(steps_per_execution) / "grids").iterdir())
+    assert [int(tile.stem[-6:]) for tile in drawn] == tiles
+    kept = sorted((tmp_path / f"{steps_per_execution}-checkpoints").iterdir())
+    assert [int(folder.name[-6:]) for folder in kept] == checkpoints
+
+
+def compiled_with(model, **changes) -> dict:
+    return {
+        "critic_optimizer": model.critic_optimizer,
+        "generator_optimizer": model.generator_optimizer,
+        **changes,
+    }
+
+
+def test_xla_draws_the_same_numbers(tiny_config, tiny_images):
+    def losses(jit_compile: bool):
+        model = build_model(tiny_config)
+        model.compile(**compiled_with(model, jit_compile=jit_compile))
+        batches = make_dataset(tiny_images, tiny_config).take(5)
+        return [list(model.train_on_batch(b, return_dict=True).values()) for b in batches]
+
+    np.testing.assert_allclose(losses(True), losses(False), rtol=1e-4)
+
+
+def test_what_is_drawn_for_xla_is_what_tensorflow_draws():
+    seed = tf.constant([5, 2**40], tf.int64)
+    uniform = tf.random.stateless_uniform((1001,), seed, alg="philox")
+    normal = tf.random.stateless_normal((77, 13), seed, alg="philox")
+    for compiled in (True, False):
+        draw = tf.function(random_streams.draw_uniform, jit_compile=compiled)
+        np.testing.assert_array_equal(draw(1001, seed), uniform)
+        draw = tf.function(random_streams.draw_latents, jit_compile=compiled)
+        np.testing.assert_allclose(draw(77, 13, seed, under_xla=True), normal, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_follows_float32(tiny_config, tiny_images, precision):
+    config = dataclasses.replace(
+        tiny_config,
+        base_filters=4,
+        ema_half_life=40,
+        gradient_penalty_weight=1.0,
+        critic_learning_rate=1e-4,
+        generator_learning_rate=1e-4,
+    )
+
+    def losses(precision: str):
+        model = build_model(dataclasses.replace(config, precision=precision))
+        assert {v.dtype for v in model.critic.trainable_variables} == {"float32"}
+        if precision != "float32":
+            assert model.critic.layers[0].compute_dtype == precision.removeprefix("mixed_")
+        if precision == "mixed_float16":  # a scale at which no update overflows and is left out
+            for optimizer in (model.critic_optimizer, model.generator_optimizer):
+                optimizer.dynamic_scale.assign(0.25)
+        history = model.fit(
+            make_dataset(tiny_images, config),
+            epochs=50,
+            steps_per_epoch=1,
+            shuffle=False,
+            verbose=0,
+        ).history
+        names = ("critic_loss_unregularized", "gradient_norm", "generator_loss")
+        return np.stack([history[name] for name in names])
+
+    expected, found = losses("float32"), losses(precision)
+    spread = expected.std(axis=1, keepdims=True)
+    assert np.abs(found - expected).max() < 0.5 * spread.max()
+    assert np.isfinite(found).all()
+    assert (found[1] > 0).all()
+
+
+def test_a_loss_scale_that_overflows_recovers(tiny_config, dataset):
+    model = build_model(dataclasses.replace(tiny_config, precision="mixed_float16"))
+    optimizers = [
+        keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-4), initial_scale=2.0**40)
+        for _ in range(2)
+    ]
+    model.compile(*optimizers)
+    before = model.critic.get_weights()
+    fit(model, dataset, epochs=40)
+    for optimizer in optimizers:
+        assert float(optimizer.dynamic_scale) < 2.0**30
+        assert int(optimizer.iterations) > 0
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    assert any((a != b).any() for a, b in zip(before, model.critic.get_weights(), strict=True))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class OwnGenerator(keras.Model):
+    """A subclassed generator, of images with so many channels."""
+
+    def __init__(self, channels: int = 3, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.dense = keras.layers.Dense(32 * 32 * channels, activation="tanh")
+        self.reshape = keras.layers.Reshape((32, 32, channels))
+
+    def build(self, input_shape) -> None:
+        self.dense.build(input_shape)
+        super().build(input_shape)
+
+    def call(self, latents, training=False):
+        return self.reshape(self.dense(latents))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "channels": self.channels}
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class OwnCritic(keras.Model):
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.convolution = keras.layers.Conv2D(4, 5, 4, activation="relu")
+        self.flatten = keras.layers.Flatten()
+        self.score = keras.layers.Dense(1)
+
+    def build(self, input_shape) -> None:
+        self.convolution.build(input_shape)
+        self.score.build((None, 7 * 7 * 4))
+        super().build(input_shape)
+
+    def call(self, images, training=False):
+        return self.score(self.flatten(self.convolution(images)))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_subclassed_networks_and_grey_images_work(tiny_config, tiny_images, tmp_path, channels):
+    images = tiny_images[..., :channels]
+    generator, critic = OwnGenerator(channels), OwnCritic()
+    with pytest.raises(InputError, match="call it once"):
+        WGANGP(generator, critic)
+    generator.build((None, 6))
+    critic(np.zeros((1, 32, 32, channels), "float32"))  # as good
+    model = WGANGP(generator, critic, tiny_config.n_critic, ema_half_life=40)
+    model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    recorders = [Quality(images[:40], every=2), Monitor(tmp_path, every=2)]
+    fit(
+        model,
+        make_dataset(images, tiny_config),
+        epochs=2,
+        callbacks=[*recorders, Checkpoint(tmp_path / "checkpoints", callbacks=recorders)],
+    )
+    assert model.generate(3).shape == (3, 32, 32, channels)
+    assert image_grid(model.generate(3)).shape == (64, 64, channels)
+    assert (tmp_path / "grids" / "iteration-000002.png").is_file()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.generate(3), model.generate(3))
+    wgan_gp.export_saved_model(model.drawing_generator, tmp_path / "exported")

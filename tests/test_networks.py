@@ -88,7 +88,7 @@ def test_the_chosen_generator_doubles_the_size_before_it_convolves():
     assert table(build_generator(Config.preset("quick"))) == UPSAMPLING
 
 
-@pytest.mark.parametrize("upsampling", ["transposed", "nearest", "bilinear"])
+@pytest.mark.parametrize("upsampling", ["transposed", "nearest", "smoothed"])
 def test_no_bias_stands_before_a_batch_norm(tiny_config, upsampling):
     config = dataclasses.replace(
         tiny_config, upsampling=upsampling, generator_normalization="batch"
@@ -161,7 +161,7 @@ def test_weights_start_glorot_uniform_and_biases_at_zero():
 def test_every_image_size_fits_both_networks(size):
     config = dataclasses.replace(Config(), image_size=size, base_filters=2, latent_dim=3)
     critic = build_critic(config)
-    for upsampling in ("transposed", "nearest", "bilinear"):
+    for upsampling in ("transposed", "nearest", "smoothed"):
         generator = build_generator(dataclasses.replace(config, upsampling=upsampling))
         images = generator(np.zeros((2, 3)))
         assert images.shape == (2, size, size, 3)

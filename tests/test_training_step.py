@@ -89,26 +89,27 @@ def test_a_training_step_agrees_with_numpy(config, real_images):
     check_step(model, real_images, reference_step(config, model, real_images))
 
 
-def other_epsilon(monkeypatch, draw):
-    """Let the model draw its epsilons with `draw(batch_size, seed)`."""
+def other_epsilon(monkeypatch, draw, shape):
+    """Let the model draw its epsilons with `draw`, in `shape` after the batch's."""
     monkeypatch.setattr(
-        tf.random, "stateless_uniform", lambda shape, seed, alg: draw(shape[0], seed)
+        WGANGP, "_draw_epsilon", lambda self, n, seed: draw((n, *shape), seed, alg="philox")
     )
 
 
 def epsilon_per_pixel(monkeypatch):
-    uniform = tf.random.stateless_uniform
-    other_epsilon(monkeypatch, lambda n, seed: uniform((n, 32, 32, 1), seed, alg="philox"))
+    other_epsilon(monkeypatch, tf.random.stateless_uniform, (32, 32, 1))
 
 
 def epsilon_per_batch(monkeypatch):
-    uniform = tf.random.stateless_uniform
-    other_epsilon(monkeypatch, lambda n, seed: uniform((1, 1, 1, 1), seed, alg="philox"))
+    monkeypatch.setattr(
+        WGANGP,
+        "_draw_epsilon",
+        lambda self, n, seed: tf.random.stateless_uniform((1, 1, 1, 1), seed, alg="philox"),
+    )
 
 
 def normal_epsilon(monkeypatch):
-    normal = tf.random.stateless_normal
-    other_epsilon(monkeypatch, lambda n, seed: normal((n, 1, 1, 1), seed, alg="philox"))
+    other_epsilon(monkeypatch, tf.random.stateless_normal, (1, 1, 1))
 
 
 def one_batch_for_all_updates(monkeypatch):
@@ -136,7 +137,7 @@ def one_latent_seed(monkeypatch):
     monkeypatch.setattr(
         random_streams,
         "draw_latents",
-        lambda n, dim, seed: draw_latents(n, dim, tf.constant([0, 0], tf.int64)),
+        lambda n, dim, seed, under_xla: draw_latents(n, dim, tf.constant([0, 0], tf.int64)),
     )
 
 
@@ -181,7 +182,7 @@ def chosen_config(config):
     return dataclasses.replace(
         config,
         critic_normalization="pixel",
-        upsampling="bilinear",
+        upsampling="smoothed",
         generator_normalization="batch",
         ema_half_life=8,
         final_learning_rate=0.05,

@@ -7,7 +7,9 @@ model.fit_to(config.iterations, lambda start: make_dataset(images, config, start
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,14 +22,15 @@ from keras import ops
 # while one of those is being imported.
 from wgan_gp import networks, objective, random_streams, sampling
 from wgan_gp.config import Config
+from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.keras_habits import (
     BothOptimizers,
     check_callbacks,
     check_no_mixing,
-    check_shapes,
     images_alone,
 )
+from wgan_gp.support.shapes import check_shapes, input_shape, output_shape
 
 _EMA_RAMP = 0.05  # StyleGAN2-ADA's (Karras et al., arXiv:2006.06676)
 
@@ -79,7 +82,7 @@ class WGANGP(keras.Model):
         self.gradient_penalty_weight = gradient_penalty_weight
         self.ema_half_life = ema_half_life
         self.ema_generator = _copy(generator) if ema_half_life else None
-        self.latent_dim = generator.input_shape[-1]
+        self.latent_dim = input_shape(generator)[-1]
         # The whole random state, saved with the weights, so that training can go on from it: the
         # seed, and the number of generator iterations done.
         self.seed = self.add_weight(
@@ -114,11 +117,15 @@ class WGANGP(keras.Model):
         """
         super().compile(optimizer=None, **kwargs)
         self._compile_options = kwargs
-        self.critic_optimizer = keras.optimizers.get(critic_optimizer)
-        self.generator_optimizer = keras.optimizers.get(generator_optimizer)
+        self.critic_optimizer = _scaling(critic_optimizer, self.critic)
+        self.generator_optimizer = _scaling(generator_optimizer, self.generator)
         if self.critic_optimizer.use_ema or self.generator_optimizer.use_ema:
             raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
         self.optimizer = BothOptimizers(self.critic_optimizer, self.generator_optimizer)
+        # Those of one call of the compiled function, which callbacks wait for; not to be saved.
+        self._losses_of_execution = tf.Variable(
+            tf.zeros((self.steps_per_execution, 2)), trainable=False
+        )
         # Built here, so that a checkpoint always finds the variables it is to restore.
         self.critic_optimizer.build(self.critic.trainable_variables)
         self.generator_optimizer.build(self.generator.trainable_variables)
@@ -153,11 +160,15 @@ class WGANGP(keras.Model):
         """`keras.Model.fit` on a dataset like that of `make_dataset`.
 
         Raises:
-            InputError: there are labels, or a callback would do something else than it says.
+            InputError: there are labels, a callback would do something else than it says, or the
+            replicas of a `tf.distribute` strategy do not divide the batch.
         """
         images_alone((x, y))
         listed = getattr(callbacks, "callbacks", callbacks)  # a CallbackList, too
         check_callbacks(listed if isinstance(listed, Sequence) else [listed])
+        if isinstance(x, tf.data.Dataset):
+            with self.distribute_strategy.scope():
+                x = replicas.shared(x)
         return super().fit(x, callbacks=callbacks, **options)
 
     def export(self, filepath: str, *args: Any, **options: Any) -> None:
@@ -197,62 +208,119 @@ class WGANGP(keras.Model):
         while (done := int(self.iteration.numpy())) < iteration and not self.stop_training:
             epoch, done_in_epoch = divmod(done, steps_per_epoch)
             last_epoch = -(-iteration // steps_per_epoch)
-            self.fit(
-                dataset_from(done),
-                initial_epoch=epoch,
-                epochs=epoch + 1 if done_in_epoch else last_epoch,
-                steps_per_epoch=steps_per_epoch - done_in_epoch,
-                callbacks=[stop, *callbacks],
-                **{"shuffle": False, **options},  # the stream of `make_dataset` is shuffled already
-            )
+            steps = steps_per_epoch - done_in_epoch
+            with self._executions_within(math.gcd(steps, iteration - done)):
+                self.fit(
+                    dataset_from(done),
+                    initial_epoch=epoch,
+                    epochs=epoch + 1 if done_in_epoch else last_epoch,
+                    steps_per_epoch=steps,
+                    callbacks=[stop, *callbacks],
+                    # The stream of `make_dataset` is shuffled already.
+                    **{"shuffle": False, **options},
+                )
+
+    @contextlib.contextmanager
+    def _executions_within(self, steps: int) -> Iterator[None]:
+        """Execute as many steps at once as `compile` was told, or fewer to end with the `steps`."""
+        told = self.steps_per_execution
+        fitting = max(size for size in range(1, told + 1) if steps % size == 0)
+        try:
+            self._execute(fitting)
+            yield
+        finally:
+            self._execute(told)
+
+    def _execute(self, steps: int) -> None:
+        if steps != self.steps_per_execution:
+            self.steps_per_execution, self.train_function = steps, None
 
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """One generator iteration on `(batch, n_critic, height, width, channels)` images."""
         real_images = images_alone(data)
         self._check_batch(real_images)
-        batch_size = tf.shape(real_images)[0]
         iteration_seed = random_streams.stream_seed(
             self.seed, random_streams.TRAINING, self.iteration
         )
         seeds = tf.random.split(iteration_seed, self.n_critic + 1, alg="philox")
 
+        critic_losses = self._for_each_critic_update(
+            lambda i: self._update_critic(real_images[:, i], seeds[i])
+        )
+        self._update_generator(tf.shape(real_images)[0], seeds[-1])
+        self._note_critic_losses(replicas.mean(tf.reduce_mean(critic_losses, axis=0)))
+        self.iteration.assign_add(1)
+        return replicas.as_logs(self.get_metrics_result())
+
+    def _for_each_critic_update(self, update: Callable[[Any], tf.Tensor]) -> tf.Tensor:
+        """What `update` gives for each number of a critic update, in order."""
+        if replicas.are_used():  # where a loop in the graph cannot hold what replicas exchange
+            return tf.stack([update(i) for i in range(self.n_critic)])
         # A loop in the graph, not in Python: the critic's update is traced and compiled once.
-        critic_losses = tf.map_fn(
-            lambda i: self._update_critic(real_images[:, i], seeds[i]),
+        return tf.map_fn(
+            update,
             tf.range(self.n_critic),
             parallel_iterations=1,
             fn_output_signature=self.latest_critic_losses.dtype,
         )
-        self._update_generator(batch_size, seeds[-1])
-        self.latest_critic_losses.assign(tf.reduce_mean(critic_losses, axis=0))
-        self.iteration.assign_add(1)
-        return self.get_metrics_result()
+
+    def _note_critic_losses(self, losses: tf.Tensor) -> None:
+        self.latest_critic_losses.assign(losses)
+        kept = self._losses_of_execution
+        is_next = tf.range(kept.shape[0], dtype=tf.int64) == self.iteration % kept.shape[0]
+        kept.assign(tf.where(is_next[:, None], losses, kept))
+
+    def critic_losses_of_execution(self) -> np.ndarray:
+        """The latest iterations' `latest_critic_losses`, `(steps_per_execution, 2)`, in order."""
+        kept = self._losses_of_execution.numpy()
+        return np.roll(kept, -int(self.iteration.numpy()), axis=0)
+
+    # Between the networks all is float32: in a mixed precision the penalty's sum of squares over
+    # an image would overflow in float16, and mean little in bfloat16.
+    def _images(self, latents: tf.Tensor, training: bool) -> tf.Tensor:
+        return tf.cast(self.generator(latents, training=training), tf.float32)
+
+    def _scores(self, images: tf.Tensor, training: bool) -> tf.Tensor:
+        return tf.cast(self.critic(images, training=training), tf.float32)
+
+    def _draw_latents(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """`count` latents: this replica's of those that all replicas draw."""
+        drawn = random_streams.draw_latents(
+            count * replicas.count(), self.latent_dim, seed, under_xla=bool(self.jit_compile)
+        )
+        return replicas.own_rows(drawn)
+
+    def _draw_epsilon(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """As many numbers in [0, 1), `(count, 1, 1, 1)`: one an image."""
+        drawn = random_streams.draw_uniform(count * replicas.count(), seed)
+        return tf.reshape(replicas.own_rows(drawn), (-1, 1, 1, 1))
 
     def _update_critic(self, real_images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """One critic update; gives the critic loss with and without the penalty."""
         latent_seed, epsilon_seed = tf.unstack(tf.random.split(seed, alg="philox"))
-        batch_size = tf.shape(real_images)[0]
-        latents = random_streams.draw_latents(batch_size, self.latent_dim, latent_seed)
-        epsilon = tf.random.stateless_uniform((batch_size, 1, 1, 1), epsilon_seed, alg="philox")
-        critic = partial(self.critic, training=True)
-        generated_images = self.generator(latents, training=True)  # outside the tape: fixed here
+        count = tf.shape(real_images)[0]
+        latents = self._draw_latents(count, latent_seed)
+        epsilon = self._draw_epsilon(count, epsilon_seed)
+        generated_images = self._images(latents, training=True)  # outside the tape: fixed here
 
         with tf.GradientTape() as tape:
             loss, unregularized = self._critic_losses(
-                critic, real_images, generated_images, epsilon
+                real_images, generated_images, epsilon, training=True
             )
-        gradients = tape.gradient(loss, self.critic.trainable_variables)
+            scaled_loss = self.critic_optimizer.scale_loss(loss / replicas.count())
+        gradients = tape.gradient(scaled_loss, self.critic.trainable_variables)
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
         return tf.stack([loss, unregularized])
 
     def _critic_losses(
         self,
-        critic: objective.Critic,
         real_images: tf.Tensor,
         generated_images: tf.Tensor,
         epsilon: tf.Tensor,
+        training: bool,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The critic loss with and without the penalty, noted in the metrics."""
+        critic = partial(self._scores, training=training)
         unregularized = objective.unregularized_critic_loss(
             critic(real_images), critic(generated_images)
         )
@@ -265,13 +333,14 @@ class WGANGP(keras.Model):
         self.gradient_norm.update_state(norms)
         return loss, unregularized
 
-    def _update_generator(self, batch_size: tf.Tensor, seed: tf.Tensor) -> None:
-        latents = random_streams.draw_latents(batch_size, self.latent_dim, seed)
+    def _update_generator(self, count: tf.Tensor, seed: tf.Tensor) -> None:
+        latents = self._draw_latents(count, seed)
         with tf.GradientTape() as tape:
-            generated_images = self.generator(latents, training=True)
-            loss = objective.generator_loss(self.critic(generated_images, training=True))
+            images = self._images(latents, training=True)
+            loss = objective.generator_loss(self._scores(images, training=True))
             loss += sum(self.generator.losses)
-        gradients = tape.gradient(loss, self.generator.trainable_variables)
+            scaled_loss = self.generator_optimizer.scale_loss(loss / replicas.count())
+        gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
         self.generator_loss.update_state(loss)
         if self.ema_generator is not None:
@@ -279,7 +348,7 @@ class WGANGP(keras.Model):
 
     def _update_average(self, latents: tf.Tensor) -> None:
         """theta' <- beta theta' + (1 - beta) theta, with beta = 0.5^(batch / half-life)."""
-        batch_size = tf.cast(tf.shape(latents)[0], tf.float32)
+        batch_size = tf.cast(tf.shape(latents)[0] * replicas.count(), tf.float32)
         images = batch_size * tf.cast(self.iteration + 1, tf.float32)
         half_life = tf.minimum(float(self.ema_half_life), _EMA_RAMP * images)
         beta = 0.5 ** (batch_size / half_life)
@@ -298,19 +367,19 @@ class WGANGP(keras.Model):
         so that the numbers of two epochs compare.
         """
         real_images = images_alone(data)
-        batch_size = tf.shape(real_images)[0]
+        count = tf.shape(real_images)[0]
         seed = random_streams.stream_seed(self.seed, random_streams.VALIDATION)
         seeds = tf.random.split(seed, alg="philox")
-        latents = random_streams.draw_latents(batch_size, self.latent_dim, seeds[0])
-        epsilon = tf.random.stateless_uniform((batch_size, 1, 1, 1), seeds[1], alg="philox")
-        critic = partial(self.critic, training=False)
-        generated_images = self.generator(latents, training=False)
-        self._critic_losses(critic, real_images, generated_images, epsilon)
-        self.generator_loss.update_state(objective.generator_loss(critic(generated_images)))
-        return self.get_metrics_result()
+        latents = self._draw_latents(count, seeds[0])
+        epsilon = self._draw_epsilon(count, seeds[1])
+        generated_images = self._images(latents, training=False)
+        self._critic_losses(real_images, generated_images, epsilon, training=False)
+        scores = self._scores(generated_images, training=False)
+        self.generator_loss.update_state(objective.generator_loss(scores))
+        return replicas.as_logs(self.get_metrics_result())
 
     def _check_batch(self, real_images: tf.Tensor) -> None:
-        expected = (self.n_critic, *self.generator.output_shape[1:])
+        expected = (self.n_critic, *output_shape(self.generator)[1:])
         found = tuple(real_images.shape)
         if len(found) != 5 or found[1:] != expected:
             raise InputError(
@@ -404,8 +473,19 @@ class HeldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
         return {"initial": self.initial, "updates": self.updates, "final": self.final}
 
 
+def _scaling(optimizer: Any, network: keras.Model) -> keras.optimizers.Optimizer:
+    """The optimizer, with its loss scaled where float16 would lose small gradients."""
+    optimizer = keras.optimizers.get(optimizer)
+    is_half = any(layer.compute_dtype == "float16" for layer in network.layers)
+    if is_half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        # Keras begins with 2^15, which overflows in a critic's first updates; it rises by itself.
+        return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**8)
+    return optimizer
+
+
 def _copy(network: keras.Model) -> keras.Model:
     """The same network with variables of its own."""
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(network))
+    copy(tf.zeros((1, *input_shape(network)[1:])))  # which a subclassed one may wait for
     copy.set_weights(network.get_weights())
     return copy

@@ -5,7 +5,8 @@ blocks: every block halves (critic) or doubles (generator) height and width, bet
 image.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ import numpy as np
 from keras import layers, ops
 
 from wgan_gp.config import Config, CriticNormalization
+from wgan_gp.support import replicas
 
 Initializers = Iterator[keras.initializers.Initializer]
 
@@ -20,6 +22,23 @@ Initializers = Iterator[keras.initializers.Initializer]
 _MAX_FILTER_FACTOR = 8
 
 
+def _in_its_precision(build: Callable[[Config], keras.Model]) -> Callable[[Config], keras.Model]:
+    """Let `build` make its layers in `config.precision`; float32 leaves Keras's own policy."""
+
+    @functools.wraps(build)
+    def build_in_precision(config: Config) -> keras.Model:
+        policy = keras.config.dtype_policy()
+        if config.precision != "float32":
+            keras.config.set_dtype_policy(config.precision)
+        try:
+            return build(config)
+        finally:
+            keras.config.set_dtype_policy(policy)
+
+    return build_in_precision
+
+
+@_in_its_precision
 def build_critic(config: Config) -> keras.Model:
     """The critic: images `(n, size, size, 3)` in -1..1 -> one score each, `(n, 1)`.
 
@@ -39,7 +58,7 @@ def build_critic(config: Config) -> keras.Model:
         critic.add(layers.Activation(leaky_relu))
     critic.add(layers.Conv2D(1, 4, padding="valid", kernel_initializer=next(glorot)))
     critic.add(layers.Flatten())
-    critic.add(layers.Activation(config.critic_activation, name="score"))
+    critic.add(layers.Activation(config.critic_activation, dtype="float32", name="score"))
     return critic
 
 
@@ -49,13 +68,15 @@ def _layer_norm(over: CriticNormalization) -> keras.Layer:
     return layer(epsilon=1e-5)
 
 
+@_in_its_precision
 def build_generator(config: Config) -> keras.Model:
     """The generator: latents `(n, latent_dim)`, standard normal -> images `(n, size, size, 3)`.
 
     Images lie in -1..1. The example's has transposed convolutions and no normalisation. These with
     their kernel of 5 and stride of 2 reach every second pixel more often than the others, which
     shows as a grid. The other `upsampling`s double the size first and then convolve: "nearest" by
-    repeating pixels, "bilinear" by mixing them, which leaves nothing of a grid.
+    repeating pixels, "smoothed" likewise but for the last time, when it mixes them, and so leaves
+    nothing of a grid.
     """
     filters = [*reversed(_critic_filters(config))]
     glorot = _glorot_uniform(config.seed, stream=0)
@@ -67,8 +88,28 @@ def build_generator(config: Config) -> keras.Model:
         _add_transposed(generator, filters, config.generator_normalization, glorot)
     else:
         _add_upsampling(generator, filters, config, glorot)
-    generator.add(layers.Activation("tanh", name="images"))
+    generator.add(layers.Activation("tanh", dtype="float32", name="images"))
     return generator
+
+
+def portable(generator: keras.Model) -> keras.Model:
+    """The same generator where float32 and one device are all there is: to be kept and exported."""
+
+    def is_portable(layer: keras.Layer) -> bool:
+        return layer.compute_dtype == "float32" and not getattr(layer, "synchronized", False)
+
+    def plain(layer: keras.Layer) -> keras.Layer:
+        config = {**layer.get_config(), "dtype": "float32"}
+        if "synchronized" in config:
+            config["synchronized"] = False
+        return type(layer).from_config(config)
+
+    is_subclassed = not hasattr(generator, "output_shape")  # and so not to be cloned
+    if is_subclassed or all(is_portable(layer) for layer in generator.layers):
+        return generator
+    same = keras.models.clone_model(generator, clone_function=plain)
+    same.set_weights(generator.get_weights())
+    return same
 
 
 def _add_transposed(
@@ -98,8 +139,12 @@ def _add_upsampling(
 ) -> None:
     """Upsampling that doubles the size, each with a convolution; one more makes the colours."""
     normalization = config.generator_normalization
-    for channels in [*filters[1:], max(1, filters[-1] // 2)]:
-        generator.add(layers.UpSampling2D(2, interpolation=config.upsampling))
+    blocks = [*filters[1:], max(1, filters[-1] // 2)]
+    for index, channels in enumerate(blocks):
+        is_smoothed = config.upsampling == "smoothed" and index == len(blocks) - 1
+        generator.add(
+            layers.UpSampling2D(2, interpolation="bilinear" if is_smoothed else "nearest")
+        )
         generator.add(
             layers.Conv2D(
                 channels,
@@ -117,7 +162,7 @@ def _add_activation(generator: keras.Sequential, normalization: str) -> None:
     """ReLU, after batch norm if that is asked for: it has an offset, so no bias goes before it."""
     if normalization == "batch":
         # With Keras's 0.99 inference lags hundreds of iterations behind training.
-        generator.add(layers.BatchNormalization(momentum=0.98))
+        generator.add(layers.BatchNormalization(momentum=0.98, synchronized=replicas.are_used()))
     generator.add(layers.ReLU())
 
 

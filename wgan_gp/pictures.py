@@ -20,10 +20,10 @@ def image_grid(images: np.ndarray) -> np.ndarray:
     """All `images` as one picture, row by row, as square as their number allows.
 
     Args:
-        images: `(count, height, width, 3)`, uint8 or floats in -1..1.
+        images: `(count, height, width, 1 or 3)`, uint8 or floats in -1..1.
 
     Returns:
-        uint8 `(rows * height, columns * width, 3)`; places left over are black.
+        uint8 `(rows * height, columns * width, 1 or 3)`; places left over are black.
     """
     images = np.asarray(images if images.dtype == np.uint8 else to_uint8(images))
     count, height, width, channels = images.shape

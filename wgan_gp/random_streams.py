@@ -4,6 +4,8 @@ Every use of randomness has a stream of its own, and every draw in a stream a po
 draw is a function of (seed, stream, position): nothing has to be replayed to get there again.
 """
 
+import math
+
 import tensorflow as tf
 
 SHUFFLE, FLIPS, TRAINING, MONITOR, SAMPLES, WALK, QUALITY, VALIDATION = range(8)
@@ -16,10 +18,40 @@ def stream_seed(seed: int | tf.Tensor, stream: int, position: int | tf.Tensor = 
     return tf.random.fold_in(key, tf.cast(position, tf.int64), alg="philox")
 
 
-def draw_latents(count: int | tf.Tensor, latent_dim: int, seed: tf.Tensor) -> tf.Tensor:
+def draw_latents(
+    count: int | tf.Tensor, latent_dim: int, seed: tf.Tensor, under_xla: bool = False
+) -> tf.Tensor:
     """`count` points of the latent space: float32 `(count, latent_dim)`, standard normal.
 
     Args:
         seed: int64 `(2,)`, as `stream_seed` makes it.
+        under_xla: XLA compiles the graph that this is part of. Its own normal numbers are others,
+            so the same ones are made of uniform ones; they agree but for rounding.
     """
-    return tf.random.stateless_normal((count, latent_dim), seed, alg="philox")
+    if not under_xla:
+        return tf.random.stateless_normal((count, latent_dim), seed, alg="philox")
+    drawn = 4 * ((count * latent_dim + 3) // 4)  # Philox gives four at a time
+    return tf.reshape(
+        _box_muller(draw_uniform(drawn, seed))[: count * latent_dim], (-1, latent_dim)
+    )
+
+
+def draw_uniform(count: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """`count` numbers, float32 in [0, 1): those of `tf.random.stateless_uniform`, also under XLA.
+
+    XLA makes other fractions of the same random bits. So the fractions are made here, as
+    TensorFlow makes them: of the lower 23 bits.
+    """
+    bits = tf.random.stateless_uniform(
+        (count,), seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    )
+    fractions = tf.bitwise.bitwise_and(bits, tf.constant(2**23 - 1, tf.uint32))
+    return tf.cast(tf.cast(fractions, tf.int32), tf.float32) * 2.0**-23
+
+
+def _box_muller(uniform: tf.Tensor) -> tf.Tensor:
+    """As many standard-normal numbers: sqrt(-2 ln u) (sin 2 pi v, cos 2 pi v) of each pair u, v."""
+    u, v = tf.unstack(tf.reshape(uniform, (-1, 2)), axis=1)
+    radius = tf.sqrt(-2.0 * tf.math.log(tf.maximum(u, 1e-7)))
+    angle = 2.0 * math.pi * v
+    return tf.reshape(tf.stack([radius * tf.sin(angle), radius * tf.cos(angle)], axis=1), (-1,))

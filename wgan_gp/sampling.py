@@ -9,6 +9,7 @@ import tensorflow as tf
 from wgan_gp import random_streams  # a module, not names: see model.py
 from wgan_gp.config import MAX_SEED
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.shapes import input_shape, output_shape
 
 _BATCH_SIZE = 64
 
@@ -38,13 +39,13 @@ def draw_samples(
 ) -> tf.Tensor:
     """What `generate_images` gives, as a tensor; it can be part of a graph."""
     sample_seed = random_streams.stream_seed(seed, random_streams.SAMPLES)
-    latents = random_streams.draw_latents(count, generator.input_shape[-1], sample_seed)
+    latents = random_streams.draw_latents(count, input_shape(generator)[-1], sample_seed)
     return render(generator, latents)
 
 
 def render(generator: keras.Model, latents: tf.Tensor) -> tf.Tensor:
     """The generator's images for `latents`, `(n, latent_dim)`, as uint8, in bounded memory."""
-    spec = tf.TensorSpec(generator.output_shape, tf.uint8)
+    spec = tf.TensorSpec(output_shape(generator), tf.uint8)
     return in_batches(lambda batch: to_uint8(generator(batch, training=False)), latents, spec)
 
 

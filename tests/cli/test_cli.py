@@ -67,7 +67,7 @@ def test_training_without_options_is_quick_on_synthetic(process):
         first = running.stdout.readline()
         running.kill()
     said = (
-        r"Training on (3,\d{3}) images of 64x64 \((\d{3}) more are held out\) for 2,500 generator"
+        r"Training on (3,\d{3}) images of 64x64 \((\d{3}) more are held out\) for 1,500 generator"
     )
     assert sum(int(x.replace(",", "")) for x in re.match(said, first).groups()) == 4096
     run = process.folder / "runs" / "0001-quick-synthetic"

@@ -1,5 +1,6 @@
 """Exports: each format against the generator in memory, loaded without this package."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -11,10 +12,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan_gp import WGANGP, Config, build_critic, export_saved_model
+from wgan_gp import (
+    WGANGP,
+    Config,
+    build_critic,
+    build_generator,
+    export_onnx,
+    export_saved_model,
+)
 from wgan_gp.cli.main import main
 from wgan_gp.export.model_card import model_card
+from wgan_gp.export.onnx import load_onnx
 from wgan_gp.metrics.report import Report, Score
+from wgan_gp.networks import portable
 from wgan_gp.runs.folder import RunFolder
 
 BATCHES = (1, 7, 64)
@@ -416,3 +426,22 @@ def test_a_missing_extra_is_one_sentence(run, monkeypatch, capsys, tmp_path, arg
     assert exit_.value.code == 2
     assert capsys.readouterr().err.endswith(f"is not installed: pip install {packages}\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_generator_of_mixed_precision_and_many_devices_becomes_portable(tiny_config, tmp_path):
+    config = dataclasses.replace(
+        tiny_config, precision="mixed_bfloat16", generator_normalization="batch"
+    )
+    mixed = build_generator(config)
+    for layer in mixed.layers:
+        if hasattr(layer, "synchronized"):
+            layer.synchronized = True
+    same = portable(mixed)
+    assert {layer.compute_dtype for layer in same.layers} == {"float32"}
+    assert not any(getattr(layer, "synchronized", False) for layer in same.layers)
+    latents = np.random.default_rng(0).standard_normal((3, config.latent_dim), "float32")
+    np.testing.assert_allclose(same(latents), mixed(latents), atol=0.05)
+    assert portable(same) is same
+    export_onnx(mixed, tmp_path / "mixed.onnx")
+    exported = load_onnx(tmp_path / "mixed.onnx")(latents)
+    np.testing.assert_allclose(exported, same(latents), atol=1e-5)

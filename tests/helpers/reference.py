@@ -47,7 +47,9 @@ def upsampling_blocks(weights, latents):
     moments = []
     x = np.dot(latents, weights[0]) + weights[1]
     x = x.reshape(len(latents), 4, 4, -1)
-    for kernel, scale, offset in zip(*(weights[i:-2:3] for i in range(2, 5)), strict=True):
+    blocks = list(zip(*(weights[i:-2:3] for i in range(2, 5)), strict=True))
+    for number, (kernel, scale, offset) in enumerate(blocks, start=1):
+        doubled = mixed if number == len(blocks) else repeated
         x = conv_3(doubled(doubled(x, axis=1), axis=2), kernel, 0.0)
         mean, variance = batch_moments(x)
         moments += [mean, variance]
@@ -55,7 +57,11 @@ def upsampling_blocks(weights, latents):
     return x, moments
 
 
-def doubled(x, axis):
+def repeated(x, axis):
+    return np.repeat(x, 2, axis)
+
+
+def mixed(x, axis):
     """Bilinear: each new pixel is 3/4 of the old one that it lies in and 1/4 of that one's next."""
     x = np.moveaxis(x, axis, 0)
     before = np.concatenate([x[:1], x[:-1]])

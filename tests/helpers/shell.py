@@ -15,7 +15,7 @@ from wgan_gp.cli.main import main
 # A run of seconds: 20 small pictures, 3 iterations.
 TINY = [
     "--image-size=32", "--base-filters=2", "--batch-size=4", "--n-critic=2", "--iterations=3",
-    "--monitor-every=2", "--holdout=0",
+    "--monitor-every=2", "--holdout=0", "--final-learning-rate=1",
 ]  # fmt: skip
 
 

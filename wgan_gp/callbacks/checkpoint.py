@@ -67,6 +67,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._settings: dict[str, Any] | None = None  # as the model came, before it was restored
         self._saved_iteration = 0
         self._saved_at = time.monotonic()
+        self._done = 0  # iterations, when it was last asked whether one is due
         self._steps_done = 0  # of the epoch
         self._is_within_epoch = False
         self._metrics: dict[str, list[float]] = {}  # of the epoch that the checkpoint is within
@@ -138,6 +139,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._saved_at = time.monotonic()
+        self._done = int(self.model.iteration.numpy())
         self._settings = self._settings or _settings(self.model)
         newest = self.folder.newest()
         if newest > int(self.model.iteration.numpy()) and not self._is_restored:
@@ -178,7 +180,10 @@ class Checkpoint(keras.callbacks.Callback):
     def _is_due(self) -> bool:
         if self.every is None:
             return time.monotonic() - self._saved_at >= _SECONDS_AT_RISK
-        return self.every != "epoch" and int(self.model.iteration.numpy()) % self.every == 0
+        if self.every == "epoch":
+            return False
+        before, self._done = self._done, int(self.model.iteration.numpy())
+        return self._done // self.every > before // self.every
 
     def _write(self, folder: Path) -> None:
         state = {

@@ -54,7 +54,8 @@ class HistoryFile(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         # Now, since Keras resets the metrics for a validation before the epoch ends.
-        self._averaged = int(self.model.generator_loss.count.numpy())
+        counted = int(self.model.generator_loss.count.numpy())  # by every replica
+        self._averaged = counted // self.model.distribute_strategy.num_replicas_in_sync
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         iteration = int(self.model.iteration.numpy())

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wgan_gp.callbacks.curve import Curve
+from wgan_gp.callbacks.every import comes_up
 from wgan_gp.callbacks.progress import Stopwatch
 from wgan_gp.callbacks.quality import Quality
 from wgan_gp.pictures import image_grid, save_png
@@ -67,6 +68,7 @@ class Monitor(keras.callbacks.Callback):
         seed = stream_seed(self.seed, MONITOR)
         self.latents = draw_latents(_TILES, self.model.latent_dim, seed)
         self._stopwatch.start()
+        self._done = int(self.model.iteration.numpy())
         if self.folder:
             (self.folder / "grids").mkdir(parents=True, exist_ok=True)
         if _in_notebook():
@@ -76,10 +78,12 @@ class Monitor(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._stopwatch.tick()
-        iteration = int(self.model.iteration.numpy())
-        self.curve.append(iteration, *self.model.latest_critic_losses.numpy().tolist())
-        if iteration in (1, self.last_iteration) or iteration % self.every == 0:
-            self._draw(iteration)
+        before, self._done = self._done, int(self.model.iteration.numpy())
+        losses = self.model.critic_losses_of_execution()[before - self._done :]
+        for iteration, pair in enumerate(losses.tolist(), start=before + 1):
+            self.curve.append(iteration, *pair)
+        if comes_up(before, self._done, self.every, self.last_iteration):
+            self._draw(self._done)
 
     def _draw(self, iteration: int) -> None:
         grid = image_grid(render(self.model.drawing_generator, self.latents))
@@ -111,7 +115,7 @@ def _figure_png(
     if distances:
         places["quality"].sharex(scores)
         _draw_quality(places["quality"], distances)
-    tiles.imshow(grid)
+    tiles.imshow(grid, cmap="gray")  # of which colours make no use
     tiles.axis("off")
     points = np.array(curve.points)
     # Blue and orange of the palette of Okabe and Ito, which colour-blind readers can tell apart.

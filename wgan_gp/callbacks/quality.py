@@ -10,13 +10,16 @@ from typing import Any
 import keras
 import numpy as np
 
+from wgan_gp.callbacks.every import comes_up
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.swd import SlicedWasserstein
+from wgan_gp.networks import portable
 from wgan_gp.random_streams import QUALITY, draw_latents, stream_seed
 from wgan_gp.sampling import render
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import replacing
+from wgan_gp.support.shapes import output_shape
 
 
 class Quality(keras.callbacks.Callback):
@@ -74,16 +77,18 @@ class Quality(keras.callbacks.Callback):
         self._latest = {name: float(value) for name, value in state["latest"].items()}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        if self.model.drawing_generator.output_shape[1:] != self.images.shape[1:]:
+        self._done = int(self.model.iteration.numpy())
+        made = output_shape(self.model.drawing_generator)[1:]
+        if made != self.images.shape[1:]:
             raise InputError(
                 f"quality compares images of {self.images.shape[1:]}, but the generator makes "
-                f"{self.model.drawing_generator.output_shape[1:]}"
+                f"{made}"
             )
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        iteration = int(self.model.iteration.numpy())
-        if iteration in (1, self.last_iteration) or iteration % self.every == 0:
-            self.measure(iteration)
+        before, self._done = self._done, int(self.model.iteration.numpy())
+        if comes_up(before, self._done, self.every, self.last_iteration):
+            self.measure(self._done)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs |= self._latest
@@ -100,5 +105,5 @@ class Quality(keras.callbacks.Callback):
         }
         if self.best and all(swd < earlier for _, earlier in self.curve):
             with replacing(self.best) as unfinished:
-                self.model.drawing_generator.save(unfinished)
+                portable(self.model.drawing_generator).save(unfinished)
         self.curve.append((iteration, swd))

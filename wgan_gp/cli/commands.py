@@ -24,7 +24,7 @@ def train(command: Train) -> None:
     if output.resume:
         folder = RunFolder.find(output.run_dir)
         plan.check_continues(Plan.of_run(folder), folder)
-    load_tensorflow()
+    load_tensorflow(find_devices=plan.strategy != "multi-worker")
     if output.dry_run:
         _print_plan(plan.config)
         return
@@ -33,7 +33,8 @@ def train(command: Train) -> None:
     run = resume_run(output.run_dir, plan) if output.resume else start_run(plan, output.run_dir)
     with _resumable(run.folder):
         run.train()
-    print(f"Done. New images: {run.folder.samples}, how they came about: {run.folder.film}")
+    if run.is_chief:
+        print(f"Done. New images: {run.folder.samples}, how they came about: {run.folder.film}")
 
 
 def generate(command: Generate) -> None:

@@ -82,11 +82,13 @@ def check_images(images: np.ndarray, config: Config) -> np.ndarray:
     Raises:
         InputError: it cannot read `images`.
     """
-    expected = (config.image_size, config.image_size, 3)
-    if images.dtype != np.uint8 or images.shape[1:] != expected:
+    expected = (config.image_size, config.image_size)
+    is_fitting = images.shape[1:3] == expected and images.shape[3:] in ((1,), (3,))
+    if images.dtype != np.uint8 or not is_fitting:
         raise InputError(
-            f"images must be uint8 of shape (count, {', '.join(map(str, expected))}) for "
-            f"image_size {config.image_size}, not {images.dtype} of shape {images.shape}"
+            f"images must be uint8 of shape (count, {', '.join(map(str, expected))}, 3), or 1 for "
+            f"grey ones, for image_size {config.image_size}, not {images.dtype} of shape "
+            f"{images.shape}"
         )
     training = np.flatnonzero(~is_held_out(images, config.holdout))
     count, held_out = len(training), len(images) - len(training)

@@ -11,7 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wgan_gp.networks import portable
 from wgan_gp.support.extras import require
+from wgan_gp.support.shapes import input_shape
 
 _OPSET = 18  # of ONNX 1.13; every runtime of the last years knows it
 
@@ -32,7 +34,8 @@ def export_onnx(
     import onnx
     import tf2onnx
 
-    latents = tf.TensorSpec((None, generator.input_shape[-1]), tf.float32, "latents")
+    generator = portable(generator)
+    latents = tf.TensorSpec((None, input_shape(generator)[-1]), tf.float32, "latents")
 
     @tf.function(input_signature=[latents])
     def images(latents: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp.sampling import draw_samples, in_batches, to_uint8
+from wgan_gp.support.shapes import input_shape
 
 MAX_COUNT = 4096  # images that one request for `generate` may ask for
 
@@ -47,7 +48,7 @@ def export_saved_model(generator: keras.Model, path: str | Path) -> None:
 
         return {"png_bytes": in_batches(render, latents, tf.TensorSpec((None,), tf.string))}
 
-    latents = tf.TensorSpec((None, generator.input_shape[-1]), tf.float32, "latents")
+    latents = tf.TensorSpec((None, input_shape(generator)[-1]), tf.float32, "latents")
     count, seed = tf.TensorSpec((), tf.int32, "count"), tf.TensorSpec((), tf.int64, "seed")
     archive = keras.export.ExportArchive()
     archive.add_endpoint("serving_default", serving_default, [latents])

@@ -14,6 +14,7 @@ from wgan_gp.sampling import check_seed, render
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 from wgan_gp.support.files import replacing
+from wgan_gp.support.shapes import input_shape
 
 _FRAMES_PER_SECOND = 20
 
@@ -56,7 +57,7 @@ def walk(
         if number < 1:
             raise InputError(f"{name} must be at least 1, not {number}")
     check_seed(seed)
-    latent_dim = generator.input_shape[-1]
+    latent_dim = input_shape(generator)[-1]
     drawn = draw_latents(tiles * stations, latent_dim, stream_seed(seed, WALK)).numpy()
     places = drawn.reshape(tiles, stations, latent_dim)
     pictures = []

@@ -20,6 +20,7 @@ from wgan_gp.export.saved_model import export_saved_model, load_saved_model
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import digest, replacing
+from wgan_gp.support.shapes import input_shape
 
 Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
 
@@ -75,7 +76,7 @@ def export_run(
     digests = {_name(file, path): digest(file) for file in _files(path, card)}
     with replacing(about) as unfinished:
         unfinished.write_text(json.dumps({**facts, "sha256": digests}, indent=2) + "\n", "utf-8")
-    latents = np.random.default_rng(0).standard_normal((_CHECKED, generator.input_shape[-1]), "f4")
+    latents = np.random.default_rng(0).standard_normal((_CHECKED, input_shape(generator)[-1]), "f4")
     return float(np.abs(LOADERS[format_](path)(latents) - generator(latents).numpy()).max())
 
 

@@ -182,6 +182,8 @@ class RunFolder:
         """
         import keras  # here, since it takes seconds and most of what a folder knows needs none
 
+        from wgan_gp.support.shapes import input_shape, output_shape
+
         file = self.best if best else self.generator
         if not file.is_file():
             why = "was its quality measured?" if best else "has its training finished?"
@@ -197,8 +199,9 @@ class RunFolder:
                 f"registered and imported first, and a Lambda layer is never run from a file "
                 f"({reason})"
             ) from error
-        match getattr(generator, "input_shape", None), getattr(generator, "output_shape", None):
-            case (None, int()), (None, int(), int(), 3):
+        latents = input_shape(generator)
+        match latents, latents and output_shape(generator):
+            case (None, int()), (None, int(), int(), 1 | 3):
                 return generator
         raise InputError(f"'{file}' is not a generator of images")
 

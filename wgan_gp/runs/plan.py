@@ -11,6 +11,7 @@ from wgan_gp.support.errors import InputError
 _EMBEDDED = ("synthetic", "tf_flowers")  # data that are not a folder
 # From one session of a run to the next.
 _MAY_CHANGE = {"iterations", "monitor_every", "quality_every"}
+_ASKED_FOR = {"config", "cache_dir", "strategy"}  # not among the facts that a folder keeps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Plan:
     checkpoint_every: int | Literal["epoch"] | None = None  # see `Checkpoint`
     keep_checkpoints: int = 3  # how many of the newest stay
     tensorboard: bool = False  # also log for TensorBoard
+    strategy: Literal["auto", "none", "mirrored", "multi-worker"] = "auto"  # see `strategy_of`
 
     def __post_init__(self) -> None:
         every = self.checkpoint_every
@@ -36,6 +38,9 @@ class Plan:
             raise InputError(
                 f"checkpoint_every must be at least 1 iteration, or 'epoch', not {every}"
             )
+        if self.strategy == "multi-worker" and every is None:
+            # Each worker has to save at the same iteration, whatever its clock says.
+            object.__setattr__(self, "checkpoint_every", "epoch")
         if self.keep_checkpoints < 1:
             raise InputError(f"keep_checkpoints must be at least 1, not {self.keep_checkpoints}")
 
@@ -44,10 +49,11 @@ class Plan:
         """The plan of the run in `folder`; raises an InputError if there is none.
 
         Where to keep decoded images is asked for each time: a run folder may come from a stranger,
-        and nothing in it decides where this program writes.
+        and nothing in it decides where this program writes. So is the strategy, for which this
+        machine has the devices or not.
         """
         config, facts = folder.read()
-        names = {field.name for field in dataclasses.fields(cls)} - {"config", "cache_dir"}
+        names = {field.name for field in dataclasses.fields(cls)} - _ASKED_FOR
         try:
             known = {name: facts[name] for name in names}
         except KeyError as error:
@@ -61,7 +67,7 @@ class Plan:
         Paths become absolute, so that the run can be resumed from anywhere.
         """
         return {
-            **{k: v for k, v in vars(self).items() if k not in ("config", "cache_dir")},
+            **{k: v for k, v in vars(self).items() if k not in _ASKED_FOR},
             "data": self.data if self.data in _EMBEDDED else _absolute(self.data),
             "data_dir": self.data_dir and _absolute(self.data_dir),
         }

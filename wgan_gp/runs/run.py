@@ -4,8 +4,11 @@ model = wgan_gp.train(Config.preset("paper"), "MY_PHOTOS")
 model = wgan_gp.resume("runs/0001-custom-MY_PHOTOS", iterations=12_000)
 """
 
+import atexit
 import dataclasses
 import re
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,11 +19,13 @@ from wgan_gp.config import Config
 from wgan_gp.data.images import load_image_set
 from wgan_gp.data.stream import check_images
 from wgan_gp.model import WGANGP
+from wgan_gp.runs.devices import Strategy, all_workers_there, described, is_chief, strategy_of
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.runs.training import enough_memory, train_in
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
+from wgan_gp.support.replicas import check_divisible
 
 _RUNS = Path("runs")
 
@@ -35,6 +40,7 @@ def train(
     checkpoint_every: int | Literal["epoch"] | None = None,
     keep_checkpoints: int = 3,
     tensorboard: bool = False,
+    strategy: Strategy = "auto",
 ) -> WGANGP:
     """Train a model on images and leave pictures, history and generator in a new folder.
 
@@ -49,6 +55,7 @@ def train(
         checkpoint_every: iterations, or "epoch"; None for one in two minutes. See `Checkpoint`.
         keep_checkpoints: how many of the newest to keep.
         tensorboard: also log for TensorBoard, in the folder's `tensorboard`.
+        strategy: the devices: 'auto' is every GPU of this machine; see `strategy_of`.
 
     Returns:
         The trained model.
@@ -68,6 +75,7 @@ def train(
         checkpoint_every=checkpoint_every,
         keep_checkpoints=keep_checkpoints,
         tensorboard=tensorboard,
+        strategy=strategy,
     )
     return start_run(plan, run_dir).train()
 
@@ -103,31 +111,41 @@ class RunImages(NamedTuple):
 
 
 class Run:
-    """A run that is about to train: its plan, its folder and its images."""
+    """A run that is about to train: its plan, its folder, its images and its devices."""
 
-    def __init__(self, plan: Plan, folder: RunFolder, images: RunImages, is_new: bool) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        folder: RunFolder,
+        images: RunImages,
+        strategy: tf.distribute.Strategy,
+        is_new: bool,
+    ) -> None:
         self.plan = plan
         self.folder = folder
         self.images = images
+        self.strategy = strategy
+        self.is_chief = is_chief(strategy)
         self.is_new = is_new
 
     def train(self) -> WGANGP:
         """Say what begins, and train to the end of the plan; raises what `train` does."""
         images, crc32, training = self.images
-        with self.folder.locked(), enough_memory(self.plan.config):
+        ready = enough_memory(self.plan.config), all_workers_there(self.strategy)
+        with self.folder.locked(), ready[0], ready[1]:
             held_out = len(images) - len(training)
             facts = {"images": len(images), "images_crc32": crc32, "images_held_out": held_out}
             self.folder.update_facts({**self.plan.facts(), **facts})
             self._announce(len(training), held_out)
-            return train_in(self.folder, self.plan, images, training)
+            return train_in(self.folder, self.plan, images, training, self.strategy)
 
     def _announce(self, count: int, held_out: int) -> None:
         config, verb = self.plan.config, "Training on" if self.is_new else "Going on with"
         held = f" ({held_out:,} more are held out)" if held_out else ""
         print(
             f"{verb} {count:,} images of {config.image_size}x{config.image_size}{held} for "
-            f"{config.iterations:,} generator iterations on the {_device()}; results: "
-            f"{self.folder.path}\n"
+            f"{config.iterations:,} generator iterations on {described(self.strategy)}; results: "
+            f"{self.folder.path if self.is_chief else 'with the first worker'}\n"
             f"The first iteration builds the graph and can take half a minute.",
             flush=True,
         )
@@ -139,13 +157,16 @@ def start_run(plan: Plan, run_dir: str | Path | None = None) -> Run:
     Raises:
         InputError: see `train`.
     """
+    strategy = _strategy(plan)
     images = _load_images(plan)
-    if run_dir:
+    if not is_chief(strategy):
+        folder = _worker_folder()
+    elif run_dir:
         folder = RunFolder.create(Path(run_dir))
     else:
         data = re.sub(r"\W+", "-", Path(plan.data).name).strip("-") or "images"
         folder = RunFolder.create_numbered(_RUNS, f"{plan.preset}-{data}")
-    return Run(plan, folder, images, is_new=True)
+    return Run(plan, folder, images, strategy, is_new=True)
 
 
 def resume_run(run_dir: str | Path, plan: Plan) -> Run:
@@ -157,6 +178,7 @@ def resume_run(run_dir: str | Path, plan: Plan) -> Run:
     folder = RunFolder.find(Path(run_dir))
     known = Plan.of_run(folder)
     plan.check_continues(known, folder)
+    strategy = _strategy(plan)
     # A run may come from a stranger: where it says that photographs are, they are only read.
     images = _load_images(
         plan, may_prepare=plan.data_dir is None or plan.data_dir != known.data_dir
@@ -166,7 +188,29 @@ def resume_run(run_dir: str | Path, plan: Plan) -> Run:
             f"the images in '{plan.data}' are not those that '{run_dir}' was trained on: bring "
             f"them back, name the right ones as data, or start a new run"
         )
-    return Run(plan, folder, images, is_new=False)
+    if not is_chief(strategy):
+        folder = _worker_folder(folder.path)
+    return Run(plan, folder, images, strategy, is_new=False)
+
+
+def _strategy(plan: Plan) -> tf.distribute.Strategy:
+    strategy = strategy_of(plan.strategy)
+    check_divisible(plan.config.batch_size, strategy.num_replicas_in_sync)
+    return strategy
+
+
+def _worker_folder(chief: Path | None = None) -> RunFolder:
+    """The folder of a worker that is not the chief: gone when the process ends.
+
+    All workers do the same, since what one of them reads of the metrics or writes in a checkpoint
+    needs the others; but only the chief's files are for anybody. It goes on from a copy of those.
+    """
+    path = Path(tempfile.mkdtemp(prefix="wgan_gp-worker-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    if chief:
+        others = shutil.ignore_patterns(".lock", "grids", "tensorboard")
+        shutil.copytree(chief, path, ignore=others, dirs_exist_ok=True)
+    return RunFolder(path)
 
 
 def _load_images(plan: Plan, may_prepare: bool = True) -> RunImages:
@@ -181,10 +225,3 @@ def _load_images(plan: Plan, may_prepare: bool = True) -> RunImages:
     )
     # Checked before a folder is made for a run that cannot be.
     return RunImages(images, crc32, training=check_images(images, plan.config))
-
-
-def _device() -> str:
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return "CPU"
-    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")

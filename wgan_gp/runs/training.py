@@ -17,6 +17,7 @@ from wgan_gp.callbacks.stopping import StopAtNaN, StopOnSignal
 from wgan_gp.config import Config
 from wgan_gp.data.stream import make_dataset
 from wgan_gp.model import WGANGP, build_model
+from wgan_gp.networks import portable
 from wgan_gp.pictures import image_grid, save_film, save_png
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
@@ -32,7 +33,13 @@ _MEASURED = 256  # real images, and generated ones
 _log = logging.getLogger(__name__)
 
 
-def train_in(folder: RunFolder, plan: Plan, images: np.ndarray, training: np.ndarray) -> WGANGP:
+def train_in(
+    folder: RunFolder,
+    plan: Plan,
+    images: np.ndarray,
+    training: np.ndarray,
+    strategy: tf.distribute.Strategy,
+) -> WGANGP:
     """Train a model on `images` as `plan` says, and leave its results in `folder`.
 
     If the folder holds checkpoints, training goes on from the newest, as if it had never stopped.
@@ -40,6 +47,7 @@ def train_in(folder: RunFolder, plan: Plan, images: np.ndarray, training: np.nda
     Args:
         images: uint8 `(count, image_size, image_size, 3)`.
         training: the numbers of those to train on, as `check_images` gives them.
+        strategy: the devices to train on.
 
     Raises:
         InputError: the checkpoints are damaged or further on than the plan.
@@ -48,7 +56,8 @@ def train_in(folder: RunFolder, plan: Plan, images: np.ndarray, training: np.nda
         OSError: something cannot be written; the checkpoints are as they were.
     """
     config = plan.config
-    model = build_model(config)
+    with strategy.scope():
+        model = build_model(config)
     quality = _quality(config, folder, images, training)
     recorders = [
         IterationCount(),
@@ -150,7 +159,7 @@ def _prepare(folder: RunFolder, config: Config, shown: np.ndarray, done: int) ->
 
 def _finish(model: WGANGP, folder: RunFolder) -> None:
     with replacing(folder.generator) as unfinished:
-        model.drawing_generator.save(unfinished)
+        portable(model.drawing_generator).save(unfinished)
     folder.update_facts({"generator_iteration": int(model.iteration.numpy())})
     save_png(image_grid(model.generate(_TILES)), folder.samples)
     frames = list(folder.tiles().values())

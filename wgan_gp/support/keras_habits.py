@@ -52,23 +52,3 @@ def check_no_mixing(network: keras.Model) -> None:
             )
         if hasattr(layer, "layers"):
             check_no_mixing(layer)
-
-
-def check_shapes(generator: keras.Model, critic: keras.Model) -> None:
-    """Raise an InputError unless each network takes what the other makes."""
-    for name, network in (("generator", generator), ("critic", critic)):
-        if getattr(network, "input_shape", None) is None:
-            raise InputError(f"the {name} has no input shape: start it with keras.Input")
-    if len(generator.input_shape) != 2:
-        raise InputError(
-            f"the generator must take latents of shape (n, latent_dim), not {generator.input_shape}"
-        )
-    if critic.input_shape != generator.output_shape:
-        raise InputError(
-            f"the critic takes images of shape {critic.input_shape[1:]}, but the generator makes "
-            f"{generator.output_shape[1:]}: they must agree"
-        )
-    if critic.output_shape != (None, 1):
-        raise InputError(
-            f"the critic must give one score an image, shape (n, 1), not {critic.output_shape}"
-        )

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def load_tensorflow() -> None:
+def load_tensorflow(find_devices: bool = True) -> None:
     """Import TensorFlow and find the devices, quietly.
 
-    Whoever has set its log level has asked to read the notes.
+    Whoever has set its log level has asked to read the notes. A strategy for several machines has
+    to be made before devices are found.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # Off by default on CPUs without AVX-512, where these convolutions take half the time all the
@@ -21,7 +22,8 @@ def load_tensorflow() -> None:
     with silent_stderr() if is_quiet else contextlib.nullcontext():
         import tensorflow as tf
 
-        tf.config.list_logical_devices()
+        if find_devices:
+            tf.config.list_logical_devices()
     if is_quiet:
         tf.get_logger().setLevel(logging.WARNING)  # in a notebook it would be INFO
 

@@ -1,0 +1,80 @@
+"""Train a tiny model for a few iterations, on one device or several, and keep what came out.
+
+python replicas.py OUTPUT PRESET OPTIMIZER REPLICAS [MUTANT]
+
+With TF_CONFIG in the environment it is one of several workers, whatever REPLICAS says.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wgan_gp.config import Config
+from wgan_gp.data.stream import make_dataset
+from wgan_gp.model import build_model
+from wgan_gp.support import replicas
+
+ITERATIONS = 3
+
+
+def summed_gradients() -> None:
+    """Every replica takes its own mean for the whole batch's share."""
+    scaled = keras.optimizers.Optimizer.scale_loss
+    keras.optimizers.Optimizer.scale_loss = lambda self, loss: scaled(self, loss * replicas.count())
+
+
+def identical_noise() -> None:
+    """Every replica takes the first rows of what is drawn."""
+    replicas.own_rows = lambda values: values[: tf.shape(values)[0] // replicas.count()]
+
+
+def strategy_of(count: int) -> tf.distribute.Strategy:
+    if "TF_CONFIG" in os.environ:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if count == 1:
+        return tf.distribute.get_strategy()
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    logical = [tf.config.LogicalDeviceConfiguration()] * count
+    tf.config.set_logical_device_configuration(cpu, logical)
+    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)])
+
+
+def main(output: str, preset: str, optimizer: str, count: str, mutant: str = "") -> None:
+    strategy = strategy_of(int(count))
+    if mutant:
+        globals()[mutant]()
+    config = dataclasses.replace(
+        Config.preset(preset),
+        image_size=32,
+        latent_dim=6,
+        base_filters=4,
+        batch_size=4,
+        n_critic=2,
+        gradient_penalty_weight=1.0,
+        critic_learning_rate=1e-4,
+        generator_learning_rate=1e-4,
+        adam_epsilon=1e-3,
+        critic_normalization="image",  # over few channels of a pixel it enlarges every rounding
+        holdout=0.0,
+    )
+    images = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
+    with strategy.scope():
+        model = build_model(config)
+        if optimizer == "sgd":
+            model.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2))
+    history = model.fit(
+        make_dataset(images, config), steps_per_epoch=ITERATIONS, shuffle=False, verbose=0
+    )
+    np.savez(output, *model.get_weights())
+    print(json.dumps({name: values[0] for name, values in history.history.items()}))
+
+
+main(*sys.argv[1:])

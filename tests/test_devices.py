@@ -1,0 +1,121 @@
+"""Several devices compute the update that one would have computed."""
+
+import functools
+import json
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from wgan_gp import InputError
+from wgan_gp.runs.devices import is_chief, strategy_of
+from wgan_gp.support import replicas
+
+SCRIPT = Path(__file__).parent / "helpers" / "replicas.py"
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory, environment):
+    """Trains in a process of its own; gives the metrics and the weights."""
+    folder = tmp_path_factory.mktemp("replicas")
+
+    @functools.cache
+    def train(preset, optimizer, count=1, mutant="", worker=None, tf_config=""):
+        output = folder / f"{preset}-{optimizer}-{count}-{mutant}-{worker}.npz"
+        command = [sys.executable, SCRIPT, output, preset, optimizer, str(count)]
+        result = subprocess.run(
+            [*command, mutant] if mutant else command,
+            env={**environment, **({"TF_CONFIG": tf_config} if tf_config else {})},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr[-2000:]
+        return json.loads(result.stdout.splitlines()[-1]), list(np.load(output).values())
+
+    return train
+
+
+def difference(one, other) -> float:
+    """The largest difference between weights, relative to the largest of their tensor."""
+    return max(
+        np.abs(a - b).max() / (np.abs(a).max() + 1e-12) for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize(("preset", "optimizer"), [("paper", "sgd"), ("flowers", "adam")])
+def test_two_replicas_train_as_one_device_does(train, preset, optimizer):
+    metrics, weights = train(preset, optimizer)
+    same_metrics, same_weights = train(preset, optimizer, 2)
+    assert same_metrics == pytest.approx(metrics, rel=1e-5)
+    assert difference(weights, same_weights) < 1e-5
+
+
+@pytest.mark.parametrize("mutant", ["summed_gradients", "identical_noise"])
+def test_a_mutant_trains_otherwise(train, mutant):
+    assert difference(train("paper", "sgd")[1], train("paper", "sgd", 2, mutant)[1]) > 1e-4
+
+
+def test_two_workers_train_as_one_process_does(train):
+    cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
+    tasks = [{"type": "worker", "index": index} for index in range(2)]
+    with ThreadPoolExecutor() as pool:
+        runs = [
+            pool.submit(
+                train,
+                "flowers",
+                "adam",
+                worker=task["index"],
+                tf_config=json.dumps({"cluster": cluster, "task": task}),
+            )
+            for task in tasks
+        ]
+        (first_metrics, first), (second_metrics, second) = [run.result() for run in runs]
+    assert first_metrics == second_metrics
+    assert difference(first, second) == 0
+    metrics, weights = train("flowers", "adam")
+    assert first_metrics == pytest.approx(metrics, rel=1e-5)
+    assert difference(weights, first) < 1e-5
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+def test_a_batch_that_the_replicas_do_not_divide_is_refused():
+    replicas.check_divisible(None, 2)  # not known before it comes
+    replicas.check_divisible(64, 2)
+    with pytest.raises(InputError, match="2 replicas cannot share a batch of 63"):
+        replicas.check_divisible(63, 2)
+
+
+def test_one_device_is_used_as_it_is():
+    assert strategy_of("none") is tf.distribute.get_strategy()
+    assert is_chief(strategy_of("auto"))
+    assert replicas.count() == 1
+    assert not replicas.are_used()
+
+
+@pytest.mark.parametrize(
+    "tf_config",
+    [
+        None,
+        "not JSON",
+        "{}",
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+    ],
+)
+def test_workers_need_to_know_each_other(wgan_gp, monkeypatch, tf_config):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if tf_config is not None:
+        monkeypatch.setenv("TF_CONFIG", tf_config)
+    said = wgan_gp.mistake("train", "--strategy", "multi-worker")
+    assert "several workers need TF_CONFIG" in said
+    assert list(wgan_gp.folder.iterdir()) == []

@@ -1,0 +1,77 @@
+"""What differs where `tf.distribute` trains on several devices: each replica's share of a batch.
+
+Every replica computes the gradients of its own images; the optimizers add them up. So that the sum
+is the gradient that one device would have computed, a replica divides its losses by `count()`, and
+takes its own rows of the random numbers that all of them draw alike.
+"""
+
+import tensorflow as tf
+
+from wgan_gp.support.errors import InputError
+
+
+def count() -> int:
+    """The replicas that train together: 1 where nothing is distributed."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def are_used() -> bool:
+    """Whether a strategy is in force, be it with a single replica."""
+    return tf.distribute.has_strategy()
+
+
+def own_rows(values: tf.Tensor) -> tf.Tensor:
+    """This replica's rows of what was drawn for the whole batch."""
+    if count() == 1:
+        return values
+    rows = tf.shape(values)[0] // count()
+    number = tf.distribute.get_replica_context().replica_id_in_sync_group
+    return values[number * rows : (number + 1) * rows]
+
+
+def mean(value: tf.Tensor) -> tf.Tensor:
+    """The mean of the replicas' values."""
+    if count() == 1:
+        return value
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, value)
+
+
+def as_logs(results: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """What a step returns: between machines Keras adds up a first axis, so there has to be one."""
+    if not isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+        return results
+    return {name: tf.reshape(value, (1,)) for name, value in results.items()}
+
+
+def check_divisible(batch_size: int | None, replicas: int) -> None:
+    """Raise an InputError unless so many replicas can share a batch."""
+    if batch_size and batch_size % replicas:
+        raise InputError(
+            f"{replicas} replicas cannot share a batch of {batch_size}: let batch_size be a "
+            f"multiple of {replicas}"
+        )
+
+
+def shared(dataset: tf.data.Dataset) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """`dataset`, each of whose batches is cut into one part a replica, in order.
+
+    Keras would cut them, too, but not between machines: there it would deal out whole batches.
+
+    Raises:
+        InputError: the replicas do not divide the batch.
+    """
+    if count() == 1:
+        return dataset
+    check_divisible(dataset.element_spec.shape[0], count())
+
+    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        here = context.num_replicas_in_sync // context.num_input_pipelines
+        first = context.input_pipeline_id * here
+
+        def parts(batch: tf.Tensor) -> tf.Tensor:
+            parts = tf.reshape(batch, (context.num_replicas_in_sync, -1, *batch.shape[1:]))
+            return parts[first : first + here]
+
+        return dataset.map(parts).unbatch().prefetch(here)
+
+    return tf.distribute.get_strategy().distribute_datasets_from_function(of_worker)
