@@ -16,12 +16,12 @@
 #
 # In this notebook a network learns to draw flowers from looking at flowers. You will see why the
 # first GANs were hard to train, what the *Wasserstein distance* and the *gradient penalty* change,
-# and every line that matters of a working implementation in Keras 3. At the end you have a
+# and the heart of a working implementation in Keras 3, line by line. At the end you have a
 # generator of your own.
 #
 # You need to know how a Keras model is trained. You need not know anything about GANs. With
 # `QUICK = True` everything runs in about five minutes on two CPU cores, with flowers that are drawn
-# by a program; with `False` it trains on 3,670 photographs, for which you want a GPU or a night.
+# by a program; with `False` it trains on 3,670 photographs, for which you want a GPU or a day.
 
 # %%
 QUICK = True
@@ -90,6 +90,14 @@ def show_pictures(titles_and_pictures, height=3.4):
 
 
 # %% [markdown]
+# This is where it leads: photographs' flowers that nobody picked, from a generator that comes with
+# the package. It was trained for an hour on two CPU cores, by the means below and a few more.
+
+# %%
+flowers = wgan_gp.load_pretrained("flowers")
+show_pictures([("Drawn", wgan_gp.image_grid(wgan_gp.generate_images(flowers, 25)))], height=5)
+
+# %% [markdown]
 # ## 1 Two networks and a distance
 #
 # A **generative adversarial network** (GAN) is two networks that train each other:
@@ -100,9 +108,12 @@ def show_pictures(titles_and_pictures, height=3.4):
 # In the first GANs the other network is a classifier, the *discriminator*: it gives the probability
 # that an image is real. At its best it measures a distance between the distribution of real images
 # and that of generated ones, the Jensen–Shannon divergence, and the generator is trained to make it
-# small. The trouble: as long as the two distributions do not overlap, that divergence is $\log 2$,
-# however far apart they are. Images are so few among all arrays of pixels that this is the usual
-# case. A good discriminator then tells the generator nothing about which way to go.
+# small. The trouble: where the two distributions hardly overlap, that divergence is close to
+# $\log 2$, however far apart they are. Images are so few among all arrays of pixels that this is
+# the usual case. A good discriminator then tells the generator next to nothing about which way to
+# go. (In practice the generator is trained with another loss, $-\log D(\tilde x)$, whose gradient does
+# not vanish there; but it is unsteady, see [Arjovsky and Bottou
+# 2017](https://arxiv.org/abs/1701.04862).)
 #
 # The **Wasserstein distance** is the least work it takes to move one distribution onto the other:
 # mass times the way it has to go. It shrinks steadily on the way to the goal. Here are both for two
@@ -141,7 +152,8 @@ for ax, distance, name, colour in zip(
 plt.show()
 
 # %% [markdown]
-# *Left: flat wherever the curves do not overlap; no slope, no direction. Right: a slope everywhere.*
+# *Left: flat wherever the curves hardly overlap; next to no slope, no direction. Right: a slope
+# everywhere.*
 #
 # The Wasserstein distance has a second form ([Arjovsky et al. 2017](https://arxiv.org/abs/1701.07875),
 # equation 2):
@@ -150,22 +162,26 @@ plt.show()
 #
 # In words: among all functions $D$ that nowhere rise more steeply than 1 (1-*Lipschitz* functions),
 # find the one that scores real images highest above generated ones; the gap is the distance. So the
-# second network becomes a **critic** that gives any number as a score. But it has to be kept from
-# rising steeply, or the gap grows without end. Three ways:
+# second network becomes a **critic** that gives any number as a score, and training is a game of two:
 #
-# 1. no constraint at all;
-# 2. **clipping**: after each step every weight is cut to a small range. This was the first idea, and
-#    its authors called it terrible: with a small range the critic is nearly flat and forgets how to
-#    bend, with a large one it takes long to reach its limits;
-# 3. the **gradient penalty** ([Gulrajani et al. 2017](https://arxiv.org/abs/1704.00028), equation 3):
-#    the best critic has slope 1 almost everywhere on the lines between real and generated
-#    points, so ask for just that, at random points $\hat x$ of those lines:
+# $$\min_G \; \max_{\|D\|_L \le 1} \; \mathbb E\,D(x) - \mathbb E\,D(G(z))$$
+#
+# But the critic has to be kept from rising steeply, or the gap grows without end. Two ways:
+#
+# 1. **clipping**: after each step every weight is cut to a small range. This was the first idea, and
+#    its authors called it terrible: with a large range it takes long until the weights reach their
+#    limits, with a small one gradients vanish in a deep critic. Gulrajani et al. add that what it
+#    finds is too simple;
+# 2. the **gradient penalty** ([Gulrajani et al. 2017](https://arxiv.org/abs/1704.00028), equation 3):
+#    the best critic has slope 1 almost everywhere on the lines between real and generated points
+#    that belong together in the cheapest transport (their Proposition 1). Nobody knows which do; so
+#    take any two, and ask for slope 1 at a random point $\hat x$ between them, a heuristic that works:
 #
 # $$\lambda\,\mathbb E\left(\|\nabla_{\hat x} D(\hat x)\|_2 - 1\right)^2, \qquad
 # \hat x = \epsilon x + (1 - \epsilon)\,\tilde x, \quad \epsilon \sim U(0, 1)$$
 #
-# Let us train a small critic in each way on two heaps of points, generated ones around −2 and real
-# ones around +2. The penalty is the package's own; a point is an image of one pixel to it.
+# Let us train a small critic in each way, and without any, on two heaps of points, generated ones
+# around −2 and real ones around +2. The penalty is the package's own; a point is an image of one pixel to it.
 
 
 # %%
@@ -229,9 +245,10 @@ for constraint, slope in slopes.items():
     print(f"  {constraint:17}{slope:9.3f}")
 
 # %% [markdown]
-# *Mind the scales. Without a constraint the score explodes, and still grows. Clipped to ±0.01, as in
-# the first paper, this critic is flat: next to nothing arrives at the generator. With the penalty
-# the slope between the heaps is close to 1 (dotted).*
+# *Mind the scales. Without a constraint the score explodes. Clipped to ±0.01, as in the first paper,
+# it rises the right way, but by so little that three decimals do not show it. (Adam would rescale
+# that; what clipping does to deep critics does not show in so small a one.) With the penalty the
+# slope between the heaps is close to 1 (dotted).*
 #
 # Why not quite 1? A slope $s$ over the distance 4 gains the critic $4 s$ and costs it
 # $\lambda (s - 1)^2$; the best bargain is $s = 1 + 4 / 2\lambda = 1.2$. The larger λ, the closer to 1.
@@ -256,6 +273,14 @@ if QUICK:  # a quarter as wide, half the mini-batch, fewer critic updates, faste
     )
 images = wgan_gp.load_images("synthetic" if QUICK else "tf_flowers", config.image_size)
 print("images:", images.shape, images.dtype)
+for name in (
+    "gradient_penalty_weight",
+    "n_critic",
+    "critic_learning_rate",
+    "generator_learning_rate",
+):
+    print(f"{name}: {getattr(config, name):g}")
+print(f"Adam's beta_1, beta_2: {config.beta_1:g}, {config.beta_2:g}")
 
 shown = np.linspace(0, len(images) - 1, 25).astype(int)
 show_pictures([("25 of the training images", wgan_gp.image_grid(images[shown]))], height=5)
@@ -294,8 +319,8 @@ print(f"values: {element.numpy().min():.2f} to {element.numpy().max():.2f}")
 # %% [markdown]
 # ## 3 The two networks
 #
-# The generator grows a 4×4 map to an image with transposed convolutions. The critic is its mirror
-# image and shrinks an image to one score.
+# The generator grows a 4×4 map to an image with transposed convolutions. The critic goes the other
+# way, with convolutions that halve the size, to one score.
 
 # %%
 generator = wgan_gp.build_generator(config)
@@ -308,8 +333,8 @@ critic.summary(line_length=72)
 #
 # **Layer norm, not batch norm.** The penalty asks for the slope of each image's score with respect
 # to *that image*. Batch norm mixes the images of a batch: a score then depends on all the others,
-# and there is no such slope. `ImageLayerNormalization` norms each image over height, width and
-# channels.
+# and the slope is no longer one image's own. `ImageLayerNormalization` norms each image over height,
+# width and channels.
 #
 # **No sigmoid at the end.** A score that is confined to 0..1 cannot have slope 1 between distant
 # images. Section 7 shows what happens with one.
@@ -317,12 +342,13 @@ critic.summary(line_length=72)
 # %% [markdown]
 # ## 4 The objective
 #
-# Three short functions are the whole objective; here they are, from the package.
+# Four short functions are the whole objective; here they are, from the package.
 
 # %%
 show_source(objective.unregularized_critic_loss)
 show_source(objective.gradient_norms)
 show_source(objective.unit_norm_penalty)
+show_source(objective.generator_loss)
 
 # %% [markdown]
 # Is it right? Take a critic whose slope is known: $D(x) = w \cdot x$ has the gradient $w$ at every
@@ -346,8 +372,8 @@ assert np.isclose(penalty, by_hand, rtol=1e-4)
 # `epsilon` has the shape `(batch, 1, 1, 1)`: one number **per image**. With one per pixel the points
 # would not lie on the line between a real and a generated image.
 #
-# Now one training step. `WGANGP` is a `keras.Model`, and overriding `train_step` is all it takes
-# for `fit`, callbacks and metrics to work.
+# Now one training step. `WGANGP` is a `keras.Model` with a `train_step` of its own, which `fit` calls;
+# `compile` takes two optimizers, and `metrics` and `call` are a few lines.
 
 # %%
 show_source(WGANGP.train_step)
@@ -360,7 +386,9 @@ show_source(WGANGP._update_generator)
 #   penalty is differentiated *through* the gradient: a second derivative.
 # - `generated_images` are made outside the tape: the generator is fixed while the critic learns.
 # - Each update draws latents and epsilons of its own, from a seed that is a function of the
-#   iteration. That is why a run can be stopped and resumed to the bit (section 8).
+#   iteration (`stream_seed`; "philox" is the generator of random numbers). That is why a run can be
+#   stopped and resumed to the bit (section 8).
+# - `replicas` are the devices that share a batch: here one.
 # - In `_update_generator` the gradient goes through the critic to the generator's weights, and only
 #   those are changed.
 
@@ -396,29 +424,38 @@ history = model.fit(
 # **How to read the curves.** Blue is the critic's loss with the penalty, orange without.
 #
 # - *Why is the loss negative?* It is $\mathbb E\,D(\tilde x) - \mathbb E\,D(x)$ plus the penalty,
-#   and the critic scores real images higher. **Minus the orange curve estimates the Wasserstein
-#   distance** between real and generated images.
-# - *Which value is good?* None as such: it depends on the images and the critic. Good is a curve
-#   that comes **closer to zero** while the pictures get better. After the first swings it rises
-#   slowly and flattens.
+#   and the critic scores real images higher. **Minus the orange curve is how far apart this critic
+#   can tell them**: the Wasserstein distance, if it were the best of all critics. It is not, by far
+#   ([Stanczuk et al. 2021](https://arxiv.org/abs/2103.01678)): compare it within one run only.
+# - *Which value is good?* None as such, and it does not rank pictures: it is smallest at the very
+#   beginning, when the critic knows nothing, and can rise while the pictures get better, because the
+#   critic does, too. Good is a curve that settles. How good the pictures are is measured otherwise:
+#   `wgan-gp evaluate`.
 # - *The gap between the curves* is the penalty. It should be small beside the loss: the slopes
 #   are close to 1. Let us look:
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 3))
 iterations = 20 * np.arange(1, len(history.epoch) + 1)
-axes[0].plot(iterations, history.history["gradient_norm"], color=BLUE)
+norm = np.array(history.history["gradient_norm"])
+axes[0].plot(iterations, norm, color=BLUE, label="measured")
 axes[0].axhline(1, color="black", linestyle=":", linewidth=1)
 axes[0].set(ylabel="Mean gradient norm", ylim=(0, 2.5))
 estimate = -np.array(history.history["critic_loss_unregularized"])
+bargain = 1 + estimate / norm / (2 * config.gradient_penalty_weight)
+axes[0].plot(iterations, bargain, color=GREEN, label="1 + d / 2λ")
+axes[0].legend()
 axes[1].plot(iterations, estimate, color=ORANGE)
-axes[1].set(ylabel="Estimated Wasserstein distance", ylim=(0, None))
+axes[1].set(ylabel="What the critic tells apart", ylim=(0, None))
 for ax in axes:
     ax.set_xlabel("Generator iteration")
     ax.grid(alpha=0.3)
 plt.show()
 
 # %% [markdown]
+# *The bargain of section 1, at work: a critic that tells images $s\,d$ apart has them at a distance
+# $d$, and its best slope is $1 + d/2\lambda$ (green).*
+#
 # The same 25 latents, at three moments:
 
 # %%
@@ -450,8 +487,8 @@ ax.axis("off")
 plt.show()
 
 # %% [markdown]
-# **Is it copying?** For each new image, the nearest of all training images, by the root mean square
-# difference of their pixels:
+# **Is it copying?** For each new image, the nearest of all training images and their mirror images
+# (it has seen both), by the root mean square difference of their pixels:
 
 
 # %%
@@ -463,11 +500,12 @@ def nearest(picture, others):
 
 
 new = model.generate(6, seed=2)
-found = [nearest(picture, images) for picture in new]
+seen = np.concatenate([images, images[:, :, ::-1]])
+found = [nearest(picture, seen) for picture in new]
 among_real = [nearest(images[i], np.delete(images, i, axis=0))[1] for i in shown[:6]]
 pictures = {
     "New images": new,
-    "The nearest training images, and their distance": images[[number for number, _ in found]],
+    "The nearest training images, and their distance": seen[[number for number, _ in found]],
 }
 figure, axes = plt.subplots(2, 1, figsize=(9, 3.9))
 for ax, (title, row) in zip(axes, pictures.items(), strict=True):
@@ -503,8 +541,9 @@ for activation in ("linear", "sigmoid"):
 show_pictures(compared, height=4)
 
 # %% [markdown]
-# *After the same few iterations.* A score within 0..1 cannot keep slope 1 from one image to a
-# distant one; the penalty pulls against the sigmoid, and little is left to learn from. The preset
+# *After the same few iterations.* With a score within 0..1 the critic gains at most 1 by telling
+# images apart, while ignoring the slope costs it up to λ = 10: so it minds the slope first, and
+# little is left to learn from. The preset
 # `matlab` keeps the sigmoid for the sake of comparison, the other presets do not.
 
 # %% [markdown]
@@ -600,7 +639,7 @@ print(f"{seconds:.1f} s an iteration, {full.iterations * seconds / 3600:.1f} hou
 # | All pictures alike | Generator far ahead: more critic updates, a lower generator learning rate |
 # | Good at first, then noise | Learning rates too high for a long run |
 # | `nan` | Learning rates too high; or a root of 0 in the norm: keep the 1e-10 inside it |
-# | Slow and unsteady | The same mini-batch for all critic updates of an iteration |
+# | A grid of two pixels | Transposed convolutions whose stride does not divide the kernel: upsample, then convolve |
 #
 # For readers who come from the MathWorks example:
 #

@@ -20,7 +20,7 @@ def make_dataset(
     start_iteration: int = 0,
     training: np.ndarray | None = None,
 ) -> tf.data.Dataset:
-    """Endless `(batch_size, n_critic, height, width, 3)` float32 elements in -1..1.
+    """Endless `(batch_size, n_critic, height, width, channels)` float32 elements in -1..1.
 
     Each pass over the images takes every one of them at most once, in an order of its own, and
     drops the partial mini-batch at its end. Every use of an image is flipped left to right with
@@ -28,7 +28,7 @@ def make_dataset(
     those.
 
     Args:
-        images: `(count, height, width, 3)` uint8, in memory or memory-mapped.
+        images: `(count, height, width, 3 or 1)` uint8, in memory or memory-mapped.
         start_iteration: the generator iteration, from 0, to start at.
         training: what `check_images` gave for them, if it was called before.
 
@@ -86,9 +86,8 @@ def check_images(images: np.ndarray, config: Config) -> np.ndarray:
     is_fitting = images.shape[1:3] == expected and images.shape[3:] in ((1,), (3,))
     if images.dtype != np.uint8 or not is_fitting:
         raise InputError(
-            f"images must be uint8 of shape (count, {', '.join(map(str, expected))}, 3), or 1 for "
-            f"grey ones, for image_size {config.image_size}, not {images.dtype} of shape "
-            f"{images.shape}"
+            f"images must be uint8 of shape (count, {', '.join(map(str, expected))}, 3 or 1) for "
+            f"image_size {config.image_size}, not {images.dtype} of shape {images.shape}"
         )
     training = np.flatnonzero(~is_held_out(images, config.holdout))
     count, held_out = len(training), len(images) - len(training)
