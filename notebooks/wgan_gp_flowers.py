@@ -27,15 +27,14 @@
 QUICK = True
 
 # %%
-# On Google Colab: install the package. Put in the address that this repository has on GitHub.
+# On Google Colab: first upload the file that `pip wheel --no-deps .` makes in a clone of the package.
 import subprocess
 import sys
-
-REPOSITORY = "https://github.com/OWNER/wgan_gp"
+from pathlib import Path
 
 if "google.colab" in sys.modules:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, f"git+{REPOSITORY}"], check=True)
+    wheels = [str(wheel) for wheel in Path.cwd().glob("wgan_gp-*.whl")]
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *wheels], check=True)
 
 # %%
 from wgan_gp.support.quiet_tensorflow import load_tensorflow
@@ -45,7 +44,6 @@ load_tensorflow()  # import TensorFlow without the notes that it prints when it 
 import dataclasses
 import inspect
 import textwrap
-from pathlib import Path
 
 import keras
 import matplotlib.pyplot as plt

@@ -24,6 +24,7 @@ MATLAB = {
     "generator_normalization": "none",
     "final_learning_rate": 1.0,  # of what the example has not: off
     "ema_half_life": 0,
+    "precision": "float32",
     "critic_learning_rate": 2e-4,
     "generator_learning_rate": 1e-3,
     "beta_1": 0.0,

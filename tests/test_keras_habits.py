@@ -161,7 +161,6 @@ def test_early_stopping_and_model_checkpoint_follow_validation(
     ("steps_per_execution", "iterations", "tiles", "checkpoints"),
     [
         # A picture and a checkpoint are due at every fourth iteration, and come at the next chance.
-        (2, 12, [2, 4, 8, 12], [4, 8, 12]),
         (3, 12, [3, 6, 9, 12], [6, 9, 12]),
         (2, 7, [1, 4, 7], [4, 7]),  # which only single steps come to
     ],

@@ -17,6 +17,7 @@ from wgan_gp.runs.training import enough_memory
 
 SETTINGS = dataclasses.replace(
     Config.preset("quick"),
+    final_learning_rate=1.0,
     image_size=32,
     base_filters=2,
     batch_size=4,
