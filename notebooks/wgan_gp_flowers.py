@@ -20,8 +20,9 @@
 # generator of your own.
 #
 # You need to know how a Keras model is trained. You need not know anything about GANs. With
-# `QUICK = True` everything runs in about five minutes on two CPU cores, with flowers that are drawn
-# by a program; with `False` it trains on 3,670 photographs, for which you want a GPU or a day.
+# `QUICK = True` everything runs on two CPU cores, in five minutes on fast ones and a quarter of an
+# hour on slow ones, with flowers that are drawn by a program; with `False` it trains on 3,670
+# photographs, for which you want a GPU or a day.
 
 # %%
 QUICK = True
