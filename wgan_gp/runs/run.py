@@ -42,9 +42,7 @@ def train(
     tensorboard: bool = False,
     strategy: Strategy = "auto",
 ) -> WGANGP:
-    """Train a model on images and leave pictures, history and generator in a new folder.
-
-    It is what the command `wgan-gp train` does, with its progress bar.
+    """What `wgan-gp train` does: pictures, history and generator in a new folder.
 
     Args:
         config: every setting, such as `Config.preset("quick")`.
@@ -61,8 +59,7 @@ def train(
         The trained model.
 
     Raises:
-        InputError: the images cannot be read or are too few, the folder holds files, or the memory
-            of the device is not enough.
+        InputError: unreadable or too few images, a folder that holds files, too little memory.
         DivergedError: a loss is no longer finite.
         Interrupted: Ctrl-C or SIGTERM; a checkpoint is written.
         OSError: something cannot be written; the checkpoints are as they were.

@@ -59,25 +59,18 @@ def train_in(
     with strategy.scope():
         model = build_model(config)
     quality = _quality(config, folder, images, training)
-    recorders = [
-        IterationCount(),
-        *quality,
-        _monitor(config, folder, plan.tensorboard, *quality),
-        HistoryFile(folder.history),
-    ]
+    monitor = _monitor(config, folder, plan.tensorboard, *quality)
+    recorders = [IterationCount(), *quality, monitor, HistoryFile(folder.history)]
     checkpoint = Checkpoint(
         folder.checkpoints, plan.checkpoint_every, plan.keep_checkpoints, recorders
     )
     _prepare(folder, config, images[_spread(training)], done=checkpoint.restore(model))
-    displays = [ProgressBar(config.iterations)]
-    if plan.tensorboard:
-        displays.append(keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False))
     with StopOnSignal(checkpoint.save) as stop:
         model.fit_to(
             config.iterations,
             lambda start: make_dataset(images, config, start, training),
             steps_per_epoch=_EPOCH_ITERATIONS,
-            callbacks=[StopAtNaN(), *recorders, *displays, checkpoint, stop],
+            callbacks=[StopAtNaN(), *recorders, *_displays(plan, folder), checkpoint, stop],
             verbose=0,  # the ProgressBar shows the whole run instead
         )
     _finish(model, folder)
@@ -139,6 +132,13 @@ def _monitor(
         image_log=image_log,
         quality=quality,
     )
+
+
+def _displays(plan: Plan, folder: RunFolder) -> list[keras.callbacks.Callback]:
+    bar = ProgressBar(plan.config.iterations)
+    if not plan.tensorboard:
+        return [bar]
+    return [bar, keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False)]
 
 
 def _spread(numbers: np.ndarray) -> np.ndarray:
