@@ -1,6 +1,6 @@
 # Both commands set themselves up: a virtual environment in .venv and what it needs.
 #
-#   make demo   train the quick preset on the embedded data (about 5 minutes on 2 CPU cores)
+#   make demo   train the quick preset on the embedded data (about 10 minutes on 2 CPU cores)
 #   make test   check style and layout, and run the test suite
 
 PYTHON ?= python3

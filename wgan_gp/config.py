@@ -126,7 +126,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "monitor_every": 50,
         "holdout": 0.2,
     },
-    # Recognisable flowers from the embedded data within 5 minutes on 2 CPU cores.
+    # Recognisable flowers from the embedded data within minutes on 2 CPU cores.
     "quick": {
         **_CHOSEN,
         "base_filters": 16,
