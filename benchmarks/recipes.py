@@ -170,10 +170,11 @@ def main() -> None:
     parser.add_argument("photographs")
     parser.add_argument("results", type=Path)
     parser.add_argument("--minutes", type=float, default=6.0, help="processor time of a recipe")
+    parser.add_argument("--seed", type=int, default=0, help="of every recipe")
     parser.add_argument("--row", help="make this one only, in this process")
     arguments = parser.parse_args()
     if arguments.row:
-        make_row(arguments.row, arguments.photographs, arguments.results, 60 * arguments.minutes)
+        make_row(arguments)
         return
     arguments.results.mkdir(parents=True, exist_ok=True)
     for name in RECIPES:
@@ -183,16 +184,17 @@ def main() -> None:
     draw(arguments.results)
 
 
-def make_row(name: str, photographs: str, results: Path, seconds: float) -> None:
-    """Train and measure the recipe called `name`, and keep both."""
+def make_row(arguments: argparse.Namespace) -> None:
+    """Train and measure the recipe that the arguments name, and keep both."""
+    name, results = arguments.row, arguments.results
     recipe = RECIPES[name]
-    config = recipe.config
+    config = dataclasses.replace(recipe.config, seed=arguments.seed)
     if recipe.decays_like:
         done = json.loads(file_of(recipe.decays_like, results).read_text())["iterations"]
         config = dataclasses.replace(config, iterations=done)
-    images = wgan_gp.load_images(photographs, config.image_size)
+    images = wgan_gp.load_images(arguments.photographs, config.image_size)
     model = build(recipe, config)
-    spent = train(model, recipe, config, images, seconds)
+    spent = train(model, recipe, config, images, 60 * arguments.minutes)
     report = wgan_gp.evaluate(
         model.drawing_generator,
         wgan_gp.held_out_images(images, config),

@@ -90,7 +90,7 @@ def show_pictures(titles_and_pictures, height=3.4):
 
 # %% [markdown]
 # This is where it leads: photographs' flowers that nobody picked, from a generator that comes with
-# the package. It was trained for an hour on two CPU cores, by the means below and a few more.
+# the package. It was trained for an hour on one CPU core, by the means below and a few more.
 
 # %%
 flowers = wgan_gp.load_pretrained("flowers")

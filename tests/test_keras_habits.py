@@ -225,39 +225,46 @@ def test_what_is_drawn_for_xla_is_what_tensorflow_draws():
         np.testing.assert_allclose(draw(77, 13, seed, under_xla=True), normal, atol=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_follows_float32(tiny_config, tiny_images, precision):
-    config = dataclasses.replace(
-        tiny_config,
-        base_filters=4,
-        ema_half_life=40,
-        gradient_penalty_weight=1.0,
-        critic_learning_rate=1e-4,
-        generator_learning_rate=1e-4,
-    )
+# How far the gradients of a critic update may be from float32's: bfloat16 has 8 bits, float16 11.
+@pytest.mark.parametrize(("precision", "error"), [("mixed_bfloat16", 0.1), ("mixed_float16", 0.03)])
+def test_gradients_of_a_mixed_precision_are_float32s(tiny_config, tiny_images, precision, error):
+    real = tf.constant(tiny_images[:8] / 127.5 - 1.0, tf.float32)
+    generated = tf.random.stateless_uniform(real.shape, (1, 2), -0.1, 0.1)
+    epsilon = tf.random.stateless_uniform((8, 1, 1, 1), (3, 4))
 
-    def losses(precision: str):
+    def gradients(precision: str) -> list[np.ndarray]:
+        config = dataclasses.replace(tiny_config, base_filters=4, precision=precision)
+        model = build_model(config)
+        with tf.GradientTape() as tape:
+            loss, _ = model._critic_losses(real, generated, epsilon, training=True)
+            scaled = loss * 2.0**-8
+        kernels = [v for v in model.critic.trainable_variables if v.name == "kernel"]
+        return [gradient.numpy() for gradient in tape.gradient(scaled, kernels)]
+
+    for found, expected in zip(gradients(precision), gradients("float32"), strict=True):
+        assert np.linalg.norm(found - expected) < error * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_losses_of_a_mixed_precision_follow_float32s(tiny_config, tiny_images, precision):
+    config = dataclasses.replace(tiny_config, base_filters=4, ema_half_life=40)
+
+    def losses(precision: str) -> np.ndarray:
         model = build_model(dataclasses.replace(config, precision=precision))
         assert {v.dtype for v in model.critic.trainable_variables} == {"float32"}
         if precision != "float32":
             assert model.critic.layers[0].compute_dtype == precision.removeprefix("mixed_")
-        if precision == "mixed_float16":  # a scale at which no update overflows and is left out
+        if precision == "mixed_float16":
+            # The default scale leaves out the first updates, which overflow; that run lags behind.
             for optimizer in (model.critic_optimizer, model.generator_optimizer):
-                optimizer.dynamic_scale.assign(0.25)
-        history = model.fit(
-            make_dataset(tiny_images, config),
-            epochs=50,
-            steps_per_epoch=1,
-            shuffle=False,
-            verbose=0,
-        ).history
+                optimizer.dynamic_scale.assign(2.0**-8)
+        dataset = make_dataset(tiny_images, config)
+        history = fit(model, dataset, epochs=50).history
         names = ("critic_loss_unregularized", "gradient_norm", "generator_loss")
         return np.stack([history[name] for name in names])
 
     expected, found = losses("float32"), losses(precision)
-    spread = expected.std(axis=1, keepdims=True)
-    assert np.abs(found - expected).max() < 0.5 * spread.max()
-    assert np.isfinite(found).all()
+    assert (np.abs(found - expected).max(axis=1) < 0.25 * expected.std(axis=1)).all()
     assert (found[1] > 0).all()
 
 

@@ -84,8 +84,10 @@ def check_step(model, real_images, expected, atol=1e-7) -> None:
             np.testing.assert_allclose(found, weight, rtol=1e-4, atol=atol)
 
 
-def test_a_training_step_agrees_with_numpy(config, real_images):
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_training_step_agrees_with_numpy(config, real_images, jit_compile):
     model = build_model(config)
+    model.compile(model.critic_optimizer, model.generator_optimizer, jit_compile=jit_compile)
     check_step(model, real_images, reference_step(config, model, real_images))
 
 

@@ -95,7 +95,11 @@ class WGANGP(keras.Model):
         # The latest iteration's critic loss, with and without the penalty. The metrics below are
         # means over the epoch; a plot over iterations needs the values themselves.
         self.latest_critic_losses = self.add_weight(
-            shape=(2,), initializer="zeros", trainable=False, name="latest_critic_losses"
+            shape=(2,),
+            dtype="float32",
+            initializer="zeros",
+            trainable=False,
+            name="latest_critic_losses",
         )
         self.critic_loss = keras.metrics.Mean("critic_loss")
         self.critic_loss_unregularized = keras.metrics.Mean("critic_loss_unregularized")
@@ -354,7 +358,8 @@ class WGANGP(keras.Model):
         beta = 0.5 ** (batch_size / half_life)
         variables = (self.ema_generator.trainable_variables, self.generator.trainable_variables)
         for average, current in zip(*variables, strict=True):
-            average.assign(beta * average + (1.0 - beta) * current)
+            share = tf.cast(beta, average.dtype)
+            average.assign(share * average + (1.0 - share) * current)
         # The statistics of batch norm are no averages of the generator's: averaged weights spread
         # their outputs less. So the averaged generator takes its own from the same latents.
         if self.ema_generator.non_trainable_variables:

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
+from wgan_gp.callbacks.every import is_passed
 from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support.errors import InputError
 
@@ -183,7 +184,7 @@ class Checkpoint(keras.callbacks.Callback):
         if self.every == "epoch":
             return False
         before, self._done = self._done, int(self.model.iteration.numpy())
-        return self._done // self.every > before // self.every
+        return is_passed(before, self._done, self.every)
 
     def _write(self, folder: Path) -> None:
         state = {

@@ -1,9 +1,14 @@
 """When a callback acts."""
 
 
-def comes_up(before: int, now: int, every: int, last: int | None = None) -> bool:
-    """Whether one of the iterations `before` + 1 ... `now` is a multiple of `every`, 1 or `last`.
+def is_passed(before: int, now: int, every: int) -> bool:
+    """Whether one of the iterations `before` + 1 ... `now` is a multiple of `every`.
 
     Keras calls a callback once for `steps_per_execution` of them.
     """
-    return now // every > before // every or before < 1 <= now or before < (last or 0) <= now
+    return now // every > before // every
+
+
+def comes_up(before: int, now: int, every: int, last: int | None = None) -> bool:
+    """Whether one of them is a multiple of `every`, the first of all or the last."""
+    return is_passed(before, now, every) or before < 1 <= now or before < (last or 0) <= now

@@ -128,8 +128,11 @@ class Run:
     def train(self) -> WGANGP:
         """Say what begins, and train to the end of the plan; raises what `train` does."""
         images, crc32, training = self.images
-        ready = enough_memory(self.plan.config), all_workers_there(self.strategy)
-        with self.folder.locked(), ready[0], ready[1]:
+        with (
+            self.folder.locked(),
+            enough_memory(self.plan.config),
+            all_workers_there(self.strategy),
+        ):
             held_out = len(images) - len(training)
             facts = {"images": len(images), "images_crc32": crc32, "images_held_out": held_out}
             self.folder.update_facts({**self.plan.facts(), **facts})
