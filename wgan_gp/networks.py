@@ -15,6 +15,7 @@ from keras import layers, ops
 
 from wgan_gp.config import Config, CriticNormalization
 from wgan_gp.support import replicas
+from wgan_gp.support.standardize import standardize
 
 Initializers = Iterator[keras.initializers.Initializer]
 
@@ -202,10 +203,8 @@ class ImageLayerNormalization(keras.layers.Layer):
     def call(self, inputs):
         # In float16 the sum over an image overflows; float32 is the least to compute in.
         x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
-        centred = x - ops.mean(x, axis=self.over, keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=self.over, keepdims=True)
-        normalized = centred * ops.rsqrt(variance + self.epsilon)
-        return ops.cast(normalized, inputs.dtype) * self.scale + self.offset
+        normalized = ops.cast(standardize(x, self.over, self.epsilon), inputs.dtype)
+        return normalized * self.scale + self.offset
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}

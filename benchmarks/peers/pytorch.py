@@ -1,0 +1,156 @@
+"""The same iteration in PyTorch, eager, float32.
+
+python benchmarks/peers/pytorch.py WORK PRESET contiguous|channels_last
+"""
+
+import sys
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import nn
+from work import Work, take_turns
+
+from wgan_gp.config import Config
+
+
+class PixelNorm(nn.LayerNorm):
+    """Over each pixel's channels."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (n, channels, height, width)
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class ToImage(nn.Module):
+    """Keras's order of a dense layer's outputs: channels last."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.reshape(len(x), 4, 4, -1).permute(0, 3, 1, 2).contiguous()
+
+
+class DoublingTranspose(nn.ConvTranspose2d):
+    """Keras's "same": one row is cut off before and two after."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(channels_in, channels_out, 5, stride=2, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x)[:, :, :-1, :-1]
+
+
+def critic(config: Config) -> nn.Sequential:
+    widths = [3, *(config.base_filters * factor for factor in (1, 2, 4, 8))]
+    modules = []
+    for index, (before, after) in enumerate(pairwise(widths)):
+        modules += [nn.ZeroPad2d((1, 2, 1, 2)), nn.Conv2d(before, after, 5, stride=2)]
+        if index > 0:
+            over_image = config.critic_normalization == "image"
+            modules.append(nn.GroupNorm(1, after) if over_image else PixelNorm(after, 1e-5))
+        modules.append(nn.LeakyReLU(0.2))
+    modules += [nn.Conv2d(widths[-1], 1, 4), nn.Flatten()]
+    if config.critic_activation == "sigmoid":
+        modules.append(nn.Sigmoid())
+    return nn.Sequential(*modules)
+
+
+def generator(config: Config) -> nn.Sequential:
+    widths = [config.base_filters * factor for factor in (8, 4, 2, 1)]
+    first = [nn.Linear(config.latent_dim, 16 * widths[0]), ToImage()]
+    transposed = config.upsampling == "transposed"
+    blocks = transposed_blocks(widths) if transposed else smoothed_blocks(widths)
+    return nn.Sequential(*first, *blocks, nn.Tanh())
+
+
+def transposed_blocks(widths: list[int]) -> list[nn.Module]:
+    modules = [nn.ConvTranspose2d(widths[0], widths[1], 5)]
+    for before, after in zip(widths[1:], [*widths[2:], 3], strict=True):
+        modules += [nn.ReLU(), DoublingTranspose(before, after)]
+    return modules
+
+
+def smoothed_blocks(widths: list[int]) -> list[nn.Module]:
+    widths, modules = [*widths, widths[-1] // 2], []
+    for index, (before, after) in enumerate(pairwise(widths)):
+        mode = "bilinear" if index == len(widths) - 2 else "nearest"
+        modules += [
+            nn.Upsample(scale_factor=2, mode=mode),
+            nn.Conv2d(before, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after, eps=1e-3),
+            nn.ReLU(),
+        ]
+    return [*modules, nn.Conv2d(widths[-1], 3, 3, padding=1)]
+
+
+@torch.no_grad()
+def set_weights(network: nn.Module, weights: list[np.ndarray]) -> None:
+    """From Keras's layouts; the order of the weights is the same."""
+    for parameter, value in zip(network.parameters(), weights, strict=True):
+        # (height, width, in, out), transposed convolutions (height, width, out, in)
+        axes = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}[value.ndim]
+        parameter.copy_(torch.from_numpy(value.transpose(axes).copy()))
+
+
+class Training:
+    def __init__(self, work: Work, config: Config, layout: torch.memory_format) -> None:
+        self.config, self.layout = config, layout
+        self.critic = critic(config)
+        self.generator = generator(config)
+        set_weights(self.critic, work.critic)
+        set_weights(self.generator, work.generator)
+        self.critic.to(memory_format=layout)
+        self.generator.to(memory_format=layout)
+        self.critic_optimizer = self.adam(self.critic, config.critic_learning_rate)
+        self.generator_optimizer = self.adam(self.generator, config.generator_learning_rate)
+        images = torch.from_numpy(work.real_images).permute(0, 1, 4, 2, 3)
+        self.real_images = [batch.contiguous(memory_format=layout) for batch in images]
+
+    def adam(self, network: nn.Module, rate: float) -> torch.optim.Adam:
+        betas = (float(self.config.beta_1), float(self.config.beta_2))
+        return torch.optim.Adam(network.parameters(), rate, betas, self.config.adam_epsilon)
+
+    def iterate(self, latents: torch.Tensor, epsilon: torch.Tensor) -> tuple[float, float]:
+        losses = [
+            self.update_critic(*draws)
+            for draws in zip(self.real_images, latents[:-1], epsilon, strict=True)
+        ]
+        return float(np.mean(losses)), self.update_generator(latents[-1])
+
+    def update_critic(self, real: torch.Tensor, latents: torch.Tensor, epsilon: torch.Tensor):
+        with torch.no_grad():
+            fake = self.generator(latents)
+        epsilon = epsilon.reshape(-1, 1, 1, 1)
+        mixed = (epsilon * real + (1 - epsilon) * fake).requires_grad_()
+        (gradients,) = torch.autograd.grad(self.critic(mixed).sum(), mixed, create_graph=True)
+        norms = gradients.square().sum(dim=(1, 2, 3)).add(1e-10).sqrt()
+        penalty = (norms - 1).square().mean()
+        loss = self.critic(fake).mean() - self.critic(real).mean()
+        loss = loss + self.config.gradient_penalty_weight * penalty
+        self.critic_optimizer.zero_grad()
+        loss.backward()
+        self.critic_optimizer.step()
+        return loss.item()
+
+    def update_generator(self, latents: torch.Tensor) -> float:
+        self.critic.requires_grad_(False)  # whose gradients nobody needs here
+        loss = -self.critic(self.generator(latents)).mean()
+        self.generator_optimizer.zero_grad()
+        loss.backward()
+        self.generator_optimizer.step()
+        self.critic.requires_grad_(True)
+        return loss.item()
+
+    def draws(self) -> tuple[torch.Tensor, torch.Tensor]:
+        n, batch = self.config.n_critic, self.config.batch_size
+        return torch.randn(n + 1, batch, self.config.latent_dim), torch.rand(n, batch)
+
+
+def main(path: str, preset: str, layout: str) -> None:
+    work, config = Work(path), Config.preset(preset)
+    layouts = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+    training = Training(work, config, layouts[layout])
+    first = training.iterate(torch.from_numpy(work.latents), torch.from_numpy(work.epsilon))
+    take_turns(*first, lambda: training.iterate(*training.draws()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
