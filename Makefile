@@ -2,12 +2,14 @@
 #
 #   make demo   train the quick preset on the embedded data (about 10 minutes on 2 CPU cores)
 #   make test   check style and layout, and run the test suite
+#   make test-oldest   run it with the oldest TensorFlow and Keras that are supported
+#   make bench  measure speed beside that of others (an hour; PyTorch is installed for it)
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint
+.PHONY: demo test test-oldest lint bench
 
 demo: .venv/package
 	$(BIN)/wgan-gp train
@@ -15,10 +17,32 @@ demo: .venv/package
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope $(PYTEST_OPTIONS)
 
+test-oldest: .venv-oldest/dev
+	.venv-oldest/bin/python -m pytest --numprocesses 2 --dist loadscope $(PYTEST_OPTIONS)
+
+.venv-oldest/dev: requirements.txt requirements-dev.txt constraints-oldest.txt pyproject.toml
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --requirement requirements.txt \
+		--requirement requirements-dev.txt --constraint constraints-oldest.txt
+	@touch $@
+
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
+
+bench: .venv/bench
+	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/dataset.py
+	$(BIN)/python benchmarks/decoding.py
+	$(BIN)/python benchmarks/exports.py
+	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/metrics.py
+
+.venv/bench: .venv/dev benchmarks/requirements.txt
+	$(PIP) --requirement benchmarks/requirements.txt
+	@touch $@
 
 .venv/dev: .venv/package requirements-dev.txt
 	$(PIP) --requirement requirements-dev.txt

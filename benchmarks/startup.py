@@ -16,7 +16,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-ROUNDS = 5
+ROUNDS = 3
 FIRST_ITERATION = """
 import sys, time
 import tensorflow, wgan_gp

@@ -119,15 +119,15 @@ def test_a_folder_of_later_checkpoints_is_not_trained_into_unseen(run, tmp_path,
     assert names(tmp_path) == ["iteration-000004", "iteration-000008"]
 
 
-README = Path(__file__).parents[2] / "README.md"
+RESUMING = Path(__file__).parents[2] / "docs" / "resuming.md"
 
 
 @pytest.mark.parametrize("every", ["None", "'epoch'", "3", "100"])
-def test_the_recipe_of_the_readme_ends_where_it_says(
+def test_the_documented_recipe_ends_where_it_says(
     tiny_config, tiny_images, tmp_path, monkeypatch, every
 ):
     monkeypatch.chdir(tmp_path)
-    recipe, _ = README.read_text(encoding="utf-8").split("callbacks=[history, checkpoint]")
+    recipe, _ = RESUMING.read_text(encoding="utf-8").split("callbacks=[history, checkpoint]")
     recipe = recipe.rpartition("```python\n")[2] + "callbacks=[history, checkpoint], verbose=0)"
     assert 'Checkpoint("checkpoints"' in recipe
     recipe = recipe.replace('Checkpoint("checkpoints"', f'Checkpoint("checkpoints", every={every}')
