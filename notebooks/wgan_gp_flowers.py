@@ -20,9 +20,8 @@
 # generator of your own.
 #
 # You need to know how a Keras model is trained. You need not know anything about GANs. With
-# `QUICK = True` everything runs on two CPU cores, in about six minutes on fast ones and a quarter
-# of an hour on slow ones, with flowers that are drawn by a program; with `False` it trains on 3,670
-# photographs, for an hour or so.
+# `QUICK = True` everything runs on two CPU cores, in a quarter of an hour on slow ones, with flowers
+# that are drawn by a program; with `False` it trains on 3,670 photographs, for an hour or so.
 
 # %%
 QUICK = True
@@ -507,7 +506,8 @@ assert (config.beta_1, config.beta_2, config.final_learning_rate) == (0, 0.9, 0.
 # %%
 model = wgan_gp.build_model(config)  # WGANGP(generator, critic, ...), compiled with two Adams
 quality = Quality(held_out, every=100)
-monitor = Monitor(RUN, every=ITERATIONS // 14, seed=config.seed)  # draws the figure below
+# Draws the figure below.
+monitor = Monitor(RUN, every=ITERATIONS // 14, seed=config.seed, quality=quality)
 history_file = HistoryFile(RUN / "history.csv")
 checkpoint = Checkpoint(
     RUN / "checkpoints", every="epoch", callbacks=[quality, monitor, history_file]
@@ -522,8 +522,8 @@ history = model.fit(
 )
 
 # %% [markdown]
-# **How to read the curves.** Blue is the critic's loss with the penalty, orange without. The distance
-# of 256 generated images to images that training never sees (SWD, lower is better) is printed below.
+# **How to read the curves.** Blue is the critic's loss with the penalty, orange without; below them,
+# the distance of generated images to images that training never sees (SWD, lower is better).
 #
 # - *Why is the loss negative?* It is $\mathbb E\,D(\tilde x) - \mathbb E\,D(x)$ plus the penalty,
 #   and the critic scores real images higher. **Minus the orange curve is how far apart this critic

@@ -16,6 +16,7 @@ NOTEBOOK = FOLDER / "wgan_gp_flowers.ipynb"
 # The same notebook in a minute: fewer iterations, and a last cell that tells how it ended.
 SHORTER = {
     "ITERATIONS = 700": "ITERATIONS = 60",
+    "iterations=ITERATIONS": "iterations=ITERATIONS, base_filters=4",
     "COMPARED_ITERATIONS = 120": "COMPARED_ITERATIONS = 8",
     "FROZEN_UPDATES = 300": "FROZEN_UPDATES = 20",
     # Which so short a training cannot show yet.
