@@ -48,19 +48,21 @@ def build_critic(config: Config) -> keras.Model:
     """
     filters = _critic_filters(config)
     glorot = _glorot_uniform(config.seed, stream=1)
-    critic = keras.Sequential(name="critic")
-    critic.add(keras.Input((config.image_size, config.image_size, 3), name="images"))
+    stack = [keras.Input((config.image_size, config.image_size, 3), name="images")]
     for index, channels in enumerate(filters):
-        critic.add(
+        stack.append(
             layers.Conv2D(channels, 5, strides=2, padding="same", kernel_initializer=next(glorot))
         )
         if index > 0:
-            critic.add(_layer_norm(config.critic_normalization))
-        critic.add(layers.Activation(leaky_relu))
-    critic.add(layers.Conv2D(1, 4, padding="valid", kernel_initializer=next(glorot)))
-    critic.add(layers.Flatten())
-    critic.add(layers.Activation(config.critic_activation, dtype="float32", name="score"))
-    return critic
+            stack.append(_layer_norm(config.critic_normalization))
+        stack.append(layers.Activation(leaky_relu))
+    stack += [
+        layers.Conv2D(1, 4, padding="valid", kernel_initializer=next(glorot)),
+        layers.Flatten(),
+        layers.Activation(config.critic_activation, dtype="float32", name="score"),
+    ]
+    # From a list: `add` would build the whole stack anew each time.
+    return keras.Sequential(stack, name="critic")
 
 
 def _layer_norm(over: CriticNormalization) -> keras.Layer:
@@ -81,16 +83,15 @@ def build_generator(config: Config) -> keras.Model:
     """
     filters = [*reversed(_critic_filters(config))]
     glorot = _glorot_uniform(config.seed, stream=0)
-    generator = keras.Sequential(name="generator")
-    generator.add(keras.Input((config.latent_dim,), name="latents"))
-    generator.add(layers.Dense(4 * 4 * filters[0], kernel_initializer=next(glorot)))
-    generator.add(layers.Reshape((4, 4, filters[0])))
-    if config.upsampling == "transposed":
-        _add_transposed(generator, filters, config.generator_normalization, glorot)
-    else:
-        _add_upsampling(generator, filters, config, glorot)
-    generator.add(layers.Activation("tanh", dtype="float32", name="images"))
-    return generator
+    enlarge = _transposed if config.upsampling == "transposed" else _upsampling
+    stack = [
+        keras.Input((config.latent_dim,), name="latents"),
+        layers.Dense(4 * 4 * filters[0], kernel_initializer=next(glorot)),
+        layers.Reshape((4, 4, filters[0])),
+        *enlarge(filters, config, glorot),
+        layers.Activation("tanh", dtype="float32", name="images"),
+    ]
+    return keras.Sequential(stack, name="generator")
 
 
 def portable(generator: keras.Model) -> keras.Model:
@@ -113,58 +114,49 @@ def portable(generator: keras.Model) -> keras.Model:
     return same
 
 
-def _add_transposed(
-    generator: keras.Sequential, filters: list[int], normalization: str, glorot: Initializers
-) -> None:
+def _transposed(filters: list[int], config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
     """Transposed convolutions: one from 4x4 to 8x8, and others that double the size each."""
+    normalization = config.generator_normalization
     for index, channels in enumerate([*filters[1:], 3]):
         # The first one has stride 1 and no cropping.
         stride, padding = (1, "valid") if index == 0 else (2, "same")
         is_last = index == len(filters) - 1
-        generator.add(
-            layers.Conv2DTranspose(
-                channels,
-                5,
-                strides=stride,
-                padding=padding,
-                use_bias=is_last or normalization == "none",
-                kernel_initializer=next(glorot),
-            )
+        yield layers.Conv2DTranspose(
+            channels,
+            5,
+            strides=stride,
+            padding=padding,
+            use_bias=is_last or normalization == "none",
+            kernel_initializer=next(glorot),
         )
         if not is_last:
-            _add_activation(generator, normalization)
+            yield from _activation(normalization)
 
 
-def _add_upsampling(
-    generator: keras.Sequential, filters: list[int], config: Config, glorot: Initializers
-) -> None:
+def _upsampling(filters: list[int], config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
     """Upsampling that doubles the size, each with a convolution; one more makes the colours."""
     normalization = config.generator_normalization
     blocks = [*filters[1:], max(1, filters[-1] // 2)]
     for index, channels in enumerate(blocks):
         is_smoothed = config.upsampling == "smoothed" and index == len(blocks) - 1
-        generator.add(
-            layers.UpSampling2D(2, interpolation="bilinear" if is_smoothed else "nearest")
+        yield layers.UpSampling2D(2, interpolation="bilinear" if is_smoothed else "nearest")
+        yield layers.Conv2D(
+            channels,
+            3,
+            padding="same",
+            use_bias=normalization == "none",
+            kernel_initializer=next(glorot),
         )
-        generator.add(
-            layers.Conv2D(
-                channels,
-                3,
-                padding="same",
-                use_bias=normalization == "none",
-                kernel_initializer=next(glorot),
-            )
-        )
-        _add_activation(generator, normalization)
-    generator.add(layers.Conv2D(3, 3, padding="same", kernel_initializer=next(glorot)))
+        yield from _activation(normalization)
+    yield layers.Conv2D(3, 3, padding="same", kernel_initializer=next(glorot))
 
 
-def _add_activation(generator: keras.Sequential, normalization: str) -> None:
+def _activation(normalization: str) -> Iterator[keras.Layer]:
     """ReLU, after batch norm if that is asked for: it has an offset, so no bias goes before it."""
     if normalization == "batch":
         # With Keras's 0.99 inference lags hundreds of iterations behind training.
-        generator.add(layers.BatchNormalization(momentum=0.98, synchronized=replicas.are_used()))
-    generator.add(layers.ReLU())
+        yield layers.BatchNormalization(momentum=0.98, synchronized=replicas.are_used())
+    yield layers.ReLU()
 
 
 @keras.saving.register_keras_serializable(package="wgan_gp")

@@ -39,6 +39,7 @@ def make_dataset(
     if training is None:
         training = check_images(images, config)
 
+    @tf.autograph.experimental.do_not_convert  # it would take half a second to find nothing
     def load(iteration: tf.Tensor) -> tf.Tensor:
         chosen = _image_numbers(iteration, len(training), config)  # (batch, n_critic)
         chosen = tf.gather(training, chosen)
