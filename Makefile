@@ -8,6 +8,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Two processes that share the files of tests, in the order that tests/conftest.py gives them.
+IN_TWO := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: demo test test-oldest lint bench
 
@@ -15,10 +17,10 @@ demo: .venv/package
 	$(BIN)/wgan-gp train
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest $(IN_TWO) $(PYTEST_OPTIONS)
 
 test-oldest: .venv-oldest/dev
-	.venv-oldest/bin/python -m pytest --numprocesses 2 --dist loadscope $(PYTEST_OPTIONS)
+	.venv-oldest/bin/python -m pytest $(IN_TWO) $(PYTEST_OPTIONS)
 
 .venv-oldest/dev: requirements.txt requirements-dev.txt constraints-oldest.txt pyproject.toml
 	$(PYTHON) -m venv .venv-oldest
@@ -36,6 +38,7 @@ bench: .venv/bench
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/dataset.py
 	$(BIN)/python benchmarks/decoding.py
+	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/exports.py
 	$(BIN)/python benchmarks/quality.py
 	$(BIN)/python benchmarks/metrics.py

@@ -162,6 +162,12 @@ RECIPES = {
     "6th row, one batch for both critic updates": Recipe(FEWER, batches=reused),
     "7th row: Keras's LayerNormalization": Recipe(FEWER, critic=kerass_norm),
     "8th row: every upsampling bilinear": Recipe(SMOOTHED, generator=bilinear),
+    **{
+        f"8th row, every {every} critic updates one with the penalty": Recipe(
+            dataclasses.replace(SMOOTHED, penalty_every=every)
+        )
+        for every in (2, 4, 8)
+    },
 }
 
 
@@ -219,6 +225,7 @@ def build(recipe: Recipe, config: Config) -> WGANGP:
         config.gradient_penalty_weight,
         config.seed,
         config.ema_half_life,
+        config.penalty_every,
     )
     model.compile_from_config(compiled)
     return model

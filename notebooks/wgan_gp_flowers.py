@@ -71,10 +71,14 @@ BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"  # colours that everybody 
 plt.rcParams.update({"figure.dpi": 80, "figure.constrained_layout.use": True, "font.size": 12})
 
 
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title How source code and pictures are shown
 def show_source(*things):
     """The source code of functions or classes, as it stands in the package."""
-    sources = [textwrap.dedent(inspect.getsource(thing)) for thing in things]
-    display(Markdown("```python\n" + "\n\n".join(sources) + "```"))
+    source = "\n\n".join(textwrap.dedent(inspect.getsource(thing)) for thing in things)
+    # Pages that nbconvert makes would set it in the type of prose.
+    style = "font-family: var(--jp-code-font-family, monospace)"
+    display(Markdown(f'<div style="{style}">\n\n```python\n{source}```\n\n</div>'))
 
 
 def show(figure, alt):
@@ -153,6 +157,8 @@ distances = [wasserstein(bell(0), bell(shift)) for shift in shifts]
 assert np.allclose(distances, np.abs(shifts), atol=1e-6)
 assert np.isclose(divergences[0], np.log(2)) and np.isclose(divergences[20], np.log(2), rtol=1e-3)
 
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title The figure's code
 figure, axes = plt.subplots(1, 3, figsize=(10, 3))
 for centre, colour in ((0, GREEN), (4, ORANGE)):
     axes[0].fill_between(grid, bell(centre), color=colour, alpha=0.5)
@@ -263,26 +269,30 @@ def train_on_ring(way):
     return generator, critic
 
 
+points, landscapes, covered = {}, {}, {}
 axis = np.linspace(-3.5, 3.5, 81, dtype="float32")
 plane = np.stack(np.meshgrid(axis, axis), axis=-1)
-figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), sharey=True)
-covered = {}
-for ax, way in zip(axes, WAYS, strict=True):
+for way in WAYS:
     generator, critic = train_on_ring(way)
-    made = generator(tf.random.normal((1_000, 8))).numpy().reshape(-1, 2)
-    ways_to_centres = np.linalg.norm(made[:, None] - centres, axis=2)
+    points[way] = generator(tf.random.normal((1_000, 8))).numpy().reshape(-1, 2)
+    landscapes[way] = critic(plane.reshape(-1, 1, 1, 2)).numpy().reshape(81, 81)
+    ways_to_centres = np.linalg.norm(points[way][:, None] - centres, axis=2)
     shares = (ways_to_centres < 0.4).mean(axis=0)
     covered[way] = int((shares > 0.25 / 8).sum())  # heaps with a quarter of their due
-    scores = critic(plane.reshape(-1, 1, 1, 2)).numpy().reshape(81, 81)
-    ax.contourf(axis, axis, scores, 12, cmap="Greys_r")
-    ax.plot(*made[:400].T, ".", color=ORANGE, markersize=3, label="generated")
+assert covered["gradient penalty"] == 8 > covered["original GAN"]
+
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title The figure's code
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), sharey=True)
+for ax, way in zip(axes, WAYS, strict=True):
+    ax.contourf(axis, axis, landscapes[way], 12, cmap="Greys_r")
+    ax.plot(*points[way][:400].T, ".", color=ORANGE, markersize=3, label="generated")
     ax.plot(*centres.T, "o", mfc="none", color=GREEN, markersize=14, mew=2, label="real heaps")
     ax.set(title=f"{way}: {covered[way]} of 8", aspect="equal", xlim=(-3.5, 3.5), ylim=(-3.5, 3.5))
 axes[0].legend(loc="center", fontsize=10)
 show(
     figure, "Generated points: few heaps with the original GAN, all eight with the gradient penalty"
 )
-assert covered["gradient penalty"] == 8 > covered["original GAN"]
 
 # %% [markdown]
 # *Bright is where the critic's score is high; the title counts the heaps that get at least a quarter
@@ -475,13 +485,13 @@ def plain_training_step(generator, critic, critic_adam, generator_adam, batches)
 # The package does the same within `fit`: `WGANGP` is a `keras.Model` with a `train_step` of its own.
 
 # %%
-show_source(WGANGP.train_step, WGANGP._update_critic)
+show_source(WGANGP.train_step, WGANGP._update_critic, WGANGP._critic_gradients)
 
 # %% [markdown]
 # What it adds: latents and epsilons are drawn from a seed that is a function of the iteration
 # (`stream_seed`), so that a run can be stopped and go on to the bit; the critic's updates are a loop
 # in the graph, which is compiled once; `replicas` are the devices that share a batch; losses can be
-# scaled for half precision; metrics are noted. And after each iteration an **averaged generator** is
+# scaled for half precision; the penalty can be left out of some updates; metrics are noted. And after each iteration an **averaged generator** is
 # brought up to date, whose weights are a moving average: it hovers less, and so draws better.
 #
 # | | here | Algorithm 1 |
@@ -545,6 +555,17 @@ iterations = 20 * np.arange(1, len(history.epoch) + 1)
 norm = np.array(history.history["gradient_norm"])
 estimate = -np.array(history.history["critic_loss_unregularized"])
 bargain = 1 + estimate / norm / (2 * config.gradient_penalty_weight)
+early, swd = 9, history.history["val_swd"]  # the tenth epoch ends at iteration 200
+print(f"SWD at iteration 200: {swd[early]:.0f}, in the end: {swd[-1]:.0f}; ", end="")
+print(f"told apart then: {estimate[early]:.1f}, in the end: {estimate[-1]:.1f}")
+assert swd[-1] < swd[early] and estimate[-1] > estimate[early]
+later = slice(len(norm) // 4, None)
+off = np.abs(norm - bargain)[later].max()
+print(f"after the first quarter they differ by {off:.3f} at most")
+assert off < 0.1
+
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title The figure's code
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
 axes[0].plot(iterations, norm, color=BLUE, label="measured")
 axes[0].plot(iterations, bargain, "--", color=GREEN, label="1 + d / 2λ")
@@ -557,14 +578,6 @@ for ax in axes:
     ax.set_xlabel("Generator iteration")
     ax.grid(alpha=0.3)
 show(figure, "The measured gradient norm stays a little below the predicted one, both above 1")
-early, swd = 9, history.history["val_swd"]  # the tenth epoch ends at iteration 200
-print(f"SWD at iteration 200: {swd[early]:.0f}, in the end: {swd[-1]:.0f}; ", end="")
-print(f"told apart then: {estimate[early]:.1f}, in the end: {estimate[-1]:.1f}")
-assert swd[-1] < swd[early] and estimate[-1] > estimate[early]
-later = slice(len(norm) // 4, None)
-off = np.abs(norm - bargain)[later].max()
-print(f"after the first quarter they differ by {off:.3f} at most")
-assert off < 0.1
 
 # %% [markdown]
 # **Not the Wasserstein distance.** Freeze a copy of the generator, and let a copy of the critic go on
@@ -583,7 +596,11 @@ for _ in range(FROZEN_UPDATES // config.n_critic):
     batches = next(stream)
     found += [float(update(frozen, judge, adam, batches[:, i])) for i in range(config.n_critic)]
 smooth = np.reshape(found, (-1, 10)).mean(axis=1)
+print(f"while both learned: {estimate[-1]:.1f}; in the end: {smooth[-5:].mean():.1f}")
+assert smooth[-5:].mean() > 1.1 * estimate[-1]
 
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title The figure's code
 figure, ax = plt.subplots(figsize=(6, 3))
 ax.plot(10 * np.arange(1, len(smooth) + 1), smooth, color=ORANGE)
 ax.axhline(estimate[-1], color="black", linestyle=":", label="while both learned")
@@ -592,8 +609,6 @@ ax.set(
 )
 ax.legend()
 show(figure, "With the generator frozen, what the critic tells apart rises above the dotted line")
-print(f"while both learned: {estimate[-1]:.1f}; in the end: {smooth[-5:].mean():.1f}")
-assert smooth[-5:].mean() > 1.1 * estimate[-1]
 
 # %% [markdown]
 # The same 25 latents, at three moments of training:
@@ -631,14 +646,17 @@ ways = {
     "straight": np.stack([(1 - t) * a + t * b for t in places]),
 }
 rows = [np.concatenate(list(to_uint8(model(way)).numpy()), axis=1) for way in ways.values()]
-figure, ax = plt.subplots(figsize=(9, 2.4))
-ax.imshow(np.concatenate(rows))
-ax.set(xticks=[], yticks=[32, 96], yticklabels=list(ways))
-show(figure, "Two rows of nine flowers that change from one into another")
 lengths = {name: np.linalg.norm(way, axis=1) for name, way in ways.items()}
 for name, length in lengths.items():
     print(f"{name:17} length {length[0]:.1f}, in the middle {length[4]:.1f}")
 assert lengths["straight"][4] < 0.8 * lengths["along the sphere"][4]
+
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title The figure's code
+figure, ax = plt.subplots(figsize=(9, 2.4))
+ax.imshow(np.concatenate(rows))
+ax.set(xticks=[], yticks=[32, 96], yticklabels=list(ways))
+show(figure, "Two rows of nine flowers that change from one into another")
 
 # %% [markdown]
 # The straight way is 3 tenths shorter in the middle, where hardly any latents lie. Yet the pictures
@@ -651,6 +669,12 @@ assert lengths["straight"][4] < 0.8 * lengths["along the sphere"][4]
 # %%
 if QUICK:
     kinds = FlowerModes()(model.generate(500, seed=3))
+    for name, modes in kinds.items():
+        print(f"{name}: {modes.total_variation:.0%} of the images would have to be of other kinds")
+
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title The figure's code
+if QUICK:
     figure, axes = plt.subplots(1, 2, figsize=(9, 3), width_ratios=(7, 3))
     for ax, (name, modes) in zip(axes, kinds.items(), strict=True):
         place = np.arange(len(modes.shares))
@@ -660,8 +684,6 @@ if QUICK:
         ax.set_title(name)
     axes[1].legend()
     show(figure, "Shares of colours and of numbers of flowers, generated beside true ones")
-    for name, modes in kinds.items():
-        print(f"{name}: {modes.total_variation:.0%} of the images would have to be of other kinds")
 
 # %% [markdown]
 # **Is it copying?** For each new image, the nearest of all training images and their mirror images
@@ -680,6 +702,10 @@ new = model.generate(6, seed=2)
 seen = np.concatenate([images, images[:, :, ::-1]])
 found = [nearest(picture, seen) for picture in new]
 among_real = [nearest(images[i], np.delete(images, i, axis=0))[1] for i in shown[:6]]
+print(f"Nearest to a training image is another one at {np.mean(among_real):.0f} on average.")
+
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title The figure's code
 pictures = {
     "New images": new,
     "The nearest training images, and their distance": seen[[number for number, _ in found]],
@@ -691,7 +717,6 @@ for ax, (title, row) in zip(axes, pictures.items(), strict=True):
 places = np.arange(6) * config.image_size + config.image_size / 2
 axes[1].set_xticks(places, [f"{distance:.0f}" for _, distance in found])
 show(figure, "Six new images above their nearest training images, which are other flowers")
-print(f"Nearest to a training image is another one at {np.mean(among_real):.0f} on average.")
 
 # %% [markdown]
 # Nearest images that share a background or a colour but not the flower mean that it does not copy.
@@ -724,6 +749,13 @@ for name, settings in VARIANTS.items():
     compared.append((name, wgan_gp.image_grid(made[:9])))
     curves[name] = log.history
     grids[name] = grid_power_share(made)
+print("power in a grid of two pixels:")
+for name, share in {**grids, "training images": grid_power_share(images)}.items():
+    print(f"  {name:16}{share:.5f}")
+assert grids["transposed"] > grids["as above"]
+
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title The figure's code
 show_pictures(compared, "Nine images each: as above, with a sigmoid, with transposed convolutions")
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3))
@@ -738,10 +770,6 @@ for ax in axes:
     ax.grid(alpha=0.3)
 axes[0].legend()
 show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty falls further")
-print("power in a grid of two pixels:")
-for name, share in {**grids, "training images": grid_power_share(images)}.items():
-    print(f"  {name:16}{share:.5f}")
-assert grids["transposed"] > grids["as above"]
 
 # %% [markdown]
 # With a score within 0..1 the critic gains at most 1 by telling images apart, while ignoring the slope

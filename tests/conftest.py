@@ -18,6 +18,11 @@ from PIL import Image
 from wgan_gp.config import Config
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tutorial first: it takes longest, and at the end one process would wait for the other."""
+    items.sort(key=lambda item: item.path.name != "test_notebook.py")
+
+
 @pytest.fixture
 def tiny_config() -> Config:
     """Settings so small that a training step takes milliseconds."""

@@ -19,6 +19,7 @@ MATLAB = {
     "batch_size": 64,
     "n_critic": 5,
     "gradient_penalty_weight": 10.0,
+    "penalty_every": 1,
     "critic_normalization": "image",
     "upsampling": "transposed",
     "generator_normalization": "none",

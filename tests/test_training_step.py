@@ -43,6 +43,8 @@ def reference_step(config, model, real_images):
     seeds = tf.random.split(iteration_seed, config.n_critic + 1, "philox")
     losses = []
     for update in range(config.n_critic):
+        done = int(model.iteration) * config.n_critic + update
+        times = 0 if done % config.penalty_every else config.penalty_every
         latent_seed, epsilon_seed = tf.random.split(seeds[update], alg="philox")
         latents = draw_latents(config.batch_size, config.latent_dim, latent_seed).numpy()
         epsilon = tf.random.stateless_uniform(
@@ -52,7 +54,7 @@ def reference_step(config, model, real_images):
             real_images[:, update],
             draw(generator, latents),
             epsilon.numpy(),
-            config.gradient_penalty_weight,
+            times * config.gradient_penalty_weight,
             norm_over,
         )
         losses.append(reference.critic_loss(critic, *arguments))
@@ -89,6 +91,51 @@ def test_a_training_step_agrees_with_numpy(config, real_images, jit_compile):
     model = build_model(config)
     model.compile(model.critic_optimizer, model.generator_optimizer, jit_compile=jit_compile)
     check_step(model, real_images, reference_step(config, model, real_images))
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_lazy_penalty_agrees_with_numpy(config, real_images, jit_compile):
+    # In the second iteration of three updates each, update 4 is due, and 3 and 5 are not.
+    model = build_model(dataclasses.replace(config, penalty_every=2))
+    model.compile(model.critic_optimizer, model.generator_optimizer, jit_compile=jit_compile)
+    check_lazy_step(model, config, real_images)
+
+
+def check_lazy_step(model, config, real_images) -> None:
+    model.iteration.assign(1)
+    lazy = dataclasses.replace(config, penalty_every=2)
+    check_step(model, real_images, reference_step(lazy, model, real_images))
+
+
+def unweighted(model):
+    model.gradient_penalty_weight /= 2
+
+
+def counted_in_each_iteration(model):
+    update = model._update_critic
+    model._update_critic = lambda images, seed, number: update(images, seed, number + 1)
+
+
+def never(model):
+    model.penalty_every = 1000
+
+
+@pytest.mark.parametrize("mutate", [unweighted, counted_in_each_iteration, never])
+def test_a_mutant_of_the_lazy_penalty_fails(config, real_images, mutate):
+    model = build_model(dataclasses.replace(config, penalty_every=2))
+    mutate(model)
+    with pytest.raises(AssertionError):
+        check_lazy_step(model, config, real_images)
+
+
+def test_the_metrics_of_a_lazy_penalty_are_those_of_the_updates_that_take_it(config, real_images):
+    logs = {}
+    for every in (1, 3):
+        model = build_model(dataclasses.replace(config, penalty_every=every, n_critic=every))
+        logs[every] = model.train_on_batch(real_images[:, :every], return_dict=True)
+    # The first update is the same in both, but for the weight of the penalty.
+    for name in ("gradient_penalty", "gradient_norm"):
+        np.testing.assert_allclose(logs[3][name], logs[1][name], rtol=1e-6)
 
 
 def other_epsilon(monkeypatch, draw, shape):
@@ -286,10 +333,10 @@ def test_each_update_has_its_own_images_and_moves_only_its_own_network(
     update_critic, update_generator = model._update_critic, model._update_generator
     seen = []
 
-    def watched_critic_update(images, seed):
+    def watched_critic_update(images, seed, number):
         seen.append(np.asarray(images))
         critic, generator = weights_of(model.critic), weights_of(model.generator)
-        losses = update_critic(images, seed)
+        losses = update_critic(images, seed, number)
         assert same(generator, weights_of(model.generator))
         assert not same(critic, weights_of(model.critic))
         return losses

@@ -45,6 +45,7 @@ class Config:
     batch_size: int = 64  # images in a mini-batch
     n_critic: int = 5  # critic updates per generator iteration, each with its own mini-batch
     gradient_penalty_weight: float = 10.0  # lambda, the weight of the penalty in the critic's loss
+    penalty_every: int = 1  # critic updates from one with the penalty to the next, weighted by that
     critic_learning_rate: float = 2e-4  # Adam's step size for the critic
     generator_learning_rate: float = 1e-3  # Adam's step size for the generator
     beta_1: float = 0.0  # Adam's decay of the mean gradient, in both optimizers
@@ -147,6 +148,7 @@ _RANGES = {
     "batch_size": (lambda v: v >= 1, "at least 1"),
     "n_critic": (lambda v: v >= 1, "at least 1"),
     "gradient_penalty_weight": (lambda v: v >= 0, "0 or more"),
+    "penalty_every": (lambda v: v >= 1, "at least 1"),
     "critic_learning_rate": (lambda v: v > 0, "more than 0"),
     "generator_learning_rate": (lambda v: v > 0, "more than 0"),
     "beta_1": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),

@@ -52,6 +52,9 @@ class WGANGP(keras.Model):
             `ema_generator`, the average of the generator over training; 0 keeps none. An average
             hovers less than the generator itself, and so draws better. At first it looks back over
             a twentieth of training only, so that the start is soon forgotten.
+        penalty_every: every how many critic updates one takes the penalty, with that many times
+            its weight: the lazy regularization of StyleGAN2 (Karras et al., arXiv:1912.04958,
+            section 3.1). The others are cheaper by half.
 
     A network's regularizers, and the losses that its layers add, count in its loss; the latter are
     those of the last images that it has seen in the step. Keras's callbacks find what they need,
@@ -69,6 +72,7 @@ class WGANGP(keras.Model):
         gradient_penalty_weight: float = 10.0,
         seed: int = 0,
         ema_half_life: int = 0,
+        penalty_every: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -81,6 +85,7 @@ class WGANGP(keras.Model):
         self.n_critic = n_critic
         self.gradient_penalty_weight = gradient_penalty_weight
         self.ema_half_life = ema_half_life
+        self.penalty_every = penalty_every
         self.ema_generator = _copy(generator) if ema_half_life else None
         self.latent_dim = input_shape(generator)[-1]
         # The whole random state, saved with the weights, so that training can go on from it: the
@@ -249,7 +254,7 @@ class WGANGP(keras.Model):
         seeds = tf.random.split(iteration_seed, self.n_critic + 1, alg="philox")
 
         critic_losses = self._for_each_critic_update(
-            lambda i: self._update_critic(real_images[:, i], seeds[i])
+            lambda i: self._update_critic(real_images[:, i], seeds[i], i)
         )
         self._update_generator(tf.shape(real_images)[0], seeds[-1])
         self._note_critic_losses(replicas.mean(tf.reduce_mean(critic_losses, axis=0)))
@@ -299,42 +304,71 @@ class WGANGP(keras.Model):
         drawn = random_streams.draw_uniform(count * replicas.count(), seed)
         return tf.reshape(replicas.own_rows(drawn), (-1, 1, 1, 1))
 
-    def _update_critic(self, real_images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """One critic update; gives the critic loss with and without the penalty."""
+    def _update_critic(
+        self, real_images: tf.Tensor, seed: tf.Tensor, number: tf.Tensor | int
+    ) -> tf.Tensor:
+        """Critic update `number` of the iteration; gives the loss with and without the penalty."""
         latent_seed, epsilon_seed = tf.unstack(tf.random.split(seed, alg="philox"))
         count = tf.shape(real_images)[0]
         latents = self._draw_latents(count, latent_seed)
         epsilon = self._draw_epsilon(count, epsilon_seed)
         generated_images = self._images(latents, training=True)  # outside the tape: fixed here
 
-        with tf.GradientTape() as tape:
-            loss, unregularized = self._critic_losses(
-                real_images, generated_images, epsilon, training=True
-            )
-            scaled_loss = self.critic_optimizer.scale_loss(loss / replicas.count())
-        gradients = tape.gradient(scaled_loss, self.critic.trainable_variables)
+        gradients, losses = self._with_penalty_if_due(
+            number, partial(self._critic_gradients, real_images, generated_images, epsilon)
+        )
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
-        return tf.stack([loss, unregularized])
+        return losses
+
+    def _with_penalty_if_due(self, number: tf.Tensor | int, gradients: Callable) -> tuple:
+        """`gradients` of the weight that the penalty has in critic update `number`, if any."""
+        penalized = partial(gradients, self.penalty_every * self.gradient_penalty_weight)
+        if self.penalty_every == 1:
+            return penalized()
+        update = self.iteration * self.n_critic + tf.cast(number, self.iteration.dtype)
+        return tf.cond(update % self.penalty_every == 0, penalized, partial(gradients, None))
+
+    def _critic_gradients(
+        self,
+        real_images: tf.Tensor,
+        generated_images: tf.Tensor,
+        epsilon: tf.Tensor,
+        penalty_weight: float | None,
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Of the critic loss, for its optimizer; and that loss with and without the penalty."""
+        with tf.GradientTape() as tape:
+            losses = self._critic_losses(
+                real_images, generated_images, epsilon, penalty_weight, training=True
+            )
+            scaled_loss = self.critic_optimizer.scale_loss(losses[0] / replicas.count())
+        return tape.gradient(scaled_loss, self.critic.trainable_variables), tf.stack(losses)
 
     def _critic_losses(
         self,
         real_images: tf.Tensor,
         generated_images: tf.Tensor,
         epsilon: tf.Tensor,
+        penalty_weight: float | None,
         training: bool,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The critic loss with and without the penalty, noted in the metrics."""
+        """The critic loss with and without the penalty, noted in the metrics.
+
+        Without a weight for it the penalty is not even computed.
+        """
         critic = partial(self._scores, training=training)
         unregularized = objective.unregularized_critic_loss(
             critic(real_images), critic(generated_images)
         )
-        norms = objective.gradient_norms(critic, real_images, generated_images, epsilon)
-        penalty = objective.unit_norm_penalty(norms)
-        loss = unregularized + self.gradient_penalty_weight * penalty + sum(self.critic.losses)
+        loss = unregularized
+        if penalty_weight is not None:
+            norms = objective.gradient_norms(critic, real_images, generated_images, epsilon)
+            penalty = objective.unit_norm_penalty(norms)
+            loss += penalty_weight * penalty
+            self.gradient_penalty.update_state(penalty)
+            self.gradient_norm.update_state(norms)
+        loss += sum(self.critic.losses)
         self.critic_loss.update_state(loss)
         self.critic_loss_unregularized.update_state(unregularized)
-        self.gradient_penalty.update_state(penalty)
-        self.gradient_norm.update_state(norms)
         return loss, unregularized
 
     def _update_generator(self, count: tf.Tensor, seed: tf.Tensor) -> None:
@@ -378,7 +412,8 @@ class WGANGP(keras.Model):
         latents = self._draw_latents(count, seeds[0])
         epsilon = self._draw_epsilon(count, seeds[1])
         generated_images = self._images(latents, training=False)
-        self._critic_losses(real_images, generated_images, epsilon, training=False)
+        weight = self.gradient_penalty_weight
+        self._critic_losses(real_images, generated_images, epsilon, weight, training=False)
         scores = self._scores(generated_images, training=False)
         self.generator_loss.update_state(objective.generator_loss(scores))
         return replicas.as_logs(self.get_metrics_result())
@@ -400,6 +435,7 @@ class WGANGP(keras.Model):
             "gradient_penalty_weight": self.gradient_penalty_weight,
             "seed": int(self.seed.numpy()),
             "ema_half_life": self.ema_half_life,
+            "penalty_every": self.penalty_every,
             "name": self.name,
         }
 
@@ -439,6 +475,7 @@ def build_model(config: Config) -> WGANGP:
         config.gradient_penalty_weight,
         config.seed,
         config.ema_half_life,
+        config.penalty_every,
     )
     model.compile(
         _adam(config, config.critic_learning_rate, config.n_critic),

@@ -143,6 +143,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tiny_config, tmp_path):
     for setting, said in (
         ({"critic_learning_rate": 1e-3}, "critic_learning_rate is 0.0002 there, not 0.001;"),
         ({"gradient_penalty_weight": 5.0}, "gradient_penalty_weight is 10 there, not 5;"),
+        ({"penalty_every": 4}, "penalty_every is 1 there, not 4;"),
         ({"beta_2": 0.99, "seed": 3}, "seed is 0 there, not 3, .*generator_beta_2 is 0.9 there"),
     ):
         other = build_model(dataclasses.replace(tiny_config, **setting))

@@ -38,6 +38,10 @@ def test_each_network_is_counted_as_often_as_images_pass_through_it(tiny_config)
     # Two critic updates of 1 and 12 passes, a generator update of 3 and 2, and the average.
     expected = 2 * 3 * ((2 + 3 + 1) * multiply_adds(generator) + (24 + 2) * multiply_adds(critic))
     assert iteration_tflop(config, generator, critic) == pytest.approx(expected / 1e12)
+    # Six of the twelve are the penalty's; with it in every fourth update they are 6 and 6 / 4.
+    lazy = dataclasses.replace(config, penalty_every=4)
+    expected -= 2 * 3 * 2 * 4.5 * multiply_adds(critic)
+    assert iteration_tflop(lazy, generator, critic) == pytest.approx(expected / 1e12)
 
 
 def test_the_speed_of_this_machine_is_a_number_of_tflops():

@@ -214,6 +214,7 @@ def _settings(model: keras.Model) -> dict[str, Any]:
         "n_critic": model.n_critic,
         "gradient_penalty_weight": model.gradient_penalty_weight,
         "ema_half_life": model.ema_half_life,
+        "penalty_every": model.penalty_every,
         **{
             f"{network}_{name}": value
             for network, optimizer in optimizers.items()
@@ -225,6 +226,7 @@ def _settings(model: keras.Model) -> dict[str, Any]:
 
 def _check_same(there: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
     """Raise an InputError if the model is asked to be trained in another way than it was."""
+    there = {"penalty_every": 1, **there}  # which version 0.1 did not write
     changed = [
         f"{name} is {_shown(value)} there, not {_shown(asked.get(name))}"
         for name, value in there.items()

@@ -55,7 +55,8 @@ def _decode(image: Image.Image, image_size: int) -> np.ndarray | None:
     if pixels > MAX_PIXELS:
         return None
     with _one_large_picture if pixels > _LARGE else contextlib.nullcontext():
-        return to_square(ImageOps.exif_transpose(image), image_size)
+        ImageOps.exif_transpose(image, in_place=True)
+        return to_square(image, image_size)
 
 
 def to_square(image: Image.Image, image_size: int) -> np.ndarray:
@@ -65,7 +66,8 @@ def to_square(image: Image.Image, image_size: int) -> np.ndarray:
         grey = np.asarray(image.convert("F").resize(size, Image.Resampling.BICUBIC)) / 257
         return np.stack([np.clip(grey.round(), 0, 255).astype(np.uint8)] * 3, axis=-1)
     if not image.has_transparency_data:
-        return np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC))
+        colours = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
+        return np.asarray(colours.resize(size, Image.Resampling.BICUBIC))
     # What lies behind transparent pixels is arbitrary; white is what a page would show. Pillow
     # resizes colours weighted by their opacity.
     small = image.convert("RGBA").resize(size, Image.Resampling.BICUBIC)

@@ -7,6 +7,8 @@ import numpy as np
 
 from wgan_gp.config import Config
 
+_AT_ONCE = 256  # images handed to a thread; what waits for one takes memory, too
+
 
 def held_out_images(images: np.ndarray, config: Config) -> np.ndarray:
     """Those of `images` that `make_dataset` leaves out: uint8 `(some, height, width, 3)`."""
@@ -26,8 +28,14 @@ def is_held_out(images: np.ndarray, share: float) -> np.ndarray:
     """
     if not share:
         return np.zeros(len(images), bool)
+    some = (images[start : start + _AT_ONCE] for start in range(0, len(images), _AT_ONCE))
     with ThreadPoolExecutor() as pool:
-        return np.fromiter(pool.map(_place, images), float, len(images)) < share
+        places = [place for places in pool.map(_places, some) for place in places]
+    return np.array(places) < share
+
+
+def _places(images: np.ndarray) -> list[float]:
+    return [_place(image) for image in images]
 
 
 def _place(image: np.ndarray) -> float:
