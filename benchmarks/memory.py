@@ -1,4 +1,4 @@
-"""Peak of memory of a run on few and on many photographs: it must not grow with their number.
+"""Peak of memory of a run on few and on many photographs: it must hardly grow with their number.
 
     python benchmarks/memory.py
 
@@ -46,7 +46,7 @@ def peak_of_training(folder: Path, cache: Path) -> tuple[float, float]:
             time.sleep(0.02)
     if process.returncode:
         raise SystemExit(f"training on {folder} failed")
-    return peak / 1e3, time.perf_counter() - start
+    return peak / 1024, time.perf_counter() - start
 
 
 def anonymous_kilobytes(pid: int) -> int:

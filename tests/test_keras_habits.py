@@ -236,7 +236,7 @@ def test_gradients_of_a_mixed_precision_are_float32s(tiny_config, tiny_images, p
         config = dataclasses.replace(tiny_config, base_filters=4, precision=precision)
         model = build_model(config)
         with tf.GradientTape() as tape:
-            loss, _ = model._critic_losses(real, generated, epsilon, training=True)
+            loss, _ = model._critic_losses(real, generated, epsilon, 10.0, training=True)
             scaled = loss * 2.0**-8
         kernels = [v for v in model.critic.trainable_variables if v.name == "kernel"]
         return [gradient.numpy() for gradient in tape.gradient(scaled, kernels)]

@@ -54,7 +54,9 @@ class WGANGP(keras.Model):
             a twentieth of training only, so that the start is soon forgotten.
         penalty_every: every how many critic updates one takes the penalty, with that many times
             its weight: the lazy regularization of StyleGAN2 (Karras et al., arXiv:1912.04958,
-            section 3.1). The others are cheaper by half.
+            section 3.1). The others are cheaper by half. The metrics of the penalty are those of
+            the updates that take it, and 0 in an epoch without one; the losses of single iterations
+            jump, and are right on average.
 
     A network's regularizers, and the losses that its layers add, count in its loss; the latter are
     those of the last images that it has seen in the step. Keras's callbacks find what they need,

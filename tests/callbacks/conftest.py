@@ -9,7 +9,7 @@ from wgan_gp.model import build_model
 
 
 class Models:
-    """What `build_model` gives, from a stock of models that are as new.
+    """What `build_model` gives, from a stock of models that are as new; do not compile them.
 
     To trace a training step takes seconds, to run it takes milliseconds.
     """
@@ -31,8 +31,7 @@ class Models:
     def take_back(self) -> None:
         """Whoever took models is done with them."""
         for config, model, new in self._taken:
-            if len(new) == len(self._variables(model)):  # else it was compiled anew
-                self._free[config].append((model, new))
+            self._free[config].append((model, new))
         self._taken.clear()
 
     def _build(self, config: Config) -> tuple:
@@ -41,7 +40,8 @@ class Models:
 
     def _variables(self, model: WGANGP) -> list:
         adams = [*model.critic_optimizer.variables, *model.generator_optimizer.variables]
-        return [*model.variables, *adams, model._losses_of_execution]
+        sums = model.metrics_variables
+        return [*model.variables, *sums, *adams, model._losses_of_execution]
 
 
 @pytest.fixture(scope="session")

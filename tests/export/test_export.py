@@ -298,6 +298,14 @@ def test_the_card_knows_the_licence_of_known_data(run, generator, name):
     assert "It has not been measured." in card
 
 
+def test_the_card_of_a_lazy_penalty_tells_no_number_that_no_update_gave(run, generator):
+    config, facts = RunFolder(run).read()
+    metrics = {"critic_loss": "0.0", "gradient_penalty": "0.0", "gradient_norm": "0.0"}
+    card = model_card(config, facts, metrics, generator)
+    assert "| 0, with 10 x none of penalty |" in card
+    assert "| gradient norm, last epoch | none (1 is" in card
+
+
 def test_the_card_tells_the_quality_that_was_measured(run, generator):
     report = Report({"swd": Score(20.0, 14.5, 120.0)}, 400, "held-out images")
     card = model_card(*RunFolder(run).read(), {}, generator, report)

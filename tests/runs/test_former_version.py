@@ -1,6 +1,7 @@
 """What version 0.1.0 has written can still be used."""
 
 import csv
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 import wgan_gp as package
+from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.plan import Plan
 
 ASSETS = Path(__file__).parents[1] / "assets" / "run-0.1.0"
 
@@ -36,6 +39,12 @@ def test_a_model_loads_with_its_optimizers_and_trains_on():
 
 # To the bit where the processor is the one that made them; others round in other places.
 CLOSE = {"rtol": 1e-3, "atol": 1e-5}
+
+
+def test_its_checkpoints_do_not_go_on_with_a_setting_that_it_did_not_know(begun):
+    config = dataclasses.replace(Plan.of_run(RunFolder.find(begun)).config, penalty_every=4)
+    with pytest.raises(package.InputError, match="penalty_every is 1 there, not 4;"):
+        package.Checkpoint(begun / "checkpoints").restore(package.build_model(config))
 
 
 def test_a_run_goes_on_to_where_that_version_ended(begun):

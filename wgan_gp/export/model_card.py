@@ -11,7 +11,8 @@ from wgan_gp import __version__
 from wgan_gp.config import Config
 from wgan_gp.metrics.report import Report
 
-_METRICS = ("critic_loss", "gradient_penalty", "gradient_norm")
+_METRICS_OF_PENALTY = ("gradient_penalty", "gradient_norm")
+_METRICS = ("critic_loss", *_METRICS_OF_PENALTY)
 
 _DATA = {
     "synthetic": ("drawn flowers of the package wgan_gp", "Apache-2.0, as the package"),
@@ -117,7 +118,7 @@ def model_card(
         weight=f"{config.gradient_penalty_weight:g}",
         config=config.to_json().strip(),
         quality=quality.to_markdown() if quality else "It has not been measured.",
-        **{name: _rounded(metrics.get(name)) for name in _METRICS},
+        **{name: _rounded(name, metrics.get(name)) for name in _METRICS},
     )
 
 
@@ -127,5 +128,9 @@ def _data(data: str) -> tuple[str, str]:
     return _DATA.get(data, (f"images in a folder '{Path(data).name}'", unknown))
 
 
-def _rounded(value: str | None) -> str:
-    return "not kept" if value is None else f"{float(value):.4g}"
+def _rounded(name: str, value: str | None) -> str:
+    if value is None:
+        return "not kept"
+    if float(value) == 0 and name in _METRICS_OF_PENALTY:  # no update of that epoch took it
+        return "none"
+    return f"{float(value):.4g}"
