@@ -38,6 +38,21 @@ def rates(model) -> tuple[float, float]:
     return tuple(float(optimizer.learning_rate) for optimizer in optimizers)
 
 
+KNOWS_TWO_OPTIMIZERS = hasattr(keras.optimizers, "MultiOptimizer")
+
+
+def test_callbacks_of_rates_are_refused_where_keras_lets_them_know_one_optimizer(
+    tiny_config, dataset, monkeypatch
+):
+    if KNOWS_TWO_OPTIMIZERS:
+        monkeypatch.delattr(keras.optimizers, "MultiOptimizer")
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)
+    for callback in (schedule, keras.callbacks.ReduceLROnPlateau()):
+        with pytest.raises(InputError, match=r"knows two optimizers from Keras 3\.15 on"):
+            fit(build_model(tiny_config), dataset, callbacks=[callback])
+
+
+@pytest.mark.skipif(not KNOWS_TWO_OPTIMIZERS, reason="of Keras 3.15")
 def test_both_rates_follow_keras_callbacks(tiny_config, dataset, tmp_path):
     model = build_model(tiny_config)
     critic, generator = rates(model)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.former_version import RUN, readable
 
 import wgan_gp as package
 
@@ -22,10 +23,10 @@ FIRST = ["keras", "tensorflow", "wgan_gp", "wgan_gp, tensorflow", "wgan_gp.sampl
 FIRST += ["wgan_gp.networks", "wgan_gp.objective", "wgan_gp.random_streams"]
 
 
+@readable
 @pytest.mark.parametrize("first", FIRST)
 def test_keras_finds_the_model_whatever_is_imported_first(environment, first):
-    assets = Path(__file__).parent / "assets" / "run-0.1.0"
-    script = LOAD.format(first=first, file=str(assets / "finished.keras"))
+    script = LOAD.format(first=first, file=str(RUN / "finished.keras"))
     result = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )

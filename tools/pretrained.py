@@ -6,6 +6,7 @@ Weights in float16, the settings, the history, the quality of just these weights
 """
 
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from wgan_gp.runs.evaluating import evaluate_run
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.quiet_tensorflow import load_tensorflow
 
-_WEIGHTS = "model.weights.h5"
+_NETWORK, _WEIGHTS = "config.json", "model.weights.h5"
 
 
 def main(run_dir: str, name: str, photographs: str, description: str) -> None:
@@ -50,6 +51,7 @@ def halve(generator: Path, path: Path) -> None:
     """The `.keras` file with its weights in float16; Keras loads them as float32 again."""
     with zipfile.ZipFile(generator) as archive:
         parts = {part: archive.read(part) for part in archive.namelist()}
+    parts[_NETWORK] = for_any_keras(parts[_NETWORK])
     halved = io.BytesIO()
     with h5py.File(io.BytesIO(parts[_WEIGHTS])) as weights, h5py.File(halved, "w") as file:
 
@@ -63,6 +65,16 @@ def halve(generator: Path, path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for part, content in {**parts, _WEIGHTS: halved.getvalue()}.items():
             archive.writestr(part, content)
+
+
+def for_any_keras(network: bytes) -> bytes:
+    """The description of a network without the settings, all None, that Keras 3.12 does not know."""
+    newer = ("quantization_config", "input_axes", "output_axes")
+
+    def known(settings: dict) -> dict:
+        return {name: x for name, x in settings.items() if name not in newer}
+
+    return json.dumps(json.loads(network, object_hook=known)).encode()
 
 
 def how_made(preset: str, root: Path) -> str:

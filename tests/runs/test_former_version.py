@@ -8,18 +8,19 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from helpers.former_version import RUN, readable
 
 import wgan_gp as package
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 
-ASSETS = Path(__file__).parents[1] / "assets" / "run-0.1.0"
+pytestmark = readable
 
 
 @pytest.fixture
 def begun(wgan_gp) -> Path:
     """A copy of the run that was stopped after 3 of its 5 iterations."""
-    return Path(shutil.copytree(ASSETS / "begun", wgan_gp.folder / "begun"))
+    return Path(shutil.copytree(RUN / "begun", wgan_gp.folder / "begun"))
 
 
 def weights(file: Path) -> list[np.ndarray]:
@@ -29,7 +30,7 @@ def weights(file: Path) -> list[np.ndarray]:
 
 
 def test_a_model_loads_with_its_optimizers_and_trains_on():
-    file = ASSETS / "begun" / "checkpoints" / "iteration-000003" / "model.keras"
+    file = RUN / "begun" / "checkpoints" / "iteration-000003" / "model.keras"
     model = keras.saving.load_model(file)
     assert (int(model.iteration), int(model.seed)) == (3, 3)
     assert int(model.critic_optimizer.iterations) == 3 * 2
@@ -48,11 +49,11 @@ def test_its_checkpoints_do_not_go_on_with_a_setting_that_it_did_not_know(begun)
 
 
 def test_a_run_goes_on_to_where_that_version_ended(begun):
-    package.resume(begun, iterations=5, data=ASSETS / "pictures")
+    package.resume(begun, iterations=5, data=RUN / "pictures")
     found = weights(begun / "checkpoints" / "iteration-000005" / "model.keras")
-    for expected, array in zip(weights(ASSETS / "finished.keras"), found, strict=True):
+    for expected, array in zip(weights(RUN / "finished.keras"), found, strict=True):
         np.testing.assert_allclose(array, expected, **CLOSE)
-    with (begun / "history.csv").open() as rows, (ASSETS / "finished.csv").open() as others:
+    with (begun / "history.csv").open() as rows, (RUN / "finished.csv").open() as others:
         for row, other in zip(csv.DictReader(rows), csv.DictReader(others), strict=True):
             for name in set(other) - {"seconds"}:
                 assert float(row[name]) == pytest.approx(float(other[name]), rel=1e-4), name

@@ -7,6 +7,8 @@ import keras
 
 from wgan_gp.support.errors import InputError
 
+_OF_RATES = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+
 
 class BothOptimizers:
     """Both optimizers, as Keras's learning-rate callbacks expect those of a `MultiOptimizer`."""
@@ -39,6 +41,12 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
             raise InputError(
                 "SwapEMAWeights knows one optimizer's averages: give WGANGP an ema_half_life, and "
                 "take its ema_generator"
+            )
+        if isinstance(callback, _OF_RATES) and not hasattr(keras.optimizers, "MultiOptimizer"):
+            raise InputError(
+                f"{type(callback).__name__} knows two optimizers from Keras 3.15 on, and this is "
+                f"{keras.__version__}: take a newer one, give each optimizer a schedule of "
+                f"keras.optimizers.schedules, or Config a final_learning_rate"
             )
 
 
