@@ -68,8 +68,10 @@ def halve(generator: Path, path: Path) -> None:
 
 
 def for_any_keras(network: bytes) -> bytes:
-    """The description of a network without the settings, all None, that Keras 3.12 does not know."""
-    newer = ("quantization_config", "input_axes", "output_axes")
+    """The description of a network without those settings that Keras 3.12 does not know."""
+    # None or off, all of them.
+    newer = {"quantization_config", "input_axes", "output_axes"}
+    newer |= {"renorm", "renorm_clipping", "renorm_momentum"}
 
     def known(settings: dict) -> dict:
         return {name: x for name, x in settings.items() if name not in newer}
