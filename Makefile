@@ -52,8 +52,8 @@ bench: .venv/bench
 	@touch $@
 
 .venv/package: requirements.txt pyproject.toml
-	@$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 10) else \
-		'Python 3.10 or newer is needed: make PYTHON=python3.12')"
+	@$(PYTHON) -c "import sys; sys.exit(None if (3, 10) <= sys.version_info < (3, 14) else \
+		'Python 3.10 to 3.13 is needed: make PYTHON=python3.12')"
 	@echo "Installing TensorFlow and the rest into .venv; this takes a minute or more."
 	$(PYTHON) -m venv .venv
 	$(PIP) --requirement requirements.txt

@@ -86,7 +86,8 @@ def how_made(preset: str, root: Path) -> str:
 ## How it was made
 
 `wgan-gp train --preset {preset} --data PHOTOGRAPHS`, and `python tools/pretrained.py` at commit
-{commit}, which halves the weights and measures what is left.
+{commit}, which halves the weights, leaves out what Keras 3.12 does not know, and measures the
+result.
 """
 
 

@@ -94,7 +94,7 @@ class Config:
         return cls(**settings)
 
 
-# What the table in docs/quality.md chose.
+# What the table in docs/quality.md chose; the falling rates are taken over from others.
 _CHOSEN = {
     "critic_activation": "linear",
     "critic_normalization": "pixel",
@@ -117,8 +117,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # example's too. The learning rates stay the example's: Algorithm 1's alpha of 1e-4, chosen for
     # 200,000 iterations, gets nowhere near flowers in a run of this length.
     "paper": {"critic_activation": "linear"},
-    # Flowers from photographs that a stranger recognises, on 2 CPU cores. What each of these
-    # settings brings is measured in docs/quality.md.
+    # Flowers from photographs, within 45 minutes on 2 CPU cores: how good they are is measured in
+    # docs/quality.md.
     "flowers": {
         **_CHOSEN,
         "base_filters": 24,
@@ -131,6 +131,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         **_CHOSEN,
         "base_filters": 16,
+        "n_critic": 1,
         "ema_half_life": 10_000,
         "iterations": 1_500,
         "monitor_every": 50,

@@ -86,6 +86,21 @@ def test_without_training_images_the_halves_of_the_set_are_compared(generator, f
     assert report.scores["swd"].real > 0  # two different halves
 
 
+def test_by_default_all_is_measured_that_can_be_told_from_what_is_given(generator, flowers):
+    network = FeatureNetwork(
+        "means", lambda x: x.mean(axis=(1, 2)), input_size=None, value_range=(0.0, 255.0)
+    )
+    alone = {"swd", "diversity", "checkerboard"}
+    of_features = {"kid", "fid", "precision", "recall"}
+    for training, features, expected in [
+        (None, None, alone),
+        (flowers[40:], None, {*alone, "memorization"}),
+        (None, network, alone | of_features),
+    ]:
+        report = evaluate(generator, flowers[:40], training, features=features)
+        assert {name for name in report.scores if not name.startswith("swd_")} == expected
+
+
 def test_a_copier_is_found_out_mirrored_or_not(flowers):
     held_out, training = flowers[:40], flowers[40:]
     for copied in (training, training[:, :, ::-1]):

@@ -24,7 +24,7 @@ def interpolate(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
 
     Standard-normal latents lie close to a sphere: their length is about sqrt(latent_dim). A
     straight line between two of them leads through its inside, where the generator was never
-    trained and draws washed-out pictures.
+    trained and may draw washed-out pictures.
 
     slerp(a, b, t) = sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b, with w the angle between them
     (Shoemake 1985).

@@ -78,7 +78,7 @@ def evaluate(
     images: np.ndarray,
     training_images: np.ndarray | None = None,
     *,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] | None = None,
     features: FeatureNetwork | None = None,
     count: int = 2048,
     seed: int = 0,
@@ -92,8 +92,9 @@ def evaluate(
         training_images: those that it was trained on, of the same shape. Without them, one half
             of `images` is the yardstick and the other half the real images beside it, and
             memorisation cannot be told.
-        metrics: of `METRICS`, with `features` of `FEATURE_METRICS` and "memorization_features" too,
-            and "modes" where the images are the package's drawn flowers.
+        metrics: names of `METRICS`, with `features` of `FEATURE_METRICS`, "memorization_features",
+            and "modes" where the images are the package's drawn flowers; by default all of the
+            first two that can be told from what is given.
         features: see `load_feature_network`.
         count: images in each set; fewer where there are not as many real ones.
         seed: decides the generated images and which real ones are taken.
@@ -103,6 +104,8 @@ def evaluate(
         InputError: no such metric, one that needs what is not given, or too few images.
     """
     check_seed(seed)
+    if metrics is None:
+        metrics = possible_metrics(features is not None, training_images is not None)
     check_metrics(metrics)
     _check_given(metrics, training_images, features)
     sets = _sets(generator, images, training_images, count, seed)
@@ -114,6 +117,12 @@ def evaluate(
         _shares(sets) if "modes" in metrics else None,
         _closest_pairs(sets) if "memorization" in metrics else None,
     )
+
+
+def possible_metrics(with_features: bool, with_training_images: bool) -> list[str]:
+    """Those of `METRICS` and `FEATURE_METRICS` that can be told from so much."""
+    possible = [*METRICS, *(FEATURE_METRICS if with_features else ())]
+    return [name for name in possible if with_training_images or name not in NEED_TRAINING_IMAGES]
 
 
 def check_metrics(metrics: Sequence[str]) -> None:

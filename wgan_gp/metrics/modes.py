@@ -79,8 +79,13 @@ class FlowerModes:
         return {name: self._modes(name, numbers) for name, numbers in found.items()}
 
     def _classify(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        scores = self._classifier.predict(images, batch_size=256, verbose=0)
-        return {name: values.argmax(axis=1) for name, values in scores.items()}
+        # Not by `predict`: TensorFlow counts the graphs of all models together, and warns of many.
+        batches = (images[start : start + 256] for start in range(0, len(images), 256))
+        scores = [self._classifier(batch, training=False) for batch in batches]
+        return {
+            name: np.concatenate([batch[name] for batch in scores]).argmax(axis=1)
+            for name in TRUE_SHARES
+        }
 
     def _modes(self, name: str, numbers: np.ndarray) -> Modes:
         true_shares = TRUE_SHARES[name]

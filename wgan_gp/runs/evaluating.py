@@ -11,12 +11,10 @@ import numpy as np
 from wgan_gp.data.holdout import is_held_out
 from wgan_gp.data.images import load_image_set
 from wgan_gp.metrics.evaluation import (
-    FEATURE_METRICS,
-    METRICS,
     NEED_FEATURES,
-    NEED_TRAINING_IMAGES,
     check_metrics,
     evaluate,
+    possible_metrics,
 )
 from wgan_gp.metrics.features import FeatureNetwork, load_feature_network
 from wgan_gp.metrics.report import Report
@@ -107,10 +105,9 @@ def _images(
 def _possible_metrics(
     folder: RunFolder, training: np.ndarray | None, features: str | None
 ) -> list[str]:
-    possible = [*METRICS, *(FEATURE_METRICS if features else ())]
-    if folder.read()[1]["data"] == "synthetic":
-        possible.append("modes")
-    return [name for name in possible if training is not None or name not in NEED_TRAINING_IMAGES]
+    possible = possible_metrics(features is not None, training is not None)
+    is_drawn = folder.read()[1]["data"] == "synthetic"
+    return [*possible, "modes"] if is_drawn else possible
 
 
 def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwork | None:

@@ -82,8 +82,9 @@ def resume(run_dir: str | Path, **changes: Any) -> WGANGP:
 
     Args:
         run_dir: the folder of a run, finished or not.
-        changes: what is to be other than it was: `iterations`, `monitor_every`, `quality_every`,
-            and the arguments of `train` from `data` on. The images have to be the same.
+        changes: what is to be other than it was: `iterations` (where the learning rates do not
+            fall), `monitor_every`, `quality_every`, and the arguments of `train` from `data` on.
+            The images have to be the same.
 
     Returns:
         The trained model.
