@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan_gp import InputError
+from wgan_gp import Config, InputError
 from wgan_gp.runs.devices import is_chief, strategy_of
+from wgan_gp.runs.plan import Plan
 from wgan_gp.support import replicas
 
 SCRIPT = Path(__file__).parent / "helpers" / "replicas.py"
@@ -103,6 +104,11 @@ def test_one_device_is_used_as_it_is():
     assert not replicas.are_used()
 
 
+def test_an_unknown_strategy_is_named():
+    with pytest.raises(InputError, match=r"strategy must be one of auto, none, .* not 'Mirrored'"):
+        Plan(Config(), strategy="Mirrored")
+
+
 @pytest.mark.parametrize(
     "tf_config",
     [
@@ -110,6 +116,8 @@ def test_one_device_is_used_as_it_is():
         "not JSON",
         "{}",
         '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type": "chief", "index": 0}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "evaluator", "index": 0}}',
     ],
 )
 def test_workers_need_to_know_each_other(wgan_gp, monkeypatch, tf_config):

@@ -104,6 +104,43 @@ def test_a_regularizer_pulls_at_its_own_network(tiny_config, dataset):
     assert generator[0] == pytest.approx(plain[0], rel=0.01)
 
 
+def test_images_in_a_tuple_of_their_own_are_images(tiny_config, dataset):
+    one, other = build_model(tiny_config), build_model(tiny_config)
+    fit(one, dataset)
+    fit(other, dataset.map(lambda images: (images,)))
+    for x, y in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_a_rate_for_both_optimizers_is_refused(tiny_config):
+    model = build_model(tiny_config)
+    with pytest.raises(InputError, match=r"learning_rate of model\.critic_optimizer and of"):
+        model.optimizer.learning_rate = 1e-5
+
+
+@pytest.mark.parametrize("option", ["loss", "metrics", "weighted_metrics"])
+def test_losses_and_metrics_that_would_be_ignored_are_refused(tiny_config, option):
+    model = build_model(tiny_config)
+    optimizers = (model.critic_optimizer, model.generator_optimizer)
+    with pytest.raises(InputError, match=f"losses and metrics of its own: leave out {option}"):
+        model.compile(*optimizers, **{option: ["mae"]})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("n_critic", 0), ("gradient_penalty_weight", -1), ("ema_half_life", -1), ("penalty_every", 0)],
+)
+def test_a_number_out_of_its_range_is_refused(tiny_config, name, value):
+    networks = build_generator(tiny_config), build_critic(tiny_config)
+    with pytest.raises(InputError, match=f"{name} must be"):
+        WGANGP(*networks, **{name: value})
+
+
+def test_a_monitor_of_every_0_iterations_is_refused():
+    with pytest.raises(InputError, match="every must be at least 1 iteration, not 0"):
+        Monitor(every=0)
+
+
 def test_labels_are_refused(tiny_config, dataset, tiny_images):
     model = build_model(tiny_config)
     for labelled in (dataset.map(lambda x: (x, x)), dataset.map(lambda x: (x, None, x))):

@@ -273,6 +273,18 @@ def test_evaluate_gives_the_losses_on_new_images_and_changes_nothing(tiny_config
     )
 
 
+def test_each_image_counts_as_much_as_another_whatever_its_batch(tiny_config, tiny_images):
+    model = build_model(tiny_config)
+    images = (tiny_images[:13] / 127.5 - 1).astype(np.float32)
+    parts = [
+        model.evaluate(images[part], batch_size=8, return_dict=True, verbose=0)
+        for part in (slice(0, 8), slice(8, 13))
+    ]
+    whole = model.evaluate(images, batch_size=8, return_dict=True, verbose=0)
+    expected = {name: (8 * parts[0][name] + 5 * parts[1][name]) / 13 for name in whole}
+    assert whole == pytest.approx(expected, rel=1e-5)
+
+
 def test_validation_data_is_measured_with_each_epoch(tiny_config, tiny_images):
     model = build_model(tiny_config)
     images = (tiny_images[:8] / 127.5 - 1).astype(np.float32)

@@ -65,7 +65,7 @@ class Config:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = _checked(field.name, field.type, getattr(self, field.name))
+            value = checked(field.name, field.type, getattr(self, field.name))
             object.__setattr__(self, field.name, value)  # 10 -> 10.0 where a float is due
 
     @classmethod
@@ -165,8 +165,8 @@ _RANGES = {
 }
 
 
-def _checked(name: str, kind: Any, value: Any) -> Any:
-    """`value` as the field's type, or an InputError that names the field."""
+def checked(name: str, kind: Any, value: Any) -> Any:
+    """`value` as the type of the setting `name`, or an InputError that names it."""
     if kind is bool:
         if not isinstance(value, bool):
             raise InputError(f"{name} must be true or false, not {value!r}")

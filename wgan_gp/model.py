@@ -21,12 +21,13 @@ from keras import ops
 # As modules, not names: the package imports this one as soon as Keras is there, and that may be
 # while one of those is being imported.
 from wgan_gp import networks, objective, random_streams, sampling
-from wgan_gp.config import Config
+from wgan_gp.config import Config, checked
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.keras_habits import (
     BothOptimizers,
     check_callbacks,
+    check_compile_options,
     check_no_mixing,
     images_alone,
 )
@@ -63,7 +64,8 @@ class WGANGP(keras.Model):
     but for those that would be silently wrong: `fit` refuses them.
 
     Raises:
-        InputError: the shapes of the networks do not agree, or the critic mixes images.
+        InputError: a number is out of its range, the shapes of the networks do not agree, or the
+            critic mixes images.
     """
 
     def __init__(
@@ -84,10 +86,12 @@ class WGANGP(keras.Model):
         check_no_mixing(critic)
         self.generator = generator
         self.critic = critic
-        self.n_critic = n_critic
-        self.gradient_penalty_weight = gradient_penalty_weight
-        self.ema_half_life = ema_half_life
-        self.penalty_every = penalty_every
+        self.n_critic = checked("n_critic", int, n_critic)
+        self.gradient_penalty_weight = checked(
+            "gradient_penalty_weight", float, gradient_penalty_weight
+        )
+        self.ema_half_life = checked("ema_half_life", int, ema_half_life)
+        self.penalty_every = checked("penalty_every", int, penalty_every)
         self.ema_generator = _copy(generator) if ema_half_life else None
         self.latent_dim = input_shape(generator)[-1]
         # The whole random state, saved with the weights, so that training can go on from it: the
@@ -108,12 +112,15 @@ class WGANGP(keras.Model):
             trainable=False,
             name="latest_critic_losses",
         )
+        self._add_metrics()
+        self.built = True  # both networks are; a train_step of one's own leaves it unset
+
+    def _add_metrics(self) -> None:
         self.critic_loss = keras.metrics.Mean("critic_loss")
         self.critic_loss_unregularized = keras.metrics.Mean("critic_loss_unregularized")
         self.gradient_penalty = keras.metrics.Mean("gradient_penalty")
         self.gradient_norm = keras.metrics.Mean("gradient_norm")
         self.generator_loss = keras.metrics.Mean("generator_loss")
-        self.built = True  # both networks are; a train_step of one's own leaves it unset
 
     def compile(
         self,
@@ -124,8 +131,10 @@ class WGANGP(keras.Model):
         """Take the two optimizers; the other arguments are those of `keras.Model.compile`.
 
         Raises:
-            InputError: an optimizer averages weights, which would overwrite them when `fit` ends.
+            InputError: an optimizer averages weights, which would overwrite them when `fit` ends,
+                or there are losses or metrics, which would be ignored.
         """
+        check_compile_options(kwargs)
         super().compile(optimizer=None, **kwargs)
         self._compile_options = kwargs
         self.critic_optimizer = _scaling(critic_optimizer, self.critic)
@@ -178,6 +187,9 @@ class WGANGP(keras.Model):
         listed = getattr(callbacks, "callbacks", callbacks)  # a CallbackList, too
         check_callbacks(listed if isinstance(listed, Sequence) else [listed])
         if isinstance(x, tf.data.Dataset):
+            images_alone(x.element_spec)
+            if isinstance(x.element_spec, tuple):
+                x = x.map(lambda images: images)  # out of their tuple
             with self.distribute_strategy.scope():
                 x = replicas.shared(x)
         return super().fit(x, callbacks=callbacks, **options)
@@ -358,6 +370,7 @@ class WGANGP(keras.Model):
         Without a weight for it the penalty is not even computed.
         """
         critic = partial(self._scores, training=training)
+        weight = None if training else tf.shape(real_images)[0]  # the last batch may be smaller
         unregularized = objective.unregularized_critic_loss(
             critic(real_images), critic(generated_images)
         )
@@ -366,11 +379,11 @@ class WGANGP(keras.Model):
             norms = objective.gradient_norms(critic, real_images, generated_images, epsilon)
             penalty = objective.unit_norm_penalty(norms)
             loss += penalty_weight * penalty
-            self.gradient_penalty.update_state(penalty)
+            self.gradient_penalty.update_state(penalty, weight)
             self.gradient_norm.update_state(norms)
         loss += sum(self.critic.losses)
-        self.critic_loss.update_state(loss)
-        self.critic_loss_unregularized.update_state(unregularized)
+        self.critic_loss.update_state(loss, weight)
+        self.critic_loss_unregularized.update_state(unregularized, weight)
         return loss, unregularized
 
     def _update_generator(self, count: tf.Tensor, seed: tf.Tensor) -> None:
@@ -414,10 +427,10 @@ class WGANGP(keras.Model):
         latents = self._draw_latents(count, seeds[0])
         epsilon = self._draw_epsilon(count, seeds[1])
         generated_images = self._images(latents, training=False)
-        weight = self.gradient_penalty_weight
-        self._critic_losses(real_images, generated_images, epsilon, weight, training=False)
+        lambda_ = self.gradient_penalty_weight
+        self._critic_losses(real_images, generated_images, epsilon, lambda_, training=False)
         scores = self._scores(generated_images, training=False)
-        self.generator_loss.update_state(objective.generator_loss(scores))
+        self.generator_loss.update_state(objective.generator_loss(scores), count)
         return replicas.as_logs(self.get_metrics_result())
 
     def _check_batch(self, real_images: tf.Tensor) -> None:

@@ -186,6 +186,15 @@ def test_a_row_that_was_cut_short_is_left_out(fit_3, tiny_config, tmp_path):
     assert [row["iteration"] for row in read_rows(history.path)] == ["3", "9"]
 
 
+def test_a_row_with_more_cells_than_there_are_columns_is_left_out(fit_3, tiny_config, tmp_path):
+    model, history = build_model(tiny_config), HistoryFile(tmp_path / "history.csv")
+    fit_3(model, history)
+    with history.path.open("a") as file:
+        file.write(",".join("4" * 20) + "\n")
+    fit_3(model, HistoryFile(history.path))
+    assert [row["iteration"] for row in read_rows(history.path)] == ["3", "6"]
+
+
 def test_rows_that_are_gone_are_told(fit_3, tiny_config, tmp_path, caplog):
     model, history = build_model(tiny_config), HistoryFile(tmp_path / "history.csv")
     fit_3(model, history)

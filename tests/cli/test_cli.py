@@ -259,6 +259,7 @@ def test_a_run_never_overwrites_another(wgan_gp, finished, pictures):
         (["interpolate", "--run-dir", "nowhere"], "there is no run folder 'nowhere'"),
         (["generate", "--run-dir", "empty"], "holds no generator.keras: has its training"),
         (["generate", "--run-dir", "damaged"], "generator.keras' is damaged"),
+        (["export", "--run-dir", "empty", "--output", "."], "must be a new name, not '.'"),
     ],
 )  # fmt: skip
 def test_a_mistake_gets_one_sentence_and_makes_nothing(wgan_gp, arguments, said):

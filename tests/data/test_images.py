@@ -347,6 +347,21 @@ def test_linked_files_and_folders_are_followed(folder, cache, tmp_path):
     assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED, GREEN, BLUE]
 
 
+def test_a_folder_below_that_cannot_be_listed_stops_the_program(folder, cache, monkeypatch):
+    save_solid(folder / "a.png", RED)
+    save_solid(folder / "below" / "b.png", RED)
+    listed = os.scandir
+
+    def refuse_one(path):
+        if Path(path).name == "below":
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refuse_one)
+    with pytest.raises(InputError, match=r"cannot be read: .*Too many open files: '.*below'"):
+        load_images(folder, SIZE, cache_dir=cache)
+
+
 def test_a_link_may_itself_be_the_folder(folder, cache, tmp_path):
     save_solid(folder / "a.png", RED)
     link = tmp_path / "link"
@@ -819,6 +834,13 @@ def test_reading_that_breaks_off_leaves_nothing_behind(folder, cache, monkeypatc
             load_images(folder, SIZE, cache_dir=cache)
     assert list(cache.iterdir()) == []
     assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == colours
+
+
+def test_a_sound_entry_of_another_process_is_kept(tmp_path, noise):
+    write_entry(tmp_path / "entry", iter([("a", noise)]))
+    before = {path: path.stat().st_ino for path in (tmp_path / "entry").iterdir()}
+    write_entry(tmp_path / "entry", iter([("a", noise)]))
+    assert {path: path.stat().st_ino for path in (tmp_path / "entry").iterdir()} == before
 
 
 def test_an_entry_written_meanwhile_by_another_process_is_used(tmp_path, monkeypatch, noise):

@@ -1,5 +1,9 @@
 """Where a run's files go."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from wgan_gp import InputError
@@ -22,6 +26,26 @@ def test_a_named_folder_may_exist_only_if_empty(tmp_path):
     RunFolder.create(tmp_path / "a" / "b")
     with pytest.raises(InputError, match="already holds files: choose another run_dir"):
         RunFolder.create(tmp_path / "a")
+
+
+def test_a_home_folder_is_meant_by_its_sign(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert RunFolder.create(Path("~/runs/a")).path == tmp_path / "runs" / "a"
+    assert RunFolder.find(Path("~/runs/a")).path == tmp_path / "runs" / "a"
+    with pytest.raises(InputError, match="'~nobody-of-this-name/a' cannot be found"):
+        RunFolder.create(Path("~nobody-of-this-name/a"))
+
+
+def test_a_generator_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    folder = RunFolder.create(tmp_path)
+    folder.generator.write_bytes(b"")
+
+    def refuse(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr("wgan_gp.runs.folder.zipfile.ZipFile", refuse)
+    with pytest.raises(InputError, match=r"generator\.keras' cannot be read: Input/output error"):
+        folder.load_generator()
 
 
 def test_what_is_left_of_a_start_that_was_killed_does_not_take_the_folder(tmp_path):

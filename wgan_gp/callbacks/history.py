@@ -97,6 +97,7 @@ def _read(path: Path) -> list[dict[str, str]]:
         contextlib.suppress(csv.Error),  # no table from there on
     ):
         for row in csv.DictReader(line for line in file if "\0" not in line):
-            if None not in row.values() and row.get("iteration", "").isdecimal():
+            is_whole = None not in row and None not in row.values()
+            if is_whole and row.get("iteration", "").isdecimal():
                 rows.append(row)
     return rows

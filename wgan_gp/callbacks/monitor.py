@@ -17,6 +17,7 @@ from wgan_gp.callbacks.quality import Quality
 from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
 from wgan_gp.sampling import render
+from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import replacing
 
 _TILES = 25
@@ -47,6 +48,8 @@ class Monitor(keras.callbacks.Callback):
         quality: Quality | None = None,
     ) -> None:
         super().__init__()
+        if every < 1:
+            raise InputError(f"every must be at least 1 iteration, not {every}")
         self.folder = Path(folder) if folder else None
         self.every = every
         self.seed = seed

@@ -15,6 +15,7 @@ from wgan_gp.config import Config
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import DivergedError, InputError, Interrupted
+from wgan_gp.support.files import at_home
 from wgan_gp.support.quiet_tensorflow import load_tensorflow
 
 
@@ -39,7 +40,7 @@ def train(command: Train) -> None:
 
 def generate(command: Generate) -> None:
     """Make images with a trained generator."""
-    folder, output = command.folder(), command.output
+    folder, output = command.folder(), at_home(command.output)
     is_one_file = output.suffix.lower() == ".png"
     if output.suffix and not is_one_file:
         raise InputError(f"--output takes a FILE.png or a folder, not '{output}'")
@@ -86,7 +87,7 @@ def evaluate(command: Evaluate) -> None:
 
 def interpolate(command: Interpolate) -> None:
     """Make a film of a walk between latents."""
-    folder, output = command.folder(), command.output
+    folder, output = command.folder(), at_home(command.output)
     load_tensorflow()
     from wgan_gp.export.walk import check_film, save_walk, walk
 

@@ -9,9 +9,10 @@ from tyro import conf
 from wgan_gp.config import PRESETS, Config
 from wgan_gp.export.formats import ENDINGS, Format
 from wgan_gp.runs.folder import RunFolder
-from wgan_gp.runs.plan import Plan
+from wgan_gp.runs.plan import Plan, Strategy
 from wgan_gp.runs.pretrained import Pretrained, pretrained_run
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.files import at_home
 
 # A word, not a choice: a run that was started from Python is of none of the presets.
 _Preset = Annotated[str, conf.arg(metavar=f"{{{','.join(PRESETS)}}}")]
@@ -39,7 +40,7 @@ class OutputOptions:
     tensorboard: bool = False  # also log for TensorBoard, in RUN_DIR/tensorboard
     # devices: every GPU of this machine ('auto'), one device ('none'), all of this machine's, or
     # those of several machines, which TF_CONFIG names
-    strategy: Literal["auto", "none", "mirrored", "multi-worker"] = "auto"
+    strategy: Strategy = "auto"
     dry_run: _Flag = False  # print settings, layers and the estimated cost, and stop
 
 
@@ -154,11 +155,13 @@ class Export(OfGenerator):
         ending = ENDINGS[self.format]
         suffix = f"{'-float16' if self.float16 else ''}{ending}"
         if self.run_dir:
-            path = self.output or self.run_dir / "export" / f"generator{suffix}"
+            path = self.output or at_home(self.run_dir) / "export" / f"generator{suffix}"
         else:
             path = self.output or Path(f"{self.pretrained}{suffix}")
-        if not path.name.endswith(ending):
-            raise InputError(f"--output of {self.format} must end in {ending}, not '{path}'")
+        path = at_home(path)
+        if not path.name or not path.name.endswith(ending):
+            named = f"end in {ending}" if ending else "be a new name"
+            raise InputError(f"--output of {self.format} must {named}, not '{path}'")
         return path
 
 

@@ -71,7 +71,8 @@ def write_entry(entry: Path, pictures: Pictures) -> None:
         if not about["shape"][0]:
             return
         (unfinished / ABOUT).write_text(json.dumps(about), encoding="utf-8")
-        shutil.rmtree(entry, ignore_errors=True)  # a damaged one
+        if read_entry(entry) is None:
+            shutil.rmtree(entry, ignore_errors=True)  # a damaged one
         try:
             unfinished.replace(entry)
         except OSError:

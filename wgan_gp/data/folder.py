@@ -21,6 +21,7 @@ def open_folder(folder: Path) -> Source:
 
     Raises:
         InputError: there is no such folder, or no file with such a suffix in it.
+        OSError: one below it cannot be listed.
     """
     if not folder.is_dir():
         raise InputError(
@@ -43,7 +44,7 @@ def _find_pictures(folder: Path) -> list[Path]:
     """Every picture file below `folder`; hidden ones are left out, links are followed."""
     found = []
     visited = set()
-    for directory, subdirectories, names in os.walk(folder, followlinks=True):
+    for directory, subdirectories, names in os.walk(folder, onerror=_refuse, followlinks=True):
         if os.path.realpath(directory) in visited:  # a link back up: a loop
             subdirectories.clear()
             continue
@@ -52,6 +53,11 @@ def _find_pictures(folder: Path) -> list[Path]:
         paths = (Path(directory, name) for name in names if not name.startswith("."))
         found += (path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
     return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    """Do not go on without a folder that cannot be listed, as `os.walk` would."""
+    raise error
 
 
 def _read(folder: Path, files: list[Path], image_size: int) -> Pictures:

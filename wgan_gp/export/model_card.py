@@ -41,7 +41,7 @@ ${image_size}x${image_size} pixels.
 | input `latents` | float32 `(n, ${latent_dim})`, standard normal |
 | output `images` | float32 `(n, ${image_size}, ${image_size}, 3)`, RGB, ${value_range} |
 | parameters | ${parameters} |
-| training data | ${training_data}: ${images} images |
+| training data | ${training_data}: ${images} |
 | licence of the data | ${data_licence} |
 | generator iterations | ${iteration} |
 | preset, seed | ${preset}, ${seed} |
@@ -101,7 +101,8 @@ def model_card(
 
     Args:
         config: the settings that the generator was trained with.
-        facts: what else is known of its run: "data", "images" (their number), "preset".
+        facts: what else is known of its run: "data", "preset", "images" (their number), and how
+            many of those are "images_held_out".
         metrics: means over the last epoch, by their names in the history; those that are missing
             are told to be.
         quality: what `evaluate` has measured, if it has.
@@ -112,7 +113,7 @@ def model_card(
         data_name=Path(facts["data"]).name,
         version=known["wgan_gp_version"],
         parameters=f"{generator.count_params():,}",
-        images=f"{facts['images']:,}",
+        images=_numbers(facts["images"], facts.get("images_held_out", 0)),
         preset=facts["preset"],
         seed=config.seed,
         weight=f"{config.gradient_penalty_weight:g}",
@@ -120,6 +121,12 @@ def model_card(
         quality=quality.to_markdown() if quality else "It has not been measured.",
         **{name: _rounded(name, metrics.get(name)) for name in _METRICS},
     )
+
+
+def _numbers(images: int, held_out: int) -> str:
+    """How many images there were to train on."""
+    more = f", {held_out:,} more held out" if held_out else ""
+    return f"{images - held_out:,} images{more}"
 
 
 def _data(data: str) -> tuple[str, str]:

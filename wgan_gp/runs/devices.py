@@ -3,13 +3,11 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import Literal
 
 import tensorflow as tf
 
+from wgan_gp.runs.plan import Strategy
 from wgan_gp.support.errors import InputError
-
-Strategy = Literal["auto", "none", "mirrored", "multi-worker"]
 
 
 def strategy_of(name: Strategy) -> tf.distribute.Strategy:
@@ -33,10 +31,7 @@ def strategy_of(name: Strategy) -> tf.distribute.Strategy:
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process is the one of its strategy that writes."""
     resolver = strategy.cluster_resolver
-    return resolver is None or (resolver.task_type, resolver.task_id) in (
-        ("chief", 0),
-        ("worker", 0),
-    )
+    return resolver is None or (resolver.task_type, resolver.task_id) == ("worker", 0)
 
 
 def described(strategy: tf.distribute.Strategy) -> str:
@@ -80,8 +75,11 @@ def _wait_for_all(strategy: tf.distribute.Strategy) -> None:
 def _multi_worker() -> tf.distribute.Strategy:
     try:
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-        workers = resolver.cluster_spec().as_dict()["worker"]
-        if not 0 <= resolver.task_id < len(workers):
+        jobs = resolver.cluster_spec().as_dict()
+        # A "chief" beside the workers would make two processes that write, an "evaluator" none.
+        if [*jobs] != ["worker"] or resolver.task_type != "worker":
+            raise LookupError(resolver.task_type)
+        if not 0 <= resolver.task_id < len(jobs["worker"]):
             raise LookupError(resolver.task_id)
     except (ValueError, TypeError, LookupError) as error:
         found = os.environ.get("TF_CONFIG", "not set")

@@ -16,7 +16,7 @@ import filelock
 from wgan_gp.config import Config
 from wgan_gp.metrics.report import Report
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import UNFINISHED, digest, replacing
+from wgan_gp.support.files import UNFINISHED, at_home, digest, replacing
 
 if TYPE_CHECKING:
     import keras
@@ -64,6 +64,7 @@ class RunFolder:
         Raises:
             InputError: something is there already, or the folder cannot be made.
         """
+        path = at_home(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
             # A run that was stopped before it had begun leaves the first two files.
@@ -86,6 +87,7 @@ class RunFolder:
             InputError: there is none, or something in it is a link that leads out of it, as no run
                 makes any: what is written would end up elsewhere.
         """
+        path = at_home(path)
         if not path.is_dir():
             raise InputError(f"there is no run folder '{path}'")
         root = path.resolve()
@@ -119,7 +121,8 @@ class RunFolder:
         """Keep other processes out. However this one ends, the lock ends with it.
 
         Raises:
-            InputError: another process is in, or the folder cannot be written to.
+            InputError: another process is in.
+            OSError: the folder cannot be written to.
         """
         try:
             with filelock.FileLock(self._lock, timeout=0):
@@ -177,8 +180,8 @@ class RunFolder:
         It is loaded in Keras's safe mode: no code in the file is run.
 
         Raises:
-            InputError: it is missing, damaged, of parts that Keras does not know, or a network of
-                another kind.
+            InputError: it is missing, unreadable, damaged, of parts that Keras does not know, or a
+                network of another kind.
         """
         import keras  # here, since it takes seconds and most of what a folder knows needs none
 
@@ -188,7 +191,11 @@ class RunFolder:
         if not file.is_file():
             why = "was its quality measured?" if best else "has its training finished?"
             raise InputError(f"'{self.path}' holds no {file.name}: {why}")
-        if not _is_sound_zip(file):
+        try:
+            is_sound = _is_sound_zip(file)
+        except OSError as error:
+            raise InputError(f"'{file}' cannot be read: {error.strerror or error}") from error
+        if not is_sound:
             raise InputError(f"'{file}' is damaged and cannot be loaded")
         try:
             generator = keras.saving.load_model(file, compile=False, safe_mode=True)

@@ -2,11 +2,13 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from wgan_gp.config import Config
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import InputError
+
+Strategy = Literal["auto", "none", "mirrored", "multi-worker"]
 
 _EMBEDDED = ("synthetic", "tf_flowers")  # data that are not a folder
 # From one session of a run to the next.
@@ -30,7 +32,7 @@ class Plan:
     checkpoint_every: int | Literal["epoch"] | None = None  # see `Checkpoint`
     keep_checkpoints: int = 3  # how many of the newest stay
     tensorboard: bool = False  # also log for TensorBoard
-    strategy: Literal["auto", "none", "mirrored", "multi-worker"] = "auto"  # see `strategy_of`
+    strategy: Strategy = "auto"  # see `strategy_of`
 
     def __post_init__(self) -> None:
         every = self.checkpoint_every
@@ -38,6 +40,9 @@ class Plan:
             raise InputError(
                 f"checkpoint_every must be at least 1 iteration, or 'epoch', not {every}"
             )
+        if self.strategy not in get_args(Strategy):
+            names = ", ".join(get_args(Strategy))
+            raise InputError(f"strategy must be one of {names}, not {self.strategy!r}")
         if self.strategy == "multi-worker" and every is None:
             # Each worker has to save at the same iteration, whatever its clock says.
             object.__setattr__(self, "checkpoint_every", "epoch")

@@ -25,6 +25,7 @@ from wgan_gp.runs.plan import Plan
 from wgan_gp.runs.training import enough_memory, train_in
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
+from wgan_gp.support.files import UNFINISHED
 from wgan_gp.support.replicas import check_divisible
 
 _RUNS = Path("runs")
@@ -209,7 +210,7 @@ def _worker_folder(chief: Path | None = None) -> RunFolder:
     path = Path(tempfile.mkdtemp(prefix="wgan_gp-worker-"))
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     if chief:
-        others = shutil.ignore_patterns(".lock", "grids", "tensorboard")
+        others = shutil.ignore_patterns(".lock", "grids", "tensorboard", f"{UNFINISHED}*")
         shutil.copytree(chief, path, ignore=others, dirs_exist_ok=True)
     return RunFolder(path)
 

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from wgan_gp.support.errors import InputError
+
 UNFINISHED = ".writing-"  # how the name of what is being written begins
 _CHUNK = 1 << 24  # bytes
 # Windows writes a folder's list of names by itself and does not let it be opened.
@@ -29,6 +31,14 @@ def replacing(path: Path) -> Iterator[Path]:
             _remove(unfinished)
         raise
     sync_names(path.parent)
+
+
+def at_home(path: Path) -> Path:
+    """`path` without a leading `~` or `~user`; raises an InputError if nobody is called so."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise InputError(f"'{path}' cannot be found: {error}") from error
 
 
 def _remove(path: Path) -> None:

@@ -1,12 +1,13 @@
 """What people bring along from Keras: made to work, or answered in one sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
 from wgan_gp.support.errors import InputError
 
+_TWO_RATES = "set the learning_rate of model.critic_optimizer and of model.generator_optimizer"
 _OF_RATES = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 
 
@@ -18,6 +19,15 @@ class BothOptimizers:
     def __init__(self, *optimizers: keras.optimizers.Optimizer) -> None:
         self.optimizers = optimizers
 
+    @property
+    def learning_rate(self) -> None:
+        """There are two. Keras looks whether there is one, and so must not find it."""
+        raise AttributeError(_TWO_RATES)
+
+    @learning_rate.setter
+    def learning_rate(self, rate: Any) -> None:
+        raise InputError(_TWO_RATES)
+
 
 def images_alone(data: Any) -> Any:
     """The images of what `fit` was given; raises an InputError if there are labels or weights."""
@@ -27,6 +37,16 @@ def images_alone(data: Any) -> Any:
             "a WGAN-GP has no use for labels: give it images alone, ds.map(lambda x, y: x)"
         )
     return images
+
+
+def check_compile_options(options: Mapping[str, Any]) -> None:
+    """Raise an InputError for one of `keras.Model.compile`'s that would be ignored."""
+    for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+        if options.get(name) is not None:
+            raise InputError(
+                f"a WGAN-GP has losses and metrics of its own: leave out {name} (a critic's or "
+                f"generator's layer may add_loss)"
+            )
 
 
 def check_callbacks(callbacks: Sequence[Any]) -> None:
