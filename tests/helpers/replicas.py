@@ -69,9 +69,10 @@ def main(output: str, preset: str, optimizer: str, count: str, mutant: str = "")
         model = build_model(config)
         if optimizer == "sgd":
             model.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2))
-    history = model.fit(
-        make_dataset(images, config), steps_per_epoch=ITERATIONS, shuffle=False, verbose=0
-    )
+    dataset = make_dataset(images, config)
+    if preset == "flowers":
+        dataset = dataset.map(lambda images: (images,))  # as some datasets have them
+    history = model.fit(dataset, steps_per_epoch=ITERATIONS, shuffle=False, verbose=0)
     np.savez(output, *model.get_weights())
     print(json.dumps({name: values[0] for name, values in history.history.items()}))
 

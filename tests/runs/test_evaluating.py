@@ -88,6 +88,9 @@ def test_the_model_card_tells_what_was_measured(wgan_gp, run):
     card = (wgan_gp.folder / "a.keras.md").read_text()
     score = json.loads((run / "quality.json").read_text())["scores"]["swd"]
     assert f"| swd | {score['generated']:.3g} | {score['real']:.3g} |" in card
+    facts = json.loads((run / "run.json").read_text())
+    held_out = facts["images_held_out"]
+    assert f": {facts['images'] - held_out} images, {held_out} more held out |" in card
     # What was measured of another generator is not told of this one.
     best = keras.saving.load_model(run / "best.keras")
     best.set_weights([1.1 * weight for weight in best.get_weights()])

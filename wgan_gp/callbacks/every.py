@@ -1,5 +1,13 @@
 """When a callback acts."""
 
+from wgan_gp.support.errors import InputError
+
+
+def check_every(every: int) -> None:
+    """Raise an InputError for a number of iterations that never comes up."""
+    if every < 1:
+        raise InputError(f"every must be at least 1 iteration, not {every}")
+
 
 def is_passed(before: int, now: int, every: int) -> bool:
     """Whether one of the iterations `before` + 1 ... `now` is a multiple of `every`.

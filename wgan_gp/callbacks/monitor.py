@@ -11,13 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wgan_gp.callbacks.curve import Curve
-from wgan_gp.callbacks.every import comes_up
+from wgan_gp.callbacks.every import check_every, comes_up
 from wgan_gp.callbacks.progress import Stopwatch
 from wgan_gp.callbacks.quality import Quality
 from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
 from wgan_gp.sampling import render
-from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import replacing
 
 _TILES = 25
@@ -48,8 +47,7 @@ class Monitor(keras.callbacks.Callback):
         quality: Quality | None = None,
     ) -> None:
         super().__init__()
-        if every < 1:
-            raise InputError(f"every must be at least 1 iteration, not {every}")
+        check_every(every)
         self.folder = Path(folder) if folder else None
         self.every = every
         self.seed = seed

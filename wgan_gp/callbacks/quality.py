@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from wgan_gp.callbacks.every import comes_up
+from wgan_gp.callbacks.every import check_every, comes_up
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.swd import SlicedWasserstein
@@ -56,8 +56,7 @@ class Quality(keras.callbacks.Callback):
         best: str | Path | None = None,
     ) -> None:
         super().__init__()
-        if every < 1:
-            raise InputError(f"every must be at least 1 iteration, not {every}")
+        check_every(every)
         self.every = every
         self.last_iteration = last_iteration
         self.best = Path(best) if best else None
