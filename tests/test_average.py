@@ -8,9 +8,10 @@ import pytest
 
 from wgan_gp.config import Config
 from wgan_gp.data.stream import make_dataset
-from wgan_gp.model import WGANGP, HeldThenLinear, build_model
+from wgan_gp.model import WGANGP, build_model
 from wgan_gp.networks import build_critic, build_generator
 from wgan_gp.random_streams import draw_latents
+from wgan_gp.support.optimizers import HeldThenLinear
 
 
 @pytest.fixture(scope="module")

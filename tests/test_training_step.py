@@ -10,8 +10,9 @@ import tensorflow as tf
 from helpers import reference
 
 from wgan_gp import make_dataset, networks, objective, random_streams
-from wgan_gp.model import WGANGP, HeldThenLinear, build_model
+from wgan_gp.model import WGANGP, build_model
 from wgan_gp.random_streams import TRAINING, draw_latents, stream_seed
+from wgan_gp.support.optimizers import HeldThenLinear
 
 
 @pytest.fixture

@@ -7,16 +7,13 @@ model.fit_to(config.iterations, lambda start: make_dataset(images, config, start
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 # As modules, not names: the package imports this one as soon as Keras is there, and that may be
 # while one of those is being imported.
@@ -24,20 +21,16 @@ from wgan_gp import networks, objective, random_streams, sampling
 from wgan_gp.config import Config, checked
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.keras_habits import (
-    BothOptimizers,
-    check_callbacks,
-    check_compile_options,
-    check_no_mixing,
-    images_alone,
-)
+from wgan_gp.support.fitting import CountingModel
+from wgan_gp.support.keras_habits import check_compile_options, check_no_mixing, images_alone
+from wgan_gp.support.optimizers import BothOptimizers, HeldThenLinear, scaling
 from wgan_gp.support.shapes import check_shapes, input_shape, output_shape
 
 _EMA_RAMP = 0.05  # StyleGAN2-ADA's (Karras et al., arXiv:2006.06676)
 
 
 @keras.saving.register_keras_serializable(package="wgan_gp")
-class WGANGP(keras.Model):
+class WGANGP(CountingModel):
     """A Wasserstein GAN with gradient penalty (Gulrajani et al., arXiv:1704.00028, Algorithm 1).
 
     One training step is one generator iteration: `n_critic` critic updates, each with fresh real
@@ -96,24 +89,20 @@ class WGANGP(keras.Model):
         self.latent_dim = input_shape(generator)[-1]
         # The whole random state, saved with the weights, so that training can go on from it: the
         # seed, and the number of generator iterations done.
-        self.seed = self.add_weight(
-            shape=(), dtype="int64", initializer="zeros", trainable=False, name="seed"
-        )
+        self.seed = self._state("seed", "int64")
         self.seed.assign(np.int64(seed))
-        self.iteration = self.add_weight(
-            shape=(), dtype="int64", initializer="zeros", trainable=False, name="iteration"
-        )
+        self.iteration = self._state("iteration", "int64")
         # The latest iteration's critic loss, with and without the penalty. The metrics below are
         # means over the epoch; a plot over iterations needs the values themselves.
-        self.latest_critic_losses = self.add_weight(
-            shape=(2,),
-            dtype="float32",
-            initializer="zeros",
-            trainable=False,
-            name="latest_critic_losses",
-        )
+        self.latest_critic_losses = self._state("latest_critic_losses", "float32", (2,))
         self._add_metrics()
         self.built = True  # both networks are; a train_step of one's own leaves it unset
+
+    def _state(self, name: str, dtype: str, shape: tuple[int, ...] = ()) -> keras.Variable:
+        """A variable that is not trained, and saved with the weights."""
+        return self.add_weight(
+            name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False
+        )
 
     def _add_metrics(self) -> None:
         self.critic_loss = keras.metrics.Mean("critic_loss")
@@ -137,8 +126,8 @@ class WGANGP(keras.Model):
         check_compile_options(kwargs)
         super().compile(optimizer=None, **kwargs)
         self._compile_options = kwargs
-        self.critic_optimizer = _scaling(critic_optimizer, self.critic)
-        self.generator_optimizer = _scaling(generator_optimizer, self.generator)
+        self.critic_optimizer = scaling(critic_optimizer, self.critic)
+        self.generator_optimizer = scaling(generator_optimizer, self.generator)
         if self.critic_optimizer.use_ema or self.generator_optimizer.use_ema:
             raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
         self.optimizer = BothOptimizers(self.critic_optimizer, self.generator_optimizer)
@@ -149,114 +138,6 @@ class WGANGP(keras.Model):
         # Built here, so that a checkpoint always finds the variables it is to restore.
         self.critic_optimizer.build(self.critic.trainable_variables)
         self.generator_optimizer.build(self.generator.trainable_variables)
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Means over the epoch; Keras resets them at its start."""
-        return [
-            self.critic_loss,
-            self.critic_loss_unregularized,
-            self.gradient_penalty,
-            self.gradient_norm,
-            self.generator_loss,
-        ]
-
-    @property
-    def drawing_generator(self) -> keras.Model:
-        """The generator to draw with: the averaged one where one is kept."""
-        return self.generator if self.ema_generator is None else self.ema_generator
-
-    def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Latents `(n, latent_dim)` -> images `(n, height, width, channels)` in -1..1."""
-        return self.drawing_generator(latents, training=training)
-
-    def generate(self, count: int, seed: int = 0) -> np.ndarray:
-        """`count` new images, uint8 `(count, height, width, channels)`; see `generate_images`."""
-        return sampling.generate_images(self.drawing_generator, count, seed)
-
-    def fit(
-        self, x: Any = None, y: Any = None, *, callbacks: Any = None, **options: Any
-    ) -> keras.callbacks.History:
-        """`keras.Model.fit` on a dataset like that of `make_dataset`.
-
-        Raises:
-            InputError: there are labels, a callback would do something else than it says, or the
-            replicas of a `tf.distribute` strategy do not divide the batch.
-        """
-        images_alone((x, y))
-        listed = getattr(callbacks, "callbacks", callbacks)  # a CallbackList, too
-        check_callbacks(listed if isinstance(listed, Sequence) else [listed])
-        if isinstance(x, tf.data.Dataset):
-            images_alone(x.element_spec)
-            if isinstance(x.element_spec, tuple):
-                x = x.map(lambda images: images)  # out of their tuple
-            with self.distribute_strategy.scope():
-                x = replicas.shared(x)
-        return super().fit(x, callbacks=callbacks, **options)
-
-    def export(self, filepath: str, *args: Any, **options: Any) -> None:
-        """`keras.Model.export` of the generator to draw with: latents -> images in -1..1."""
-        self.drawing_generator.export(filepath, *args, **options)
-
-    def fit_to(
-        self,
-        iteration: int,
-        dataset_from: Callable[[int], tf.data.Dataset],
-        *,
-        steps_per_epoch: int = 20,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
-        **options: Any,
-    ) -> None:
-        """Train until `iteration` generator iterations are done, from wherever the model is.
-
-        It is `fit` in epochs that end at each multiple of `steps_per_epoch`: one that a restored
-        checkpoint has left unfinished comes first, and the last is cut short where `iteration`
-        is. So the epochs are the same, however often training stops in between.
-
-        Args:
-            iteration: generator iterations in all; a model that has done them is left as it is.
-            dataset_from: gives the batches from a generator iteration on, such as
-                `lambda start: make_dataset(images, config, start)`.
-            steps_per_epoch: generator iterations in an epoch, the same in each session.
-            callbacks: as for `fit`; one that sets `stop_training` ends this, too.
-            options: the other arguments of `fit`.
-        """
-
-        def stop_in_time(batch: int, logs: dict | None) -> None:
-            if int(self.iteration.numpy()) >= iteration:
-                self.stop_training = True
-
-        stop = keras.callbacks.LambdaCallback(on_train_batch_end=stop_in_time)
-        self.stop_training = False
-        while (done := int(self.iteration.numpy())) < iteration and not self.stop_training:
-            epoch, done_in_epoch = divmod(done, steps_per_epoch)
-            last_epoch = -(-iteration // steps_per_epoch)
-            steps = steps_per_epoch - done_in_epoch
-            with self._executions_within(math.gcd(steps, iteration - done)):
-                self.fit(
-                    dataset_from(done),
-                    initial_epoch=epoch,
-                    epochs=epoch + 1 if done_in_epoch else last_epoch,
-                    steps_per_epoch=steps,
-                    callbacks=[stop, *callbacks],
-                    # The stream of `make_dataset` is shuffled already.
-                    **{"shuffle": False, **options},
-                )
-
-    @contextlib.contextmanager
-    def _executions_within(self, steps: int) -> Iterator[None]:
-        """Execute as many steps at once as `compile` was told, or fewer to end with the `steps`."""
-        told = self.steps_per_execution
-        fitting = max(size for size in range(1, told + 1) if steps % size == 0)
-        try:
-            self._execute(fitting)
-            yield
-        finally:
-            self._execute(told)
-
-    def _execute(self, steps: int) -> None:
-        if steps != self.steps_per_execution:
-            self.steps_per_execution, self.train_function = steps, None
 
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """One generator iteration on `(batch, n_critic, height, width, channels)` images."""
@@ -274,49 +155,6 @@ class WGANGP(keras.Model):
         self._note_critic_losses(replicas.mean(tf.reduce_mean(critic_losses, axis=0)))
         self.iteration.assign_add(1)
         return replicas.as_logs(self.get_metrics_result())
-
-    def _for_each_critic_update(self, update: Callable[[Any], tf.Tensor]) -> tf.Tensor:
-        """What `update` gives for each number of a critic update, in order."""
-        if replicas.are_used():  # where a loop in the graph cannot hold what replicas exchange
-            return tf.stack([update(i) for i in range(self.n_critic)])
-        # A loop in the graph, not in Python: the critic's update is traced and compiled once.
-        return tf.map_fn(
-            update,
-            tf.range(self.n_critic),
-            parallel_iterations=1,
-            fn_output_signature=self.latest_critic_losses.dtype,
-        )
-
-    def _note_critic_losses(self, losses: tf.Tensor) -> None:
-        self.latest_critic_losses.assign(losses)
-        kept = self._losses_of_execution
-        is_next = tf.range(kept.shape[0], dtype=tf.int64) == self.iteration % kept.shape[0]
-        kept.assign(tf.where(is_next[:, None], losses, kept))
-
-    def critic_losses_of_execution(self) -> np.ndarray:
-        """The latest iterations' `latest_critic_losses`, `(steps_per_execution, 2)`, in order."""
-        kept = self._losses_of_execution.numpy()
-        return np.roll(kept, -int(self.iteration.numpy()), axis=0)
-
-    # Between the networks all is float32: in a mixed precision the penalty's sum of squares over
-    # an image would overflow in float16, and mean little in bfloat16.
-    def _images(self, latents: tf.Tensor, training: bool) -> tf.Tensor:
-        return tf.cast(self.generator(latents, training=training), tf.float32)
-
-    def _scores(self, images: tf.Tensor, training: bool) -> tf.Tensor:
-        return tf.cast(self.critic(images, training=training), tf.float32)
-
-    def _draw_latents(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """`count` latents: this replica's of those that all replicas draw."""
-        drawn = random_streams.draw_latents(
-            count * replicas.count(), self.latent_dim, seed, under_xla=bool(self.jit_compile)
-        )
-        return replicas.own_rows(drawn)
-
-    def _draw_epsilon(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """As many numbers in [0, 1), `(count, 1, 1, 1)`: one an image."""
-        drawn = random_streams.draw_uniform(count * replicas.count(), seed)
-        return tf.reshape(replicas.own_rows(drawn), (-1, 1, 1, 1))
 
     def _update_critic(
         self, real_images: tf.Tensor, seed: tf.Tensor, number: tf.Tensor | int
@@ -433,6 +271,77 @@ class WGANGP(keras.Model):
         self.generator_loss.update_state(objective.generator_loss(scores), count)
         return replicas.as_logs(self.get_metrics_result())
 
+    @property
+    def drawing_generator(self) -> keras.Model:
+        """The generator to draw with: the averaged one where one is kept."""
+        return self.generator if self.ema_generator is None else self.ema_generator
+
+    def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Latents `(n, latent_dim)` -> images `(n, height, width, channels)` in -1..1."""
+        return self.drawing_generator(latents, training=training)
+
+    def generate(self, count: int, seed: int = 0) -> np.ndarray:
+        """`count` new images, uint8 `(count, height, width, channels)`; see `generate_images`."""
+        return sampling.generate_images(self.drawing_generator, count, seed)
+
+    def export(self, filepath: str, *args: Any, **options: Any) -> None:
+        """`keras.Model.export` of the generator to draw with: latents -> images in -1..1."""
+        self.drawing_generator.export(filepath, *args, **options)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Means over the epoch; Keras resets them at its start."""
+        return [
+            self.critic_loss,
+            self.critic_loss_unregularized,
+            self.gradient_penalty,
+            self.gradient_norm,
+            self.generator_loss,
+        ]
+
+    def _for_each_critic_update(self, update: Callable[[Any], tf.Tensor]) -> tf.Tensor:
+        """What `update` gives for each number of a critic update, in order."""
+        if replicas.are_used():  # where a loop in the graph cannot hold what replicas exchange
+            return tf.stack([update(i) for i in range(self.n_critic)])
+        # A loop in the graph, not in Python: the critic's update is traced and compiled once.
+        return tf.map_fn(
+            update,
+            tf.range(self.n_critic),
+            parallel_iterations=1,
+            fn_output_signature=self.latest_critic_losses.dtype,
+        )
+
+    # Between the networks all is float32: in a mixed precision the penalty's sum of squares over
+    # an image would overflow in float16, and mean little in bfloat16.
+    def _images(self, latents: tf.Tensor, training: bool) -> tf.Tensor:
+        return tf.cast(self.generator(latents, training=training), tf.float32)
+
+    def _scores(self, images: tf.Tensor, training: bool) -> tf.Tensor:
+        return tf.cast(self.critic(images, training=training), tf.float32)
+
+    def _draw_latents(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """`count` latents: this replica's of those that all replicas draw."""
+        drawn = random_streams.draw_latents(
+            count * replicas.count(), self.latent_dim, seed, under_xla=bool(self.jit_compile)
+        )
+        return replicas.own_rows(drawn)
+
+    def _draw_epsilon(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """As many numbers in [0, 1), `(count, 1, 1, 1)`: one an image."""
+        drawn = random_streams.draw_uniform(count * replicas.count(), seed)
+        return tf.reshape(replicas.own_rows(drawn), (-1, 1, 1, 1))
+
+    def _note_critic_losses(self, losses: tf.Tensor) -> None:
+        self.latest_critic_losses.assign(losses)
+        kept = self._losses_of_execution
+        is_next = tf.range(kept.shape[0], dtype=tf.int64) == self.iteration % kept.shape[0]
+        kept.assign(tf.where(is_next[:, None], losses, kept))
+
+    def critic_losses_of_execution(self) -> np.ndarray:
+        """The latest iterations' `latest_critic_losses`, `(steps_per_execution, 2)`, in order."""
+        kept = self._losses_of_execution.numpy()
+        return np.roll(kept, -int(self.iteration.numpy()), axis=0)
+
     def _check_batch(self, real_images: tf.Tensor) -> None:
         expected = (self.n_critic, *output_shape(self.generator)[1:])
         found = tuple(real_images.shape)
@@ -504,40 +413,6 @@ def _adam(config: Config, rate: float, updates: int) -> keras.optimizers.Adam:
     if config.final_learning_rate < 1:
         rate = HeldThenLinear(rate, config.iterations * updates, config.final_learning_rate)
     return keras.optimizers.Adam(rate, config.beta_1, config.beta_2, config.adam_epsilon)
-
-
-@keras.saving.register_keras_serializable(package="wgan_gp")
-class HeldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate held for half of the updates, then lowered in a straight line.
-
-    Args:
-        initial: the rate of the first half.
-        updates: in the whole training; from the last on, the rate is what it is then.
-        final: share of `initial` that is left at the end.
-    """
-
-    def __init__(self, initial: float, updates: int, final: float) -> None:
-        super().__init__()
-        self.initial = initial
-        self.updates = updates
-        self.final = final
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        done_of_second_half = 2.0 * ops.cast(step, "float32") / self.updates - 1.0
-        return self.initial * (1.0 - (1.0 - self.final) * ops.clip(done_of_second_half, 0.0, 1.0))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"initial": self.initial, "updates": self.updates, "final": self.final}
-
-
-def _scaling(optimizer: Any, network: keras.Model) -> keras.optimizers.Optimizer:
-    """The optimizer, with its loss scaled where float16 would lose small gradients."""
-    optimizer = keras.optimizers.get(optimizer)
-    is_half = any(layer.compute_dtype == "float16" for layer in network.layers)
-    if is_half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        # Keras begins with 2^15, which overflows in a critic's first updates; it rises by itself.
-        return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**8)
-    return optimizer
 
 
 def _copy(network: keras.Model) -> keras.Model:

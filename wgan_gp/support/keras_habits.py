@@ -7,26 +7,7 @@ import keras
 
 from wgan_gp.support.errors import InputError
 
-_TWO_RATES = "set the learning_rate of model.critic_optimizer and of model.generator_optimizer"
 _OF_RATES = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
-
-
-class BothOptimizers:
-    """Both optimizers, as Keras's learning-rate callbacks expect those of a `MultiOptimizer`."""
-
-    built = True
-
-    def __init__(self, *optimizers: keras.optimizers.Optimizer) -> None:
-        self.optimizers = optimizers
-
-    @property
-    def learning_rate(self) -> None:
-        """There are two. Keras looks whether there is one, and so must not find it."""
-        raise AttributeError(_TWO_RATES)
-
-    @learning_rate.setter
-    def learning_rate(self, rate: Any) -> None:
-        raise InputError(_TWO_RATES)
 
 
 def images_alone(data: Any) -> Any:

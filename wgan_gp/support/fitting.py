@@ -1,0 +1,101 @@
+"""Keras's `fit`, for a model that counts its training steps."""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from wgan_gp.support import replicas
+from wgan_gp.support.keras_habits import check_callbacks, images_alone
+
+
+class CountingModel(keras.Model):
+    """A model whose `iteration` counts the steps that it was trained for; a `train_step` adds 1.
+
+    So it can be trained up to an iteration, from whichever it was restored to.
+    """
+
+    iteration: tf.Variable  # int64
+
+    def fit(
+        self, x: Any = None, y: Any = None, *, callbacks: Any = None, **options: Any
+    ) -> keras.callbacks.History:
+        """`keras.Model.fit` on a dataset like that of `make_dataset`.
+
+        Raises:
+            InputError: there are labels, a callback would do something else than it says, or the
+            replicas of a `tf.distribute` strategy do not divide the batch.
+        """
+        images_alone((x, y))
+        listed = getattr(callbacks, "callbacks", callbacks)  # a CallbackList, too
+        check_callbacks(listed if isinstance(listed, Sequence) else [listed])
+        if isinstance(x, tf.data.Dataset):
+            images_alone(x.element_spec)
+            if isinstance(x.element_spec, tuple):
+                x = x.map(lambda images: images)  # out of their tuple
+            with self.distribute_strategy.scope():
+                x = replicas.shared(x)
+        return super().fit(x, callbacks=callbacks, **options)
+
+    def fit_to(
+        self,
+        iteration: int,
+        dataset_from: Callable[[int], tf.data.Dataset],
+        *,
+        steps_per_epoch: int = 20,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        **options: Any,
+    ) -> None:
+        """Train until `iteration` generator iterations are done, from wherever the model is.
+
+        It is `fit` in epochs that end at each multiple of `steps_per_epoch`: one that a restored
+        checkpoint has left unfinished comes first, and the last is cut short where `iteration`
+        is. So the epochs are the same, however often training stops in between.
+
+        Args:
+            iteration: generator iterations in all; a model that has done them is left as it is.
+            dataset_from: gives the batches from a generator iteration on, such as
+                `lambda start: make_dataset(images, config, start)`.
+            steps_per_epoch: generator iterations in an epoch, the same in each session.
+            callbacks: as for `fit`; one that sets `stop_training` ends this, too.
+            options: the other arguments of `fit`.
+        """
+
+        def stop_in_time(batch: int, logs: dict | None) -> None:
+            if int(self.iteration.numpy()) >= iteration:
+                self.stop_training = True
+
+        stop = keras.callbacks.LambdaCallback(on_train_batch_end=stop_in_time)
+        self.stop_training = False
+        while (done := int(self.iteration.numpy())) < iteration and not self.stop_training:
+            epoch, done_in_epoch = divmod(done, steps_per_epoch)
+            last_epoch = -(-iteration // steps_per_epoch)
+            steps = steps_per_epoch - done_in_epoch
+            with self._executions_within(math.gcd(steps, iteration - done)):
+                self.fit(
+                    dataset_from(done),
+                    initial_epoch=epoch,
+                    epochs=epoch + 1 if done_in_epoch else last_epoch,
+                    steps_per_epoch=steps,
+                    callbacks=[stop, *callbacks],
+                    # The stream of `make_dataset` is shuffled already.
+                    **{"shuffle": False, **options},
+                )
+
+    @contextlib.contextmanager
+    def _executions_within(self, steps: int) -> Iterator[None]:
+        """Execute as many steps at once as `compile` was told, or fewer to end with the `steps`."""
+        told = self.steps_per_execution
+        fitting = max(size for size in range(1, told + 1) if steps % size == 0)
+        try:
+            self._execute(fitting)
+            yield
+        finally:
+            self._execute(told)
+
+    def _execute(self, steps: int) -> None:
+        if steps != self.steps_per_execution:
+            self.steps_per_execution, self.train_function = steps, None

@@ -1,0 +1,63 @@
+"""Two optimizers where Keras expects one, a rate that falls, and gradients of half precision."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from wgan_gp.support.errors import InputError
+
+_TWO_RATES = "set the learning_rate of model.critic_optimizer and of model.generator_optimizer"
+
+
+class BothOptimizers:
+    """Both optimizers, as Keras's learning-rate callbacks expect those of a `MultiOptimizer`."""
+
+    built = True
+
+    def __init__(self, *optimizers: keras.optimizers.Optimizer) -> None:
+        self.optimizers = optimizers
+
+    @property
+    def learning_rate(self) -> None:
+        """There are two. Keras looks whether there is one, and so must not find it."""
+        raise AttributeError(_TWO_RATES)
+
+    @learning_rate.setter
+    def learning_rate(self, rate: Any) -> None:
+        raise InputError(_TWO_RATES)
+
+
+@keras.saving.register_keras_serializable(package="wgan_gp")
+class HeldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate held for half of the updates, then lowered in a straight line.
+
+    Args:
+        initial: the rate of the first half.
+        updates: in the whole training; from the last on, the rate is what it is then.
+        final: share of `initial` that is left at the end.
+    """
+
+    def __init__(self, initial: float, updates: int, final: float) -> None:
+        super().__init__()
+        self.initial = initial
+        self.updates = updates
+        self.final = final
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        done_of_second_half = 2.0 * ops.cast(step, "float32") / self.updates - 1.0
+        return self.initial * (1.0 - (1.0 - self.final) * ops.clip(done_of_second_half, 0.0, 1.0))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"initial": self.initial, "updates": self.updates, "final": self.final}
+
+
+def scaling(optimizer: Any, network: keras.Model) -> keras.optimizers.Optimizer:
+    """The optimizer, with its loss scaled where float16 would lose small gradients."""
+    optimizer = keras.optimizers.get(optimizer)
+    is_half = any(layer.compute_dtype == "float16" for layer in network.layers)
+    if is_half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        # Keras begins with 2^15, which overflows in a critic's first updates; it rises by itself.
+        return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**8)
+    return optimizer
