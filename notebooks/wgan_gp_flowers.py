@@ -21,7 +21,7 @@
 #
 # You need to know how a Keras model is trained. You need not know anything about GANs. (The package
 # began with an example by MathWorks for MATLAB, see the references; where this notebook departs
-# from it, it says why.) With `QUICK = True` everything runs on two CPU cores, in eleven minutes
+# from it, it says why.) With `QUICK = True` everything runs on two CPU cores, in 11 to 17 minutes
 # on slow ones, with flowers that are drawn by a program; with `False` it trains on 3,670
 # photographs, for an hour or so.
 
@@ -43,6 +43,7 @@ from wgan_gp.support.quiet_tensorflow import load_tensorflow
 
 load_tensorflow()  # import TensorFlow without the notes that it prints when it starts
 
+import base64
 import dataclasses
 import inspect
 import textwrap
@@ -51,7 +52,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
-from IPython.display import Markdown, display
+from IPython.display import HTML, Markdown, display
 from keras import layers
 
 import wgan_gp
@@ -61,6 +62,7 @@ from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.modes import FlowerModes
 from wgan_gp.networks import ImageLayerNormalization
 from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.pretrained import pretrained_run
 from wgan_gp.sampling import to_uint8
 
 ITERATIONS = 700 if QUICK else 3_000  # generator iterations of the main training
@@ -111,9 +113,13 @@ show_pictures([("Drawn", wgan_gp.image_grid(drawn))], "25 generated images of fl
 
 # %% [markdown]
 # And how it learned, from noise to petals, with the same 16 inputs to the generator all the way:
-#
-# ![16 pictures that turn from noise into flowers](../docs/training.gif)
-#
+
+# %%
+film = base64.b64encode(pretrained_run("flowers").film.read_bytes()).decode()
+alt = "16 pictures that turn from noise into flowers"
+display(HTML(f'<img src="data:image/gif;base64,{film}" alt="{alt}">'))
+
+# %% [markdown]
 # ## 1 Two networks and a distance
 #
 # A **generative adversarial network** (GAN) is two networks that train each other:

@@ -70,3 +70,16 @@ def test_a_film_shows_the_frames_in_order_and_repeats(tmp_path):
             film.seek(number)
             shown.append((film.convert("RGB").getpixel((0, 0)), film.info["duration"]))
     assert shown == [((255, 0, 0), 200), ((0, 255, 0), 200), ((0, 0, 255), 2000)]
+
+
+def test_a_film_of_too_many_frames_keeps_the_first_and_the_last(tmp_path):
+    frames = [tmp_path / f"{i}.png" for i in range(9)]
+    for i, frame in enumerate(frames):
+        Image.new("RGB", (4, 4), (25 * i, 0, 0)).save(frame)
+    save_film(frames, tmp_path / "film.gif", at_most=3)
+    with Image.open(tmp_path / "film.gif") as film:
+        reds = []
+        for number in range(film.n_frames):
+            film.seek(number)
+            reds.append(film.convert("RGB").getpixel((0, 0))[0])
+    assert reds == [0, 100, 200]

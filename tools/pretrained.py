@@ -2,7 +2,7 @@
 
     python tools/pretrained.py RUN_DIR NAME PHOTOGRAPHS DESCRIPTION
 
-Weights in float16, the settings, the history, the quality of just these weights, and a model card.
+Weights in float16, settings, history, a short film, these weights' quality, and a model card.
 """
 
 import io
@@ -16,6 +16,7 @@ from pathlib import Path
 import h5py
 
 from wgan_gp.export.model_card import model_card
+from wgan_gp.pictures import save_film
 from wgan_gp.runs.evaluating import evaluate_run
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.quiet_tensorflow import load_tensorflow
@@ -34,6 +35,7 @@ def main(run_dir: str, name: str, photographs: str, description: str) -> None:
     made.write_settings(config)
     made.update_facts({**known, "data": description, "data_dir": None})
     shutil.copy(run.history, made.history)
+    save_film(list(run.tiles().values()), made.film, at_most=20)  # so that the package stays small
     halve(run.generator, made.generator)
     print(evaluate_run(made, features="efficientnet-lite0", data=photographs))
     made.nearest.unlink(missing_ok=True)  # it shows photographs

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +89,15 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def save_film(frames: Iterable[Path], path: Path, seconds_per_frame: float = 0.15) -> None:
-    """Write the pictures in `frames` as an animated GIF that repeats, resting on the last one."""
-    first, *rest = (Image.open(frame, formats=["PNG"]).convert("RGB") for frame in frames)
+def save_film(
+    frames: Sequence[Path], path: Path, seconds_per_frame: float = 0.15, at_most: int = 100
+) -> None:
+    """Write PNG files as an animated GIF that repeats, resting on the last one.
+
+    Of more than `at_most` frames, so many are taken, evenly spread, the first and last among them.
+    """
+    kept = np.linspace(0, len(frames) - 1, min(at_most, len(frames))).astype(int)
+    first, *rest = (Image.open(frames[i], formats=["PNG"]).convert("RGB") for i in kept)
     duration = round(1000 * seconds_per_frame)
     durations = [duration] * len(rest) + [10 * duration]
     with replacing(path) as unfinished:

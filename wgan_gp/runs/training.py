@@ -26,7 +26,6 @@ from wgan_gp.support.files import replacing
 
 _EPOCH_ITERATIONS = 20  # a line of history.csv is the mean over so many generator iterations
 _TILES = 25  # images in a picture
-_MAX_FRAMES = 100  # of the film, so that it stays small
 _LEAST_MEASURED = 64  # real images; a distance from fewer says too little
 _MEASURED = 256  # real images, and generated ones
 
@@ -162,6 +161,4 @@ def _finish(model: WGANGP, folder: RunFolder) -> None:
         portable(model.drawing_generator).save(unfinished)
     folder.update_facts({"generator_iteration": int(model.iteration.numpy())})
     save_png(image_grid(model.generate(_TILES)), folder.samples)
-    frames = list(folder.tiles().values())
-    kept = np.linspace(0, len(frames) - 1, min(_MAX_FRAMES, len(frames))).astype(int)
-    save_film([frames[i] for i in kept], folder.film)
+    save_film(list(folder.tiles().values()), folder.film)
