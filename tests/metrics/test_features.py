@@ -1,7 +1,9 @@
 """Feature networks of each kind, from files made here, and the one that a package holds."""
 
+import errno
 import http.server
 import importlib.util
+import os
 import pickle
 import threading
 import time
@@ -123,6 +125,18 @@ def test_a_name_that_is_no_network_is_refused(tmp_path, monkeypatch, name):
     Path("notes.txt").write_text("text")
     with pytest.raises(InputError, match="there are no features"):
         load_feature_network(name)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "features.onnx"
+    path.write_bytes(b"sound")
+
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=r"features\.onnx' cannot be read: Permission denied"):
+        load_feature_network(path)
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".keras", ".weights.h5"])

@@ -3,7 +3,6 @@
 Scores with different features do not compare: name the network beside every one of them.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from wgan_gp.metrics.inception import load_inception
 from wgan_gp.metrics.inputs import check_images
 from wgan_gp.metrics.onnx_features import load_onnx_features
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.files import digest
 
 _BATCH = 32
 
@@ -106,7 +106,10 @@ def load_feature_network(
 
 
 def _from_file(path: Path, value_range: tuple[float, float]) -> FeatureNetwork:
-    name = f"{path.name}@{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+    try:
+        name = f"{path.name}@{digest(path)[:8]}"
+    except OSError as error:
+        raise InputError(f"the features '{path}' cannot be read: {error.strerror}") from error
     if path.suffix == ".h5":
         return _inception(name, load_inception(path))
     if path.suffix == ".onnx":
