@@ -157,6 +157,13 @@ def test_a_dataset_gives_the_same_elements_every_time_it_is_read(tiny_config, ti
     np.testing.assert_array_equal(first, second)
 
 
+def test_no_thread_of_tensorflow_s_tunes_it(tiny_config, tiny_images):
+    """Whoever drops an iterator would wait until that thread wakes up."""
+    dataset = make_dataset(tiny_images, tiny_config)
+    assert dataset.options().autotune.enabled is False
+    assert dataset.map(lambda images: images).options().autotune.enabled is False
+
+
 def test_the_stream_is_decided_by_the_seed_alone(tiny_config, tiny_images):
     first = read(tiny_images, tiny_config, 4)
     tf.random.set_seed(123)

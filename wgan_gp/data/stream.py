@@ -13,6 +13,8 @@ from wgan_gp.data.holdout import is_held_out
 from wgan_gp.random_streams import FLIPS, SHUFFLE, stream_seed
 from wgan_gp.support.errors import InputError
 
+_AT_ONCE = 4  # elements in the making
+
 
 def make_dataset(
     images: np.ndarray,
@@ -48,7 +50,19 @@ def make_dataset(
         return tf.cast(_flip_at_random(batch, iteration, config.seed), tf.float32) / 127.5 - 1.0
 
     iterations = tf.data.Dataset.range(start_iteration, np.iinfo(np.int64).max)
-    return iterations.map(load, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    elements = iterations.map(load, num_parallel_calls=_AT_ONCE).prefetch(2)
+    return elements.with_options(_untuned())
+
+
+def _untuned() -> tf.data.Options:
+    """No thread watches and tunes the stream.
+
+    Whoever drops an iterator waits for that thread, which may sleep for many seconds: at the end of
+    training, or wherever Python happens to collect its garbage.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def _image_numbers(iteration: tf.Tensor, count: int, config: Config) -> tf.Tensor:
