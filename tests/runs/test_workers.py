@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wgan_gp.runs.run import _worker_folder
+
 TWO = [
     "--strategy=multi-worker", "--image-size=32", "--base-filters=2", "--latent-dim=6",
     "--batch-size=8", "--iterations=30", "--monitor-every=10", "--checkpoint-every=10",
@@ -61,6 +63,17 @@ def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return listening.getsockname()[1]
+
+
+def test_a_worker_goes_on_from_a_copy_of_what_it_needs(tmp_path):
+    needed = ["config.json", "checkpoints/iteration-000010/model.keras"]
+    others = [".lock", "grids/iteration-000010.png", "tensorboard/events", ".writing-best.keras"]
+    for name in needed + others:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    copy = _worker_folder(tmp_path).path
+    found = {str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()}
+    assert found == set(needed)
 
 
 @pytest.mark.slow
