@@ -66,6 +66,22 @@ def test_it_is_saved_and_loaded_with_the_model(trained, tmp_path):
     np.testing.assert_array_equal(trained.generate(3), loaded.generate(3))
 
 
+def test_a_layer_may_be_frozen_and_thawed(tiny_config, tiny_images):
+    config = dataclasses.replace(tiny_config, ema_half_life=8, generator_normalization="batch")
+    frozen, thawed = build_generator(config), build_generator(config)
+    thawed.layers[0].trainable = False
+    models = [WGANGP(g, build_critic(config), 3, ema_half_life=8) for g in (frozen, thawed)]
+    frozen.layers[0].trainable, thawed.layers[0].trainable = False, True
+    for model in models:
+        model.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2))
+        first = model.generator.layers[0].get_weights()
+        model.fit(make_dataset(tiny_images, config), steps_per_epoch=2, shuffle=False, verbose=0)
+        moved = not np.array_equal(first[0], model.ema_generator.layers[0].get_weights()[0])
+        assert moved == model.generator.layers[0].trainable
+        last = model.generator.layers[-2].get_weights()[0]  # before tanh
+        assert not np.array_equal(last, model.ema_generator.layers[-2].get_weights()[0])
+
+
 def test_the_ramp_forgets_the_start(tiny_config):
     config = dataclasses.replace(tiny_config, ema_half_life=1_000_000)
     model = WGANGP(build_generator(config), build_critic(config), ema_half_life=1_000_000)

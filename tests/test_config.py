@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +67,12 @@ def test_json_may_leave_settings_out():
 def test_whole_numbers_do_for_fractions():
     config = dataclasses.replace(Config(), gradient_penalty_weight=5)
     assert isinstance(config.gradient_penalty_weight, float)
+
+
+def test_numbers_may_be_numpys():
+    config = dataclasses.replace(Config(), seed=np.int64(5), beta_2=np.float32(0.5))
+    assert (config.seed, config.beta_2) == (5, 0.5)
+    assert Config.from_json(config.to_json()) == config
 
 
 def test_settings_cannot_be_changed():

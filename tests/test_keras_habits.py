@@ -104,6 +104,31 @@ def test_a_regularizer_pulls_at_its_own_network(tiny_config, dataset):
     assert generator[0] == pytest.approx(plain[0], rel=0.01)
 
 
+def test_what_the_layers_add_counts_in_validation_too(tiny_config, tiny_images):
+    images = (tiny_images[:8] / 127.5 - 1).astype("float32")
+
+    def losses(added: float) -> dict[str, float]:
+        networks = build_generator(tiny_config), build_critic(tiny_config)
+        with_loss = [
+            keras.Sequential(
+                [
+                    keras.Input(network.input_shape[1:]),
+                    *network.layers,
+                    keras.layers.ActivityRegularization(l1=added),
+                ]
+            )
+            for network in networks
+        ]
+        model = WGANGP(*with_loss, n_critic=3)
+        model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4))
+        return model.evaluate(images, return_dict=True, verbose=0)
+
+    plain, more = losses(0.0), losses(1.0)
+    for name in ("critic_loss", "generator_loss"):
+        assert more[name] > plain[name] + 1e-3
+    assert more["critic_loss_unregularized"] == pytest.approx(plain["critic_loss_unregularized"])
+
+
 def test_images_in_a_tuple_of_their_own_are_images(tiny_config, dataset):
     one, other = build_model(tiny_config), build_model(tiny_config)
     fit(one, dataset)
@@ -246,6 +271,36 @@ def test_several_steps_in_one_execution_miss_nothing(
     assert [int(tile.stem[-6:]) for tile in drawn] == tiles
     kept = sorted((tmp_path / f"{steps_per_execution}-checkpoints").iterdir())
     assert [int(folder.name[-6:]) for folder in kept] == checkpoints
+
+
+def test_every_image_is_validated_however_many_steps_are_executed_at_once(tiny_config, tiny_images):
+    held_out = (tiny_images[:12] / 127.5 - 1).astype("float32")
+
+    def measured(steps: int) -> list[float]:
+        """The last epoch's validation, and an evaluation and a prediction thereafter."""
+        model = build_model(tiny_config)
+        model.compile(**compiled_with(model, steps_per_execution=steps))
+        epochs = keras.callbacks.History()
+        model.fit_to(
+            5,  # of an epoch of 2 and of a last one of 1, which 3 do not fit into
+            lambda start: make_dataset(tiny_images, tiny_config, start),
+            steps_per_epoch=2,
+            callbacks=epochs,
+            validation_data=(held_out,),
+            validation_batch_size=2,
+            verbose=0,
+        )
+        evaluated = model.evaluate(held_out, batch_size=2, return_dict=True, verbose=0)
+        predicted = model.predict(np.ones((7, tiny_config.latent_dim)), batch_size=1, verbose=0)
+        assert len(predicted) == 7
+        return [epochs.history["val_critic_loss"][-1], evaluated["critic_loss"]]
+
+    np.testing.assert_allclose(measured(3), measured(1), rtol=1e-4)
+
+
+def test_epochs_without_steps_are_refused(tiny_config, dataset):
+    with pytest.raises(InputError, match="steps_per_epoch must be at least 1, not 0"):
+        build_model(tiny_config).fit_to(2, lambda start: dataset, steps_per_epoch=0)
 
 
 def compiled_with(model, **changes) -> dict:

@@ -231,7 +231,8 @@ def test_other_networks_that_agree_are_taken():
 @pytest.mark.parametrize("shape", [(4, 32, 32, 3), (4, 2, 32, 32, 3), (4, 3, 64, 64, 3)])
 def test_batches_of_another_shape_are_refused(tiny_config, shape):
     model = build_model(tiny_config)
-    with pytest.raises(ValueError, match=r"\(batch, 3, 32, 32, 3\), as make_dataset gives them"):
+    said = r"^fit expects images as make_dataset gives them, .* = \(batch, 3, 32, 32, 3\), not \("
+    with pytest.raises(InputError, match=said):
         model.fit(
             tf.data.Dataset.from_tensors(np.zeros(shape, "float32")), shuffle=False, verbose=0
         )
@@ -295,3 +296,30 @@ def test_validation_data_is_measured_with_each_epoch(tiny_config, tiny_images):
     assert len(history["val_critic_loss"]) == len(history["critic_loss"]) == 2
     again = model.evaluate(images, return_dict=True, verbose=0)
     assert history["val_critic_loss"][-1] == pytest.approx(again["critic_loss"], rel=1e-6)
+
+
+def test_images_of_a_dataset_may_be_float64(tiny_config, tiny_images):
+    model = build_model(tiny_config)
+    images = tiny_images[:8] / 127.5 - 1
+    of_a_dataset, of_an_array = (
+        model.evaluate(x, return_dict=True, verbose=0)
+        for x in (tf.data.Dataset.from_tensors(images), images.astype(np.float32))
+    )
+    assert images.dtype == np.float64
+    assert of_a_dataset == pytest.approx(of_an_array, rel=1e-6)
+
+
+def test_pixels_are_refused(tiny_config, tiny_images):
+    model = build_model(tiny_config)
+    said = r"^images must be floats in -1\.\.1, which pixels / 127\.5 - 1 are, not uint8$"
+    with pytest.raises(InputError, match=said):
+        model.evaluate(tiny_images[:8], verbose=0)
+    with pytest.raises(InputError, match=said):
+        model.fit(tiny_images[:12].reshape(4, 3, 32, 32, 3), verbose=0)
+
+
+def test_evaluating_a_stream_for_fit_says_what_evaluate_takes(tiny_config, tiny_images):
+    stream = make_dataset(tiny_images, tiny_config).take(1)
+    said = r"evaluate and validation_data expect images .* = \(batch, 32, 32, 3\), not \(4, 3, 32"
+    with pytest.raises(InputError, match=said):
+        build_model(tiny_config).evaluate(stream, verbose=0)

@@ -7,6 +7,7 @@ config = dataclasses.replace(config, base_filters=16, iterations=400)
 import dataclasses
 import json
 import math
+import numbers
 from typing import Any, Literal, get_args
 
 from wgan_gp.support.errors import InputError
@@ -176,9 +177,10 @@ def checked(name: str, kind: Any, value: Any) -> Any:
         if value not in choices:
             raise InputError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
         return value
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    is_fraction = isinstance(value, float) and math.isfinite(value)
-    if not (is_whole or (is_fraction and (kind is float or value.is_integer()))):
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)  # NumPy's, too
+    is_whole = is_number and isinstance(value, numbers.Integral)
+    is_fraction = is_number and not is_whole and math.isfinite(value)
+    if not (is_whole or (is_fraction and (kind is float or value == int(value)))):
         word = "a whole number" if kind is int else "a number"
         raise InputError(f"{name} must be {word}, not {value!r}")
     if name != "seed" and abs(value) > _MOST[kind]:

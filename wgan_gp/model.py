@@ -90,7 +90,7 @@ class WGANGP(CountingModel):
         # The whole random state, saved with the weights, so that training can go on from it: the
         # seed, and the number of generator iterations done.
         self.seed = self._state("seed", "int64")
-        self.seed.assign(np.int64(seed))
+        self.seed.assign(np.int64(checked("seed", int, seed)))
         self.iteration = self._state("iteration", "int64")
         # The latest iteration's critic loss, with and without the penalty. The metrics below are
         # means over the epoch; a plot over iterations needs the values themselves.
@@ -141,8 +141,7 @@ class WGANGP(CountingModel):
 
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """One generator iteration on `(batch, n_critic, height, width, channels)` images."""
-        real_images = images_alone(data)
-        self._check_batch(real_images)
+        real_images = self._real_images(data, self.n_critic)
         iteration_seed = random_streams.stream_seed(
             self.seed, random_streams.TRAINING, self.iteration
         )
@@ -243,10 +242,11 @@ class WGANGP(CountingModel):
         images = batch_size * tf.cast(self.iteration + 1, tf.float32)
         half_life = tf.minimum(float(self.ema_half_life), _EMA_RAMP * images)
         beta = 0.5 ** (batch_size / half_life)
-        variables = (self.ema_generator.trainable_variables, self.generator.trainable_variables)
+        variables = (self.ema_generator.variables, self.generator.variables)
         for average, current in zip(*variables, strict=True):
-            share = tf.cast(beta, average.dtype)
-            average.assign(share * average + (1.0 - share) * current)
+            if average.trainable or current.trainable:  # a layer may have been frozen meanwhile
+                share = tf.cast(beta, average.dtype)
+                average.assign(share * average + (1.0 - share) * current)
         # The statistics of batch norm are no averages of the generator's: averaged weights spread
         # their outputs less. So the averaged generator takes its own from the same latents.
         if self.ema_generator.non_trainable_variables:
@@ -258,7 +258,7 @@ class WGANGP(CountingModel):
         It changes nothing in the model, and draws the same latents and epsilons for every batch,
         so that the numbers of two epochs compare.
         """
-        real_images = images_alone(data)
+        real_images = self._real_images(data)
         count = tf.shape(real_images)[0]
         seed = random_streams.stream_seed(self.seed, random_streams.VALIDATION)
         seeds = tf.random.split(seed, alg="philox")
@@ -268,7 +268,8 @@ class WGANGP(CountingModel):
         lambda_ = self.gradient_penalty_weight
         self._critic_losses(real_images, generated_images, epsilon, lambda_, training=False)
         scores = self._scores(generated_images, training=False)
-        self.generator_loss.update_state(objective.generator_loss(scores), count)
+        loss = objective.generator_loss(scores) + sum(self.generator.losses)
+        self.generator_loss.update_state(loss, count)
         return replicas.as_logs(self.get_metrics_result())
 
     @property
@@ -342,14 +343,26 @@ class WGANGP(CountingModel):
         kept = self._losses_of_execution.numpy()
         return np.roll(kept, -int(self.iteration.numpy()), axis=0)
 
-    def _check_batch(self, real_images: tf.Tensor) -> None:
-        expected = (self.n_critic, *output_shape(self.generator)[1:])
-        found = tuple(real_images.shape)
-        if len(found) != 5 or found[1:] != expected:
+    def _real_images(self, data: Any, *n_critic: int) -> tf.Tensor:
+        """The images of `evaluate`, or of `fit`, whose elements hold `n_critic` mini-batches."""
+        images = tf.convert_to_tensor(images_alone(data))
+        if not images.dtype.is_floating:
             raise InputError(
-                f"fit expects images of shape (batch, n_critic, height, width, channels) = "
-                f"(batch, {', '.join(map(str, expected))}), as make_dataset gives them, not {found}"
+                f"images must be floats in -1..1, which pixels / 127.5 - 1 are, not "
+                f"{images.dtype.name}"
             )
+        expected = (*n_critic, *output_shape(self.generator)[1:])
+        if not images.shape.is_compatible_with((None, *expected)):
+            what = (
+                "fit expects images as make_dataset gives them, (batch, n_critic, "
+                if n_critic
+                else "evaluate and validation_data expect images (batch, "
+            )
+            raise InputError(
+                f"{what}height, width, channels) = (batch, {', '.join(map(str, expected))}), not "
+                f"{tuple(images.shape)}"
+            )
+        return tf.cast(images, tf.float32)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -1,8 +1,8 @@
 """The two networks: a generator (latents -> images) and a critic (images -> scores).
 
-At 64x64 they are, layer by layer, those of the MATLAB example. Another image size adds or removes
-blocks: every block halves (critic) or doubles (generator) height and width, between 4x4 and the
-image.
+With the preset `matlab` they are, layer by layer, those of the MATLAB example. Another image size
+than its 64x64 adds or removes blocks: every block halves (critic) or doubles (generator) height and
+width, between 4x4 and the image.
 """
 
 import functools

@@ -14,7 +14,7 @@ _NORM_STABILIZER = 1e-10
 
 
 def unregularized_critic_loss(real_scores: tf.Tensor, generated_scores: tf.Tensor) -> tf.Tensor:
-    """mean D(x~) - mean D(x): minus the critic's estimate of the Wasserstein distance."""
+    """mean D(x~) - mean D(x): minus the gap by which real images score higher."""
     return tf.reduce_mean(generated_scores) - tf.reduce_mean(real_scores)
 
 

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from wgan_gp.support import replicas
+from wgan_gp.support.errors import InputError
 from wgan_gp.support.keras_habits import check_callbacks, images_alone
 
 
@@ -18,7 +19,7 @@ class CountingModel(keras.Model):
     So it can be trained up to an iteration, from whichever it was restored to.
     """
 
-    iteration: tf.Variable  # int64
+    iteration: keras.Variable  # int64
 
     def fit(
         self, x: Any = None, y: Any = None, *, callbacks: Any = None, **options: Any
@@ -30,8 +31,7 @@ class CountingModel(keras.Model):
             replicas of a `tf.distribute` strategy do not divide the batch.
         """
         images_alone((x, y))
-        listed = getattr(callbacks, "callbacks", callbacks)  # a CallbackList, too
-        check_callbacks(listed if isinstance(listed, Sequence) else [listed])
+        check_callbacks(_listed(callbacks))
         if isinstance(x, tf.data.Dataset):
             images_alone(x.element_spec)
             if isinstance(x.element_spec, tuple):
@@ -46,7 +46,7 @@ class CountingModel(keras.Model):
         dataset_from: Callable[[int], tf.data.Dataset],
         *,
         steps_per_epoch: int = 20,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
+        callbacks: Any = None,
         **options: Any,
     ) -> None:
         """Train until `iteration` generator iterations are done, from wherever the model is.
@@ -62,7 +62,12 @@ class CountingModel(keras.Model):
             steps_per_epoch: generator iterations in an epoch, the same in each session.
             callbacks: as for `fit`; one that sets `stop_training` ends this, too.
             options: the other arguments of `fit`.
+
+        Raises:
+            InputError: as `fit`, or an epoch has no steps.
         """
+        if steps_per_epoch < 1:
+            raise InputError(f"steps_per_epoch must be at least 1, not {steps_per_epoch}")
 
         def stop_in_time(batch: int, logs: dict | None) -> None:
             if int(self.iteration.numpy()) >= iteration:
@@ -80,7 +85,7 @@ class CountingModel(keras.Model):
                     initial_epoch=epoch,
                     epochs=epoch + 1 if done_in_epoch else last_epoch,
                     steps_per_epoch=steps,
-                    callbacks=[stop, *callbacks],
+                    callbacks=[stop, *_listed(callbacks)],
                     # The stream of `make_dataset` is shuffled already.
                     **{"shuffle": False, **options},
                 )
@@ -97,5 +102,16 @@ class CountingModel(keras.Model):
             self._execute(told)
 
     def _execute(self, steps: int) -> None:
-        if steps != self.steps_per_execution:
-            self.steps_per_execution, self.train_function = steps, None
+        if steps == self.steps_per_execution:
+            return
+        self.steps_per_execution = steps
+        # What is compiled takes as many batches at once as it was traced for, but is handed that.
+        self.train_function = self.test_function = self.predict_function = None
+
+
+def _listed(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """Callbacks in a list, one alone, none, or those in Keras's `CallbackList`."""
+    callbacks = getattr(callbacks, "callbacks", callbacks)
+    if callbacks is None:
+        return []
+    return [*callbacks] if isinstance(callbacks, Sequence) else [callbacks]
