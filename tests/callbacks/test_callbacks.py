@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import re
 import sys
 import types
@@ -12,8 +13,9 @@ import pytest
 from PIL import Image
 
 from wgan_gp import image_grid, make_dataset
+from wgan_gp.callbacks.curve import Curve
 from wgan_gp.callbacks.history import HistoryFile
-from wgan_gp.callbacks.monitor import Monitor, _clock
+from wgan_gp.callbacks.monitor import Monitor, _clock, _figure_png
 from wgan_gp.callbacks.progress import IterationCount, ProgressBar
 from wgan_gp.callbacks.stopping import StopAtNaN
 from wgan_gp.model import build_model
@@ -87,6 +89,16 @@ def test_the_figure_is_a_picture_of_tiles_and_curves(fit, tmp_path):
         colours = {colour for _, colour in figure.convert("RGB").getcolors(maxcolors=1 << 20)}
     assert width > 1.5 * height
     assert {(0x00, 0x72, 0xB2), (0xE6, 0x9F, 0x00)} <= colours  # the two curves
+
+
+def test_the_figure_shows_grey_images_as_they_are():
+    grey = np.full((40, 40, 1), 128, np.uint8)
+    curve = Curve()
+    curve.append(1, 0.0, 0.0)
+    figure = _figure_png(grey, curve, [], "")
+    with Image.open(io.BytesIO(figure)) as picture:
+        width, height = picture.size
+        assert picture.convert("RGB").getpixel((width // 4, height // 2)) == (128, 128, 128)
 
 
 def test_a_notebook_shows_one_figure_and_updates_it(fit, monkeypatch):

@@ -280,6 +280,25 @@ def test_each_command_answers_a_mistake_in_a_process_of_its_own(process, command
 
 
 @pytest.mark.parametrize(
+    ("command", "function", "remedy"),
+    [
+        ("generate", "sampling.generate_images", "lower --count"),
+        ("evaluate", "runs.evaluating.evaluate_run", "lower --count"),
+        ("interpolate", "export.walk.walk", "lower --tiles, --stations or --frames"),
+    ],
+)
+def test_too_little_memory_is_one_sentence(
+    wgan_gp, finished, monkeypatch, command, function, remedy
+):
+    def refuse(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(f"wgan_gp.{function}", refuse)
+    said = wgan_gp.mistake(command, "--run-dir", finished[0])
+    assert said == f"wgan-gp: there is not enough memory for this: {remedy}"
+
+
+@pytest.mark.parametrize(
     ("option", "value", "said"),
     [
         ("--count", "0", "count must be at least 1, not 0"),

@@ -1015,3 +1015,10 @@ def test_a_cache_of_a_user_who_does_not_exist_is_an_error_that_names_it(folder):
     save_solid(folder / "a.png", RED)
     with pytest.raises(InputError, match="image cache '~nobody-of-that-name/x'"):
         load_images(folder, SIZE, cache_dir="~nobody-of-that-name/x")
+
+
+@pytest.mark.parametrize("size", [0, 64.0, "64"])
+def test_an_image_size_that_is_none_is_refused_before_any_picture_is_read(tmp_path, size):
+    with pytest.raises(InputError, match=f"^image_size must be .*, not {size!r}$"):
+        load_images("synthetic", size, cache_dir=tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import shutil
 import socket
 import threading
@@ -222,3 +223,12 @@ def test_a_name_server_that_never_answers_is_not_waited_for(tmp_path, monkeypatc
 
 def test_the_wait_for_the_download_is_bounded():
     assert 0 < reachable.SECONDS <= 15
+
+
+@pytest.mark.parametrize("damage", [lambda file: os.truncate(file, 99), Path.unlink])
+def test_a_damaged_copy_is_named(tmp_path, offline, damage):
+    prepare(tmp_path, COLOURS[:3])
+    (records,) = tmp_path.rglob("*.tfrecord*")
+    damage(records)
+    with pytest.raises(InputError, match=f"^tf_flowers in '{records.parent}' is damaged: take"):
+        load_images("tf_flowers", 16, data_dir=tmp_path, cache_dir=tmp_path / "cache")

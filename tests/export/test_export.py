@@ -23,6 +23,7 @@ from wgan_gp import (
 from wgan_gp.cli.main import main
 from wgan_gp.export.model_card import model_card
 from wgan_gp.export.onnx import load_onnx
+from wgan_gp.export.saved_model import load_saved_model
 from wgan_gp.metrics.report import Report, Score
 from wgan_gp.networks import portable
 from wgan_gp.runs.folder import RunFolder
@@ -451,5 +452,6 @@ def test_a_generator_of_mixed_precision_and_many_devices_becomes_portable(tiny_c
     np.testing.assert_allclose(same(latents), mixed(latents), atol=0.05)
     assert portable(same) is same
     export_onnx(mixed, tmp_path / "mixed.onnx")
-    exported = load_onnx(tmp_path / "mixed.onnx")(latents)
-    np.testing.assert_allclose(exported, same(latents), atol=1e-5)
+    export_saved_model(mixed, tmp_path / "mixed")
+    for exported in (load_onnx(tmp_path / "mixed.onnx"), load_saved_model(tmp_path / "mixed")):
+        np.testing.assert_allclose(exported(latents), same(latents), atol=1e-5)

@@ -6,6 +6,7 @@ import pytest
 
 from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics.checkerboard import checkerboard, grid_power_share
+from wgan_gp.support.errors import InputError
 
 ROWS = (-1.0) ** np.arange(64)[:, None] * np.ones(64)
 GRIDS = {"rows": ROWS, "columns": ROWS.T, "both": ROWS * ROWS.T}
@@ -96,3 +97,8 @@ def test_the_share_grows_with_the_grid(flowers):
     grid = GRIDS["rows"][:32, :32, None]
     shares = [grid_power_share((flowers // 2 + 40 + a * grid).astype(np.uint8)) for a in range(6)]
     assert shares == sorted(shares)
+
+
+def test_a_set_without_images_is_refused():
+    with pytest.raises(InputError, match="one of the sets has none"):
+        grid_power_share(np.zeros((0, 32, 32, 3), np.uint8))

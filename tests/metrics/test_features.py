@@ -150,8 +150,54 @@ def test_a_broken_file_is_refused_in_one_sentence(tmp_path, suffix, monkeypatch)
 
 def test_networks_that_take_no_images_are_refused(tmp_path):
     keras.Sequential([keras.Input((7,)), keras.layers.Dense(2)]).save(tmp_path / "dense.keras")
-    with pytest.raises(InputError, match="does not take images"):
+    with pytest.raises(InputError, match="does not take square images"):
         load_feature_network(str(tmp_path / "dense.keras"))
+
+
+class Subclassed(keras.Model):
+    """A network that does not say what it takes before it is called."""
+
+    def call(self, images):
+        return keras.ops.mean(images, axis=(1, 2))
+
+
+def test_networks_that_take_no_square_images_are_refused(images):
+    wide = keras.Sequential([keras.Input((8, 12, 3)), keras.layers.GlobalAveragePooling2D()])
+    for network in (wide, Subclassed()):
+        with pytest.raises(InputError, match="does not take square images"):
+            load_feature_network(network)
+    called = Subclassed()
+    called(np.zeros((1, 8, 8, 3), np.float32))
+    features = load_feature_network(called, value_range=(0, 255))(images)
+    np.testing.assert_allclose(features, images.mean(axis=(1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"pictures": ((None, 8, 12, 3), "float32")}, "square images of 1 or 3 channels"),
+        ({"pictures": ((None, 3, 8, 12), "float32")}, "square images of 1 or 3 channels"),
+        ({"pictures": ((None, 8, 8, 3), "uint8")}, "images alone, as float32, but pictures tensor"),
+        (
+            {"pictures": ((None, 8, 8, 3), "float32"), "scale": ((), "float32")},
+            r"images alone, as float32, but pictures tensor\(float\), scale tensor\(float\)",
+        ),
+    ],
+)
+def test_onnx_files_that_take_something_else_are_refused(tmp_path, inputs, said):
+    pytest.importorskip("onnxruntime")
+    import tf2onnx
+
+    signature = [tf.TensorSpec(*spec, name) for name, spec in inputs.items()]
+
+    @tf.function(input_signature=signature)
+    def features(*given):
+        return tf.reduce_mean(sum(tf.cast(each, tf.float32) for each in given), axis=(1, 2))
+
+    model, _ = tf2onnx.convert.from_function(features, signature, opset=18)
+    (tmp_path / "other.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match=said):
+        load_feature_network(tmp_path / "other.onnx")
 
 
 @pytest.mark.slow  # 22 million weights, twice

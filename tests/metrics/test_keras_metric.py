@@ -8,6 +8,7 @@ from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.keras_metric import SetMetric
 from wgan_gp.metrics.kid import kernel_inception_distance
 from wgan_gp.metrics.swd import sliced_wasserstein_distance
+from wgan_gp.support.errors import InputError
 
 
 def test_batches_are_measured_as_one_set(flowers, other_flowers):
@@ -48,3 +49,8 @@ def test_it_is_rebuilt_from_its_config(flowers, other_flowers):
 def test_sample_weights_are_refused(flowers):
     with pytest.raises(ValueError, match="sample weights"):
         SetMetric(diversity).update_state(flowers, flowers, sample_weight=np.ones(200))
+
+
+def test_a_result_of_nothing_is_refused():
+    with pytest.raises(InputError, match="diversity has no images yet: call update_state before"):
+        SetMetric(diversity).result()

@@ -13,6 +13,7 @@ from PIL import Image
 
 from wgan_gp.data.images import load_images
 from wgan_gp.data.synthetic import draw_flowers
+from wgan_gp.metrics.evaluation import evaluate
 from wgan_gp.runs.evaluating import evaluate_run
 from wgan_gp.runs.folder import RunFolder
 
@@ -73,7 +74,7 @@ def test_evaluate_prints_a_table_and_keeps_the_report(wgan_gp, run):
 def test_its_numbers_are_those_of_the_images_that_were_held_out(wgan_gp, run, flowers, caplog):
     report = evaluate_run(RunFolder(run), ["swd"])
     images = load_images(flowers, 32)
-    from wgan_gp import Config, evaluate
+    from wgan_gp import Config
     from wgan_gp.data.holdout import is_held_out
 
     side = is_held_out(images, Config.from_json((run / "config.json").read_text()).holdout)
@@ -95,9 +96,32 @@ def test_the_model_card_tells_what_was_measured(wgan_gp, run):
     best = keras.saving.load_model(run / "best.keras")
     best.set_weights([1.1 * weight for weight in best.get_weights()])
     best.save(run / "best.keras")
-    wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd", "--best")
+    said = wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd", "--best").stdout
+    assert "Kept in run/best-quality.json" in said
+    other = json.loads((run / "best-quality.json").read_text())["scores"]["swd"]
+    assert other["generated"] != score["generated"]
     wgan_gp("export", "--run-dir", "run", "--format", "keras", "--output", "b.keras", "--overwrite")
-    assert "It has not been measured." in (wgan_gp.folder / "b.keras.md").read_text()
+    assert (wgan_gp.folder / "b.keras.md").read_text() == card
+
+
+def test_a_generator_that_is_replaced_meanwhile_is_not_the_one_that_was_measured(run, monkeypatch):
+    def while_training_goes_on(*arguments, **options):
+        report = evaluate(*arguments, **options)
+        generator = keras.saving.load_model(run / "generator.keras")
+        generator.set_weights([1.1 * weight for weight in generator.get_weights()])
+        generator.save(run / "generator.keras")
+        return report
+
+    monkeypatch.setattr("wgan_gp.runs.evaluating.evaluate", while_training_goes_on)
+    evaluate_run(RunFolder(run), ["swd"])
+    assert RunFolder(run).read_quality() is None
+
+
+def test_pictures_of_an_earlier_report_do_not_stay(run):
+    evaluate_run(RunFolder(run), ["memorization"])
+    assert (run / "nearest.png").is_file()
+    evaluate_run(RunFolder(run), ["swd"])
+    assert not (run / "nearest.png").exists()
 
 
 def test_a_run_that_held_nothing_out_is_compared_with_what_it_was_trained_on(wgan_gp, run, flowers):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 
 import wgan_gp as package
 from wgan_gp import Config, InputError
-from wgan_gp.runs.training import enough_memory
+from wgan_gp.support.memory import enough_memory
 
 SETTINGS = dataclasses.replace(
     Config.preset("quick"),
@@ -83,14 +84,15 @@ def test_too_little_memory_on_the_device_is_one_sentence(wgan_gp, pictures):
     settings = ["--image-size=32", "--batch-size=4", "--latent-dim=2000000000"]
     said = wgan_gp("train", "--data", pictures, "--run-dir", "run", *settings, status=2).stderr
     assert said.splitlines()[-1] == (
-        "wgan-gp: there is not enough memory for these settings: try a new run with a smaller "
+        "wgan-gp: there is not enough memory for this: try a new run with a smaller "
         "batch_size (here 4), base_filters (16) or image_size (32)"
     )
+    assert wgan_gp.mistake("train", *settings, "--dry-run") == said.splitlines()[-1]
 
 
 def test_a_full_disk_is_not_taken_for_too_little_memory():
     error = tf.errors.ResourceExhaustedError(None, None, "run/a; No space left on device\nmore")
-    with pytest.raises(OSError, match=r"^run/a; No space left on device$"), enough_memory(SETTINGS):
+    with pytest.raises(OSError, match=r"^run/a; No space left on device$"), enough_memory("x"):
         raise error
 
 
@@ -100,3 +102,19 @@ def test_a_run_whose_rates_fall_to_its_end_keeps_its_length(wgan_gp, pictures, c
     package.train(falling, pictures, "falling")
     with pytest.raises(InputError, match="iterations is 1 there, not 2"):
         package.resume("falling", iterations=2)
+
+
+def test_a_finished_run_whose_tiles_were_taken_away_keeps_its_film(wgan_gp, pictures):
+    settings = [*TINY, "--data", pictures, "--run-dir", "run"]
+    wgan_gp("train", *settings)
+    film = (wgan_gp.folder / "run" / "training.gif").read_bytes()
+    shutil.rmtree(wgan_gp.folder / "run" / "grids")
+    wgan_gp("train", "--run-dir", "run", "--resume")
+    assert (wgan_gp.folder / "run" / "training.gif").read_bytes() == film
+
+
+def test_facts_that_a_start_left_unfinished_are_written_anew(wgan_gp, pictures):
+    (wgan_gp.folder / "run").mkdir()
+    (wgan_gp.folder / "run" / "run.json").write_text("")
+    wgan_gp("train", *TINY, "--data", pictures, "--run-dir", "run")
+    assert json.loads((wgan_gp.folder / "run" / "run.json").read_text())["images"] == 20

@@ -65,6 +65,15 @@ def test_other_values_of_a_run_are_one_sentence(wgan_gp, other, file, values):
     assert everything_outside(wgan_gp.folder) == before
 
 
+@pytest.mark.parametrize("name", ["preset", "data", "images", "images_crc32"])
+@pytest.mark.parametrize("command", [*COMMANDS[:2], ["evaluate"]], ids=lambda command: command[0])
+def test_a_fact_that_is_not_there_is_one_sentence(wgan_gp, other, name, command):
+    facts = json.loads((other / "run.json").read_text())
+    (other / "run.json").write_text(json.dumps({k: v for k, v in facts.items() if k != name}))
+    said = wgan_gp.mistake(command[0], "--run-dir", "other", *command[1:])
+    assert f"run.json' is damaged: there is no {name} in it" in said
+
+
 @pytest.mark.parametrize(
     "text", ["[]", "7", "{", "[" * 100_000, '{"seed": 1e999}'], ids=lambda text: text[:9]
 )

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
-from wgan_gp.callbacks.every import is_passed
+from wgan_gp.callbacks.every import check_saves, is_passed
 from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support.errors import InputError
 
@@ -57,10 +57,7 @@ class Checkpoint(keras.callbacks.Callback):
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         super().__init__()
-        if every not in (None, "epoch") and not (isinstance(every, int) and every >= 1):
-            raise InputError(f"every must be at least 1 iteration, or 'epoch', not {every!r}")
-        if keep < 1:
-            raise InputError(f"keep must be at least 1 checkpoint, not {keep}")
+        check_saves(every, keep, names=("every", "keep"))
         self.folder = CheckpointFolder(Path(folder), (_MODEL, _STATE), keep)
         self.every = every
         self.callbacks = callbacks

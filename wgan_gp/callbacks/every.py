@@ -9,6 +9,15 @@ def check_every(every: int) -> None:
         raise InputError(f"every must be at least 1 iteration, not {every}")
 
 
+def check_saves(every: int | str | None, keep: int, names: tuple[str, str]) -> None:
+    """Raise an InputError for checkpoints that are never due or never kept; `names` are theirs."""
+    is_number = isinstance(every, int) and not isinstance(every, bool)
+    if every not in (None, "epoch") and not (is_number and every >= 1):
+        raise InputError(f"{names[0]} must be at least 1 iteration, or 'epoch', not {every}")
+    if keep < 1:
+        raise InputError(f"{names[1]} must be at least 1, not {keep}")
+
+
 def is_passed(before: int, now: int, every: int) -> bool:
     """Whether one of the iterations `before` + 1 ... `now` is a multiple of `every`.
 

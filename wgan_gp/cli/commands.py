@@ -47,14 +47,15 @@ def generate(command: Generate) -> None:
     load_tensorflow()
     from wgan_gp.pictures import check_free, image_grid, save_png, save_pngs
     from wgan_gp.sampling import generate_images
+    from wgan_gp.support.memory import enough_memory
 
     generator = folder.load_generator()
     is_taken = output.exists() if is_one_file else output.is_dir() and any(output.iterdir())
     _check_free(output, is_taken and not command.overwrite)
     if not is_one_file:
         check_free(output, command.count)
-    images = generate_images(generator, command.count, command.seed)
-    with _writing(output):
+    with _writing(output), enough_memory("lower --count"):
+        images = generate_images(generator, command.count, command.seed)
         if is_one_file:
             output.parent.mkdir(parents=True, exist_ok=True)
             save_png(image_grid(images), output)
@@ -68,8 +69,9 @@ def evaluate(command: Evaluate) -> None:
     folder = RunFolder.find(command.run_dir)
     load_tensorflow()
     from wgan_gp.runs.evaluating import evaluate_run
+    from wgan_gp.support.memory import enough_memory
 
-    with _writing(folder.path):
+    with _writing(folder.path), enough_memory("lower --count"):
         report = evaluate_run(
             folder,
             command.metrics.split(",") if command.metrics else None,
@@ -82,7 +84,8 @@ def evaluate(command: Evaluate) -> None:
             best=command.best,
         )
     print(report)
-    print(f"Kept in {folder.quality}" + (f"; {folder.nearest}" if report.pairs is not None else ""))
+    quality, nearest = folder.report_files(command.best)
+    print(f"Kept in {quality}" + (f"; {nearest}" if report.pairs is not None else ""))
 
 
 def interpolate(command: Interpolate) -> None:
@@ -90,17 +93,13 @@ def interpolate(command: Interpolate) -> None:
     folder, output = command.folder(), at_home(command.output)
     load_tensorflow()
     from wgan_gp.export.walk import check_film, save_walk, walk
+    from wgan_gp.support.memory import enough_memory
 
     check_film(output)
     _check_free(output, output.exists() and not command.overwrite)
-    frames = walk(
-        folder.load_generator(),
-        command.stations,
-        command.frames,
-        command.tiles,
-        command.seed,
-    )
-    with _writing(output):
+    generator = folder.load_generator()
+    with _writing(output), enough_memory("lower --tiles, --stations or --frames"):
+        frames = walk(generator, command.stations, command.frames, command.tiles, command.seed)
         output.parent.mkdir(parents=True, exist_ok=True)
         save_walk(frames, output)
     print(f"{len(frames)} pictures, which repeat: {output}")
@@ -162,9 +161,11 @@ def _resumable(folder: RunFolder) -> Iterator[None]:
 def _print_plan(config: Config) -> None:
     """The settings, the layers and the estimated cost of a run."""
     from wgan_gp.networks import build_critic, build_generator
-    from wgan_gp.runs.cost import iteration_tflop, matrix_product_tflops
+    from wgan_gp.runs.cost import iteration_tflop, less_of, matrix_product_tflops
+    from wgan_gp.support.memory import enough_memory
 
-    generator, critic = build_generator(config), build_critic(config)
+    with enough_memory(less_of(config)):
+        generator, critic = build_generator(config), build_critic(config)
     print(config.to_json())
     generator.summary()
     critic.summary()

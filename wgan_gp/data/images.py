@@ -63,6 +63,8 @@ def load_image_set(
     Args:
         may_prepare: whether tf_flowers may be downloaded to `data_dir`.
     """
+    if not isinstance(image_size, int) or image_size < 1:
+        raise InputError(f"image_size must be a whole number of pixels, not {image_size!r}")
     opened = _open(source, data_dir, may_prepare)
     cache = _cache_folder(cache_dir)
     remove_leftovers(cache)

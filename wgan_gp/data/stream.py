@@ -32,14 +32,14 @@ def make_dataset(
     Args:
         images: `(count, height, width, 3 or 1)` uint8, in memory or memory-mapped.
         start_iteration: the generator iteration, from 0, to start at.
-        training: what `check_images` gave for them, if it was called before.
+        training: what `training_numbers` gave for them, if it was called before.
 
     Raises:
         InputError: the images have another shape or type, or those to train on are fewer than one
             mini-batch.
     """
     if training is None:
-        training = check_images(images, config)
+        training = training_numbers(images, config)
 
     @tf.autograph.experimental.do_not_convert  # it would take half a second to find nothing
     def load(iteration: tf.Tensor) -> tf.Tensor:
@@ -91,7 +91,7 @@ def _flip_at_random(batch: tf.Tensor, iteration: tf.Tensor, seed: int) -> tf.Ten
     return tf.where(is_flipped < 0.5, tf.reverse(batch, axis=[3]), batch)
 
 
-def check_images(images: np.ndarray, config: Config) -> np.ndarray:
+def training_numbers(images: np.ndarray, config: Config) -> np.ndarray:
     """The numbers of the images that `make_dataset` reads: int64, rising.
 
     Raises:

@@ -76,8 +76,15 @@ def _download(builder) -> None:
 
 
 def _read(builder, image_size: int) -> Pictures:
+    import tensorflow as tf
     import tensorflow_datasets as tfds
 
     examples = tfds.as_numpy(builder.as_dataset(split="train", shuffle_files=False))
-    for number, example in enumerate(examples):
-        yield f"example {number}", to_square(Image.fromarray(example["image"]), image_size)
+    try:
+        for number, example in enumerate(examples):
+            yield f"example {number}", to_square(Image.fromarray(example["image"]), image_size)
+    except tf.errors.OpError as error:
+        raise InputError(
+            f"tf_flowers in '{builder.data_path}' is damaged: take that folder away, and it will "
+            f"be prepared anew"
+        ) from error

@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp.export.saved_model import export_saved_model
-from wgan_gp.networks import portable
 from wgan_gp.support.extras import require
 from wgan_gp.support.quiet_tensorflow import silent_stderr
 
@@ -31,7 +30,7 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
     """
     require("litert", "ai_edge_litert")
     with tempfile.TemporaryDirectory() as folder:
-        export_saved_model(_with_static_sizes(portable(generator)), folder)
+        export_saved_model(_with_static_sizes(generator), folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=["serving_default"]
         )

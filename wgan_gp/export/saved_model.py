@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wgan_gp.networks import portable
 from wgan_gp.sampling import draw_samples, in_batches, to_uint8
 from wgan_gp.support.shapes import input_shape
 
@@ -29,6 +30,7 @@ def export_saved_model(generator: keras.Model, path: str | Path) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
+    generator = portable(generator)
 
     def serving_default(latents: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"images": generator(latents, training=False)}

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from wgan_gp.data.subset import Subset
+
 _ROWS = 1024  # of a block
 
 
@@ -35,15 +37,15 @@ def distance_blocks(
         yield slice(start, start + len(block)), np.sqrt(np.maximum(squares, 0, out=squares))
 
 
-def nearest(queries: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest(queries: np.ndarray, references: np.ndarray | Subset) -> tuple[np.ndarray, np.ndarray]:
     """The nearest reference of each query: its number, and its distance.
 
     Searched in float32, both sides in blocks, for many wide vectors (10,000 images); the distance
     to the one found is then computed once more from the differences, so that a copy is at 0.
 
     Args:
-        queries: `(n, dims)`, of any number type.
-        references: `(m, dims)`.
+        queries: `(n, ...)`, vectors or images, of any number type.
+        references: `(m, ...)`, likewise.
 
     Returns:
         int64 `(n,)` and float64 `(n,)`.
@@ -54,13 +56,13 @@ def nearest(queries: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np
     return np.concatenate(numbers), np.concatenate(distances)
 
 
-def _nearest_numbers(queries: np.ndarray, references: np.ndarray) -> np.ndarray:
+def _nearest_numbers(queries: np.ndarray, references: np.ndarray | Subset) -> np.ndarray:
     """The number of the nearest reference of each of a block of queries."""
-    centre = references[:_ROWS].mean(axis=0, dtype=np.float32)
-    queries = queries.astype(np.float32) - centre
+    centre = _vectors(references[:_ROWS], np.float32).mean(axis=0)
+    queries = _vectors(queries, np.float32) - centre
     numbers, least = np.zeros(len(queries), np.int64), np.full(len(queries), np.inf, np.float32)
     for start in range(0, len(references), _ROWS):
-        block = references[start : start + _ROWS].astype(np.float32) - centre
+        block = _vectors(references[start : start + _ROWS], np.float32) - centre
         squares = np.square(block).sum(axis=1) - 2 * (queries @ block.T)  # less |query|^2
         found = squares.argmin(axis=1)
         found_squares = squares[np.arange(len(queries)), found]
@@ -71,7 +73,11 @@ def _nearest_numbers(queries: np.ndarray, references: np.ndarray) -> np.ndarray:
 
 
 def _direct_distances(
-    queries: np.ndarray, numbers: np.ndarray, references: np.ndarray
+    queries: np.ndarray, numbers: np.ndarray, references: np.ndarray | Subset
 ) -> np.ndarray:
-    differences = queries.astype(np.float64) - references[numbers]
+    differences = _vectors(queries, np.float64) - _vectors(references[numbers], np.float64)
     return np.linalg.norm(differences, axis=1)
+
+
+def _vectors(x: np.ndarray, dtype: type) -> np.ndarray:
+    return x.reshape(len(x), -1).astype(dtype)

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from wgan_gp.data.subset import Subset
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.features import FeatureNetwork
@@ -52,7 +53,7 @@ class Sets:
     other: np.ndarray  # real as well
     generated: np.ndarray
     untrained: np.ndarray  # of the generator before training
-    training: np.ndarray | None = None  # all that was trained on
+    training: np.ndarray | Subset | None = None  # all that was trained on
     mirrored: np.ndarray | None = None  # the same, flipped left to right; of features only
 
     @cached_property
@@ -75,8 +76,8 @@ class Sets:
 
 def evaluate(
     generator: keras.Model,
-    images: np.ndarray,
-    training_images: np.ndarray | None = None,
+    images: np.ndarray | Subset,
+    training_images: np.ndarray | Subset | None = None,
     *,
     metrics: Sequence[str] | None = None,
     features: FeatureNetwork | None = None,
@@ -88,7 +89,8 @@ def evaluate(
 
     Args:
         generator: latents -> images in -1..1.
-        images: uint8 `(count, size, size, channels)`, best images that it was not trained on.
+        images: uint8 `(count, size, size, channels)`, best images that it was not trained on; read
+            as far as they are needed, like the training images.
         training_images: those that it was trained on, of the same shape. Without them, one half
             of `images` is the yardstick and the other half the real images beside it, and
             memorisation cannot be told.
@@ -133,7 +135,9 @@ def check_metrics(metrics: Sequence[str]) -> None:
 
 
 def _check_given(
-    metrics: Sequence[str], training_images: np.ndarray | None, features: FeatureNetwork | None
+    metrics: Sequence[str],
+    training_images: np.ndarray | Subset | None,
+    features: FeatureNetwork | None,
 ) -> None:
     for name in metrics:
         if name in NEED_FEATURES and features is None:
@@ -147,8 +151,8 @@ def _check_given(
 
 def _sets(
     generator: keras.Model,
-    images: np.ndarray,
-    training_images: np.ndarray | None,
+    images: np.ndarray | Subset,
+    training_images: np.ndarray | Subset | None,
     count: int,
     seed: int,
 ) -> Sets:
@@ -177,8 +181,9 @@ def _sets(
 
 def _feature_sets(images: Sets, network: FeatureNetwork, with_training: bool) -> Sets:
     compared = (images.real, images.other, images.generated, images.untrained)
-    training = (images.training, images.training[:, :, ::-1]) if with_training else ()
-    return Sets(*(network(x) for x in (*compared, *training)))
+    mirrorings = (False, True) if with_training else ()
+    training = (network(images.training, is_mirrored) for is_mirrored in mirrorings)
+    return Sets(*(network(x) for x in compared), *training)
 
 
 def _scores(
@@ -194,7 +199,7 @@ def _scores(
     return scores
 
 
-def _named(network: FeatureNetwork, images: np.ndarray) -> str:
+def _named(network: FeatureNetwork, images: np.ndarray | Subset) -> str:
     size = network.input_size or images.shape[1]
     return f"{network.name}, {size}x{size}"
 

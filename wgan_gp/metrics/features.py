@@ -11,12 +11,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wgan_gp.data.subset import Subset
 from wgan_gp.metrics.efficientnet_lite0 import load_efficientnet_lite0
 from wgan_gp.metrics.inception import load_inception
 from wgan_gp.metrics.inputs import check_images
 from wgan_gp.metrics.onnx_features import load_onnx_features
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import digest
+from wgan_gp.support.shapes import input_shape
 
 _BATCH = 32
 
@@ -42,11 +44,14 @@ class FeatureNetwork:
     channels: int = 3
     batch: int | None = None  # the only number of images that `run` takes; None: any
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
+    def __call__(self, images: np.ndarray | Subset, mirrored: bool = False) -> np.ndarray:
+        """Features of the images, or of their mirror images."""
         check_images(images)
         step = self.batch or _BATCH
-        parts = [images[start : start + step] for start in range(0, len(images), step)]
-        return np.concatenate([self._features(part) for part in parts])
+        parts = (images[start : start + step] for start in range(0, len(images), step))
+        return np.concatenate(
+            [self._features(part[:, :, ::-1] if mirrored else part) for part in parts]
+        )
 
     def _features(self, images: np.ndarray) -> np.ndarray:
         count = len(images)
@@ -119,10 +124,13 @@ def _from_file(path: Path, value_range: tuple[float, float]) -> FeatureNetwork:
 
 
 def _of_model(name: str, model: keras.Model, value_range: tuple[float, float]) -> FeatureNetwork:
-    shape = model.input_shape
-    if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] not in (1, 3, None):
-        raise InputError(f"'{name}' does not take images of 1 or 3 channels, but {shape}")
-    _, size, _, channels = shape
+    match input_shape(model):
+        case (_, size, width, 1 | 3 | None as channels) if size == width:
+            pass
+        case shape:
+            raise InputError(
+                f"'{name}' does not take square images of 1 or 3 channels, but {shape}"
+            )
     return FeatureNetwork(name, model.predict_on_batch, size, value_range, channels or 3)
 
 

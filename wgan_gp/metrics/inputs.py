@@ -14,6 +14,8 @@ def check_images(*sets: np.ndarray) -> None:
                 f"a metric takes uint8 images (count, size, size, 1 or 3), not "
                 f"{images.dtype} {images.shape}"
             )
+        if not len(images):
+            raise InputError("a metric takes images, and one of the sets has none")
         if images.shape[1:] != sets[0].shape[1:]:
             raise InputError(
                 f"images of {_size(images)} do not compare with images of {_size(sets[0])}: "

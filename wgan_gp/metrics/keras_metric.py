@@ -12,6 +12,7 @@ from wgan_gp.metrics.fid import frechet_inception_distance
 from wgan_gp.metrics.kid import kernel_inception_distance
 from wgan_gp.metrics.precision_recall import precision_and_recall
 from wgan_gp.metrics.swd import sliced_wasserstein_distance
+from wgan_gp.support.errors import InputError
 
 for _function in (
     checkerboard,
@@ -52,6 +53,8 @@ class SetMetric(keras.metrics.Metric):
             batches.append(keras.ops.convert_to_numpy(batch))
 
     def result(self) -> float | dict[str, float]:
+        if not all(self._batches):
+            raise InputError(f"{self.name} has no images yet: call update_state before result")
         result = self.function(*(np.concatenate(batches) for batches in self._batches))
         return result._asdict() if hasattr(result, "_asdict") else result
 

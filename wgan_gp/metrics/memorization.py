@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wgan_gp.data.subset import Subset
 from wgan_gp.metrics.distances import nearest
 from wgan_gp.metrics.inputs import check_features, check_images
 from wgan_gp.support.errors import InputError
@@ -21,7 +22,7 @@ class Neighbours(NamedTuple):
     distances: np.ndarray  # (n,), Euclidean
 
 
-def nearest_images(images: np.ndarray, training_images: np.ndarray) -> Neighbours:
+def nearest_images(images: np.ndarray, training_images: np.ndarray | Subset) -> Neighbours:
     """The nearest training images, as they are or mirrored, by their pixels.
 
     Args:
@@ -33,12 +34,8 @@ def nearest_images(images: np.ndarray, training_images: np.ndarray) -> Neighbour
         Distances sqrt(sum of squared differences) of pixel values in 0..255.
     """
     check_images(images, training_images)
-    mirrored = np.ascontiguousarray(images[:, :, ::-1])  # as far apart as if the other one were
-    training = training_images.reshape(len(training_images), -1)
-    return _nearer(
-        nearest(images.reshape(len(images), -1), training),
-        nearest(mirrored.reshape(len(images), -1), training),
-    )
+    mirrored = images[:, :, ::-1]  # as far apart as if the other one were
+    return _nearer(nearest(images, training_images), nearest(mirrored, training_images))
 
 
 def nearest_features(

@@ -23,8 +23,8 @@ def load_onnx_features(path: Path) -> OnnxNetwork:
     """The network at `path`, with images as `(n, height, width, channels)` or channels first.
 
     Raises:
-        InputError: the extra `onnx` is not installed, the file is not ONNX, or its input is not a
-            batch of images with 1 or 3 channels.
+        InputError: the extra `onnx` is not installed, the file is not ONNX, or what it takes is not
+            a batch of square float32 images with 1 or 3 channels alone.
     """
     require("onnx", "onnxruntime")
     import onnxruntime
@@ -33,11 +33,18 @@ def load_onnx_features(path: Path) -> OnnxNetwork:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common name
         raise InputError(f"'{path}' cannot be read as an ONNX file: {error}") from error
-    images = session.get_inputs()[0]
+    images, *others = session.get_inputs()
+    if others or images.type != "tensor(float)":
+        taken = ", ".join(f"{each.name} {each.type}" for each in (images, *others))
+        raise InputError(f"'{path}' does not take images alone, as float32, but {taken}")
     shape = [dim if isinstance(dim, int) else None for dim in images.shape]  # names: any size
-    if len(shape) != 4 or not {shape[1], shape[3]} & {1, 3}:
-        raise InputError(f"'{path}' does not take images of 1 or 3 channels, but {images.shape}")
-    is_channels_first = shape[3] not in (1, 3)
+    is_channels_first = len(shape) == 4 and shape[3] not in (1, 3)
+    if is_channels_first:
+        shape = [shape[0], *shape[2:], shape[1]]
+    if len(shape) != 4 or shape[3] not in (1, 3) or shape[1] != shape[2]:
+        raise InputError(
+            f"'{path}' does not take square images of 1 or 3 channels, but {images.shape}"
+        )
 
     def run(batch: np.ndarray) -> np.ndarray:
         if is_channels_first:
@@ -46,5 +53,5 @@ def load_onnx_features(path: Path) -> OnnxNetwork:
         is_map = features.ndim == 4 and is_channels_first
         return features.transpose(0, 2, 3, 1) if is_map else features
 
-    size, channels = (shape[2], shape[1]) if is_channels_first else (shape[1], shape[3])
-    return OnnxNetwork(run, size, channels, shape[0])
+    batch, size, _, channels = shape
+    return OnnxNetwork(run, size, channels, batch)

@@ -25,10 +25,10 @@ READINGS = {
 
 
 class Score(NamedTuple):
-    """One metric of generated images, and of the two ends of its scale, from equal counts."""
+    """One metric of generated images, and of what it stands beside, from equal counts."""
 
     generated: float
-    real: float  # of other real images: what cannot be bettered
+    real: float  # of other real images
     untrained: float  # of the same generator before training
 
 

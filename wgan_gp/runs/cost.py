@@ -21,6 +21,14 @@ def multiply_adds(network: keras.Model) -> int:
     return sum(_layer_multiply_adds(layer) for layer in network.layers)
 
 
+def less_of(config: Config) -> str:
+    """What to do where `config` needs more memory than there is."""
+    return (
+        f"try a new run with a smaller batch_size (here {config.batch_size}), base_filters "
+        f"({config.base_filters}) or image_size ({config.image_size})"
+    )
+
+
 def iteration_tflop(config: Config, generator: keras.Model, critic: keras.Model) -> float:
     """Floating-point operations of one generator iteration, in units of 1e12."""
     passes = {

@@ -1,5 +1,6 @@
 """Measuring the generator of a run against the images that the run did not train on."""
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -10,6 +11,7 @@ import numpy as np
 
 from wgan_gp.data.holdout import is_held_out
 from wgan_gp.data.images import load_image_set
+from wgan_gp.data.subset import Subset
 from wgan_gp.metrics.evaluation import (
     NEED_FEATURES,
     check_metrics,
@@ -39,7 +41,7 @@ def evaluate_run(
     seed: int = 0,
     best: bool = False,
 ) -> Report:
-    """Measure the generator of the run in `folder`; keep the report as its `quality.json`.
+    """Measure the generator of the run in `folder`; keep the report in its `report_files`.
 
     Args:
         metrics: see `evaluate`; None for all that the run allows, and with `features` those too.
@@ -58,6 +60,8 @@ def evaluate_run(
         OSError: the report cannot be written.
     """
     check_metrics(metrics or ())
+    # Taken first: a run that goes on meanwhile may replace the file, and its report would be void.
+    facts = _facts(folder.best if best else folder.generator)
     generator = folder.load_generator(best)
     real, training, reference = _images(folder, data, data_dir, cache_dir)
     asked = metrics or _possible_metrics(folder, training, features)
@@ -69,7 +73,7 @@ def evaluate_run(
         generator, **sets, metrics=asked, features=network, count=count, seed=seed, progress=True
     )
     report = dataclasses.replace(report, reference=reference)
-    _write(folder, report, best)
+    _write(facts, report, *folder.report_files(best))
     return report
 
 
@@ -78,7 +82,7 @@ def _images(
     data: str | Path | None,
     data_dir: str | Path | None,
     cache_dir: str | Path | None,
-) -> tuple[np.ndarray, np.ndarray | None, str]:
+) -> tuple[np.ndarray | Subset, Subset | None, str]:
     """The real images, those of training if they are told apart, and what the first are.
 
     The images decide by their content whether they were held out, so a folder that has grown is
@@ -99,11 +103,12 @@ def _images(
     side = is_held_out(images, plan.config.holdout)
     if not side.any():
         return images, None, "images that were trained on"
-    return images[side], images[~side], "held-out images"
+    held_out, training = (Subset(images, np.flatnonzero(x)) for x in (side, ~side))
+    return held_out, training, "held-out images"
 
 
 def _possible_metrics(
-    folder: RunFolder, training: np.ndarray | None, features: str | None
+    folder: RunFolder, training: Subset | None, features: str | None
 ) -> list[str]:
     possible = possible_metrics(features is not None, training is not None)
     is_drawn = folder.read()[1]["data"] == "synthetic"
@@ -123,10 +128,18 @@ def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwo
         return None
 
 
-def _write(folder: RunFolder, report: Report, best: bool) -> None:
-    file = folder.best if best else folder.generator
-    facts = {"generator": file.name, "sha256": digest(file), **report.to_dict()}
-    with replacing(folder.quality) as unfinished:
-        unfinished.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    if report.pairs is not None:
-        save_png(image_grid(report.pairs), folder.nearest)
+def _facts(generator: Path) -> dict[str, str]:
+    """Which generator a report is of; what is wrong with one, `load_generator` says."""
+    with contextlib.suppress(OSError):
+        return {"generator": generator.name, "sha256": digest(generator)}
+    return {}
+
+
+def _write(facts: dict[str, str], report: Report, quality: Path, nearest: Path) -> None:
+    with replacing(quality) as unfinished:
+        text = json.dumps({**facts, **report.to_dict()}, indent=2) + "\n"
+        unfinished.write_text(text, encoding="utf-8")
+    if report.pairs is None:
+        nearest.unlink(missing_ok=True)  # it belongs to the report that was there before
+    else:
+        save_png(image_grid(report.pairs), nearest)

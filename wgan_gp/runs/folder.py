@@ -35,6 +35,7 @@ _FACTS = {
     "images_held_out": int,
     "generator_iteration": int,
 }
+_NEEDED = {"preset", "data", "images", "images_crc32"}  # which every run knows from its start
 
 
 class RunFolder:
@@ -52,10 +53,14 @@ class RunFolder:
         self.samples = path / "samples.png"
         self.generator = path / "generator.keras"
         self.best = path / "best.keras"  # the generator with the lowest val_swd
-        self.quality = path / "quality.json"  # what `evaluate` has measured
-        self.nearest = path / "nearest.png"  # generated images beside those nearest to them
+        self.quality, self.nearest = self.report_files()
         self.tensorboard = path / "tensorboard"
         self._lock = path / ".lock"
+
+    def report_files(self, best: bool = False) -> tuple[Path, Path]:
+        """What `evaluate` has measured, and generated images beside those nearest to them."""
+        whose = "best-" if best else ""
+        return self.path / f"{whose}quality.json", self.path / f"{whose}nearest.png"
 
     @classmethod
     def create(cls, path: Path) -> "RunFolder":
@@ -136,8 +141,9 @@ class RunFolder:
 
     def update_facts(self, facts: dict[str, Any]) -> None:
         """Note `facts`, beside those noted before."""
-        if self.facts.is_file():
-            facts = {**json.loads(self.facts.read_text(encoding="utf-8")), **facts}
+        self.write_facts({**json.loads(self.facts.read_text(encoding="utf-8")), **facts})
+
+    def write_facts(self, facts: dict[str, Any]) -> None:
         with replacing(self.facts) as unfinished:
             unfinished.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
@@ -158,6 +164,8 @@ class RunFolder:
         if not isinstance(facts, dict):
             raise InputError(f"'{self.facts}' is damaged: it is no JSON object")
         for name, kind in _FACTS.items():
+            if name not in facts and name in _NEEDED:
+                raise InputError(f"'{self.facts}' is damaged: there is no {name} in it")
             if name in facts and not isinstance(facts[name], kind):
                 raise InputError(f"'{self.facts}' is damaged: {name} is {str(facts[name])[:50]!r}")
         return config, facts

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from wgan_gp.callbacks.every import check_saves
 from wgan_gp.config import Config
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import InputError
@@ -35,19 +36,14 @@ class Plan:
     strategy: Strategy = "auto"  # see `strategy_of`
 
     def __post_init__(self) -> None:
-        every = self.checkpoint_every
-        if every not in (None, "epoch") and not (isinstance(every, int) and every >= 1):
-            raise InputError(
-                f"checkpoint_every must be at least 1 iteration, or 'epoch', not {every}"
-            )
+        every, names = self.checkpoint_every, ("checkpoint_every", "keep_checkpoints")
+        check_saves(every, self.keep_checkpoints, names)
         if self.strategy not in get_args(Strategy):
             names = ", ".join(get_args(Strategy))
             raise InputError(f"strategy must be one of {names}, not {self.strategy!r}")
         if self.strategy == "multi-worker" and every is None:
             # Each worker has to save at the same iteration, whatever its clock says.
             object.__setattr__(self, "checkpoint_every", "epoch")
-        if self.keep_checkpoints < 1:
-            raise InputError(f"keep_checkpoints must be at least 1, not {self.keep_checkpoints}")
 
     @classmethod
     def of_run(cls, folder: RunFolder) -> "Plan":

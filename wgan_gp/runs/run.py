@@ -17,15 +17,17 @@ import tensorflow as tf
 
 from wgan_gp.config import Config
 from wgan_gp.data.images import load_image_set
-from wgan_gp.data.stream import check_images
+from wgan_gp.data.stream import training_numbers
 from wgan_gp.model import WGANGP
+from wgan_gp.runs.cost import less_of
 from wgan_gp.runs.devices import Strategy, all_workers_there, described, is_chief, strategy_of
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
-from wgan_gp.runs.training import enough_memory, train_in
+from wgan_gp.runs.training import train_in
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 from wgan_gp.support.files import UNFINISHED
+from wgan_gp.support.memory import enough_memory
 from wgan_gp.support.replicas import check_divisible
 
 _RUNS = Path("runs")
@@ -132,12 +134,13 @@ class Run:
         images, crc32, training = self.images
         with (
             self.folder.locked(),
-            enough_memory(self.plan.config),
+            enough_memory(less_of(self.plan.config)),
             all_workers_there(self.strategy),
         ):
             held_out = len(images) - len(training)
             facts = {"images": len(images), "images_crc32": crc32, "images_held_out": held_out}
-            self.folder.update_facts({**self.plan.facts(), **facts})
+            note = self.folder.write_facts if self.is_new else self.folder.update_facts
+            note({**self.plan.facts(), **facts})
             self._announce(len(training), held_out)
             return train_in(self.folder, self.plan, images, training, self.strategy)
 
@@ -226,4 +229,4 @@ def _load_images(plan: Plan, may_prepare: bool = True) -> RunImages:
         may_prepare=may_prepare,
     )
     # Checked before a folder is made for a run that cannot be.
-    return RunImages(images, crc32, training=check_images(images, plan.config))
+    return RunImages(images, crc32, training=training_numbers(images, plan.config))

@@ -1,8 +1,6 @@
 """Training in a run's folder: from settings and images to all of its results."""
 
-import contextlib
 import logging
-from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -45,7 +43,7 @@ def train_in(
 
     Args:
         images: uint8 `(count, image_size, image_size, 3)`.
-        training: the numbers of those to train on, as `check_images` gives them.
+        training: the numbers of those to train on, as `training_numbers` gives them.
         strategy: the devices to train on.
 
     Raises:
@@ -74,27 +72,6 @@ def train_in(
         )
     _finish(model, folder)
     return model
-
-
-@contextlib.contextmanager
-def enough_memory(config: Config) -> Iterator[None]:
-    """Say in one sentence that the device has not the memory that `config` needs.
-
-    Raises:
-        InputError: in that case.
-        OSError: TensorFlow could not write a file, which it reports in the same way.
-    """
-    try:
-        yield
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        reason = str(error)
-        if "No space left" in reason or "Too many open files" in reason:
-            raise OSError(reason.splitlines()[0]) from error
-        raise InputError(
-            f"there is not enough memory for these settings: try a new run with a smaller "
-            f"batch_size (here {config.batch_size}), base_filters ({config.base_filters}) or "
-            f"image_size ({config.image_size})"
-        ) from error
 
 
 def _quality(
@@ -161,4 +138,5 @@ def _finish(model: WGANGP, folder: RunFolder) -> None:
         portable(model.drawing_generator).save(unfinished)
     folder.update_facts({"generator_iteration": int(model.iteration.numpy())})
     save_png(image_grid(model.generate(_TILES)), folder.samples)
-    save_film(list(folder.tiles().values()), folder.film)
+    if tiles := list(folder.tiles().values()):  # a worker has those of this session only
+        save_film(tiles, folder.film)
