@@ -33,7 +33,7 @@ def main(run_dir: str, name: str, photographs: str, description: str) -> None:
     made.path.mkdir(parents=True)
     config, known = run.read()
     made.write_settings(config)
-    made.update_facts({**known, "data": description, "data_dir": None})
+    made.write_facts({**known, "data": description, "data_dir": None})
     shutil.copy(run.history, made.history)
     save_film(list(run.tiles().values()), made.film, at_most=20)  # so that the package stays small
     halve(run.generator, made.generator)
