@@ -21,8 +21,9 @@ SHORTER = {
     "FROZEN_UPDATES = 300": "FROZEN_UPDATES = 20",
     # Which so short a training cannot show yet.
     "early, swd = 9": "early, swd = 0",
-    "assert swd[-1] < swd[early] and estimate[-1] > estimate[early]": "",
-    "assert off < 0.1": "",
+    "assert swd[-1] < swd[early]\n": "",
+    "assert not QUICK or estimate[-1] > estimate[early]": "",
+    "assert off.max() < 0.1 and unexplained.mean() < off.mean()": "",
     "assert smooth[-5:].mean() > 1.1 * estimate[-1]": "",
     'assert grids["transposed"] > grids["as above"]': "",
 }
