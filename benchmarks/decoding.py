@@ -35,9 +35,17 @@ def write_flowers(folder: Path) -> None:
 
 
 def with_this_package(folder: str, cache: str) -> Callable[[], int]:
+    import numpy as np
+
     from wgan_gp import load_images
 
-    return lambda: len(load_images(folder, SIZE, cache_dir=cache))
+    def read() -> int:
+        images = load_images(folder, SIZE, cache_dir=cache)
+        order = np.random.default_rng(0).permutation(len(images))
+        batches = (images[order[start : start + BATCH]] for start in range(0, len(images), BATCH))
+        return sum(map(len, batches))
+
+    return read
 
 
 def with_keras(folder: str) -> Callable[[], int]:

@@ -7,6 +7,7 @@ process above what it held before, the images not counted.
 """
 
 import resource
+import subprocess
 import sys
 import time
 
@@ -28,15 +29,20 @@ def seconds(function, *arguments) -> str:
 
 
 def main() -> None:
+    counts = [int(count) for count in sys.argv[1:]] or COUNTS
+    if len(counts) > 1:  # each in a process of its own, since a peak never falls
+        for count in counts:
+            subprocess.run([sys.executable, __file__, str(count)], check=True)
+        return
+    (count,) = counts
     rng = np.random.default_rng(0)
-    for count in sorted(map(int, sys.argv[1:])) or COUNTS:
-        real, generated = rng.integers(0, 256, (2, count, 64, 64, 3), dtype=np.uint8)
-        before = peak_megabytes()
-        taken = seconds(sliced_wasserstein_distance, real, generated)
-        print(f"{count:,} images: {taken}, {peak_megabytes() - before:,.0f} MB", flush=True)
-        if count == COUNTS[0]:
-            prepared = SlicedWasserstein(real)
-            print(f"{count:,} images, prepared: {seconds(prepared, generated)}", flush=True)
+    real, generated = rng.integers(0, 256, (2, count, 64, 64, 3), dtype=np.uint8)
+    before = peak_megabytes()
+    taken = seconds(sliced_wasserstein_distance, real, generated)
+    print(f"{count:,} images: {taken}, {peak_megabytes() - before:,.0f} MB", flush=True)
+    if count == COUNTS[0]:
+        prepared = SlicedWasserstein(real)
+        print(f"{count:,} images, prepared: {seconds(prepared, generated)}", flush=True)
 
 
 if __name__ == "__main__":

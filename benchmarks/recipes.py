@@ -110,9 +110,9 @@ def kerass_norm(config: Config) -> keras.Model:
 class RandomColours(layers.Layer):
     """Brightness, saturation and contrast of each image, changed at random in training."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int) -> None:
         super().__init__()
-        self.seeds = keras.random.SeedGenerator(0)
+        self.seeds = keras.random.SeedGenerator(seed)
         self.built = True
 
     def call(self, x, training=False):
@@ -135,7 +135,9 @@ def augmented(config: Config) -> keras.Model:
     """
     shape = (config.image_size, config.image_size, 3)
     move = layers.RandomTranslation(0.125, 0.125, fill_mode="constant", fill_value=0.0)
-    return keras.Sequential([keras.Input(shape), RandomColours(), move, build_critic(config)])
+    return keras.Sequential(
+        [keras.Input(shape), RandomColours(config.seed), move, build_critic(config)]
+    )
 
 
 def reused(batches: tf.Tensor) -> tf.Tensor:
@@ -202,6 +204,7 @@ def make_row(arguments: argparse.Namespace) -> None:
         done = json.loads(file_of(recipe.decays_like, results).read_text())["iterations"]
         config = dataclasses.replace(config, iterations=done)
     images = wgan_gp.load_images(arguments.photographs, config.image_size)
+    keras.utils.set_random_seed(config.seed)  # of layers that no config has seeded
     model = build(recipe, config)
     spent = train(model, recipe, config, images, 60 * arguments.minutes)
     report = wgan_gp.evaluate(
@@ -241,7 +244,8 @@ def train(
     start = time.process_time()
 
     def stop_in_time(batch: int, logs: dict | None) -> None:
-        model.stop_training = time.process_time() - start > seconds
+        if time.process_time() - start > seconds:
+            model.stop_training = True
 
     model.fit_to(
         config.iterations,

@@ -132,15 +132,18 @@ def compare(preset: str, rounds: int, least_seconds: float) -> None:
 
 
 def print_table(preset: str, peers: dict[str, Peer], floor: list[float]) -> None:
-    print(f"\n| preset `{preset}` | s an iteration | spread | ours / this | peak of memory |")
-    print("| --- | --- | --- | --- | --- |")
+    print(
+        f"\n| preset `{preset}` | s an iteration | mean | spread | ours / this | peak of memory |"
+    )
+    print("| --- | --- | --- | --- | --- | --- |")
     rows = {name: (peer.seconds, f"{peer.megabytes:,.0f} MB") for name, peer in peers.items()}
     rows["the floor"] = (floor, "")
     for name, (seconds, memory) in rows.items():
         # Of neighbours in time, because a machine's speed drifts.
         ratios = np.divide(peers[OURS].seconds, seconds)
         print(
-            f"| {name} | {statistics.median(seconds):.3g} | {min(seconds):.3g} to "
+            f"| {name} | {statistics.median(seconds):.3g} | {statistics.mean(seconds):.3g} | "
+            f"{min(seconds):.3g} to "
             f"{max(seconds):.3g} | {statistics.median(ratios):.2f} | {memory} |"
         )
 

@@ -225,7 +225,7 @@ show(figure, "The Jensen-Shannon divergence is flat beyond a distance of 2; Wass
 # `objective`, which holds the losses above; section 5 shows them. In the original GAN the last
 # layer gives a score $s$, and the probability is $D = \text{sigmoid}(s)$: `softplus(-s)` is $-\log
 # D$, and `softplus(s)` is $-\log(1 - D)$. The penalty's weight λ is 0.3 here, and 10 for images: on
-# such toys a smaller one is faster (Gulrajani et al. took 0.1).
+# such toys a smaller one is faster (the code of Gulrajani et al. has 0.1).
 
 # %%
 WAYS = ("original GAN", "weight clipping", "gradient penalty")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import h5py
 
+import wgan_gp
 from wgan_gp.export.model_card import model_card
 from wgan_gp.pictures import save_film
 from wgan_gp.runs.evaluating import evaluate_run
@@ -28,10 +29,12 @@ def main(run_dir: str, name: str, photographs: str, description: str) -> None:
     load_tensorflow()
     run = RunFolder.find(Path(run_dir))
     root = Path(__file__).parents[1]
+    config, known = run.read()
+    iteration = known["generator_iteration"]  # which a finished run has
+    wgan_gp.load_images(photographs, config.image_size)  # found out before anything is removed
     made = RunFolder(root / "wgan_gp" / "runs" / "pretrained_runs" / name)
     shutil.rmtree(made.path, ignore_errors=True)
     made.path.mkdir(parents=True)
-    config, known = run.read()
     made.write_settings(config)
     made.write_facts({**known, "data": description, "data_dir": None})
     shutil.copy(run.history, made.history)
@@ -42,7 +45,7 @@ def main(run_dir: str, name: str, photographs: str, description: str) -> None:
     card = model_card(
         config,
         made.read()[1],
-        made.metrics_at(known["generator_iteration"]),
+        made.metrics_at(iteration),
         made.load_generator(),
         made.read_quality(),
     )

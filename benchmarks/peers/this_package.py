@@ -44,7 +44,7 @@ def fit(model: WGANGP, config: Config) -> None:
     images = wgan_gp.load_images("synthetic", config.image_size)
     with tempfile.TemporaryDirectory() as folder:
         history = HistoryFile(Path(folder) / "history.csv")
-        monitor = Monitor(Path(folder))
+        monitor = Monitor(Path(folder), config.monitor_every)
         callbacks = [
             Quality(images[:256], every=config.quality_every),
             history,

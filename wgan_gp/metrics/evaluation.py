@@ -41,6 +41,7 @@ NEED_FEATURES = {*FEATURE_METRICS, "memorization_features"}
 NEED_TRAINING_IMAGES = {"memorization", "memorization_features"}
 _LEAST = 16  # images; a number from fewer means nothing
 _PAIRS = 16
+_KEPT = 512  # images of which projections are held in memory
 
 Measure = Callable[[np.ndarray], float]  # of a set of images, or of features
 
@@ -209,7 +210,8 @@ def _score(measure: Measure, sets: Sets) -> Score:
 
 
 def _swd(sets: Sets) -> dict[str, Score]:
-    measure = SlicedWasserstein(sets.real)
+    # Kept for three calls where that takes no more than half a gigabyte.
+    measure = SlicedWasserstein(sets.real, keep=len(sets.real) <= _KEPT)
     by_set = [measure(x) for x in (sets.generated, sets.other, sets.untrained)]
     names = {"swd": "mean", **{f"swd_{size}": str(size) for size in measure.sizes}}
     return {name: Score(*(x[part] for x in by_set)) for name, part in names.items()}

@@ -39,7 +39,8 @@ def kernel_inception_distance(
         real_features: `(count, dims)`.
         generated_features: `(another count, dims)`.
         subsets: how many are drawn. They overlap, hence the deviation between them is not the
-            standard error of the mean.
+            standard error of the mean. Where one is all there is of both sets, they are the same
+            for all: one is taken, and the deviation is 0.
         subset_size: of each, or the smaller count.
         seed: of the draws.
 
@@ -49,6 +50,8 @@ def kernel_inception_distance(
     check_features(real_features, generated_features)
     rng = np.random.default_rng(seed)
     size = min(subset_size, len(real_features), len(generated_features))
+    if size == len(real_features) == len(generated_features):
+        subsets = 1
     values = []
     for _ in range(subsets):
         x, y = (

@@ -1,7 +1,7 @@
 """Precision and recall: are the generated images like real ones, and do they cover them all?
 
 Kynkaanniemi et al., Improved Precision and Recall Metric for Assessing Generative Models
-(arXiv:1904.06991), section 3; over any features.
+(arXiv:1904.06991), section 2; over any features.
 """
 
 from typing import NamedTuple

@@ -37,7 +37,8 @@ def iteration_tflop(config: Config, generator: keras.Model, critic: keras.Model)
         + _GENERATOR_UPDATE[network]
         for network in ("critic", "generator")
     }
-    passes["generator"] += config.ema_half_life > 0  # of the averaged one, for its statistics
+    if config.ema_half_life and config.generator_normalization == "batch":
+        passes["generator"] += 1  # of the averaged one, for its statistics
     done = passes["critic"] * multiply_adds(critic) + passes["generator"] * multiply_adds(generator)
     return 2 * config.batch_size * done / 1e12
 
