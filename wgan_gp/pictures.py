@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,8 +72,8 @@ def save_pngs(images: np.ndarray, folder: Path) -> None:
     for path, image in zip(places, images, strict=True):
         with replacing(path) as unfinished:
             Image.fromarray(image).save(unfinished, format="PNG", pnginfo=mark)
-    for path in set(folder.glob("[0-9]" * 5 + ".png")).difference(places):
-        if _is_ours(path):
+    for path in set(folder.glob("*.png")).difference(places):
+        if re.fullmatch(r"\d{5,}\.png", path.name) and _is_ours(path):
             path.unlink()
 
 

@@ -6,17 +6,27 @@ TensorFlow, and with it most of the package, is imported where it is needed: it 
 
 import contextlib
 import shlex
+import signal
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wgan_gp.cli.options import Evaluate, Export, Generate, Interpolate, Train
 from wgan_gp.config import Config
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
-from wgan_gp.support.errors import DivergedError, InputError, Interrupted
+from wgan_gp.support.errors import (
+    DivergedError,
+    InputError,
+    Interrupted,
+    TooLittleMemoryError,
+)
 from wgan_gp.support.files import at_home
 from wgan_gp.support.quiet_tensorflow import load_tensorflow
+
+if TYPE_CHECKING:  # it needs TensorFlow
+    from wgan_gp.runs.run import Run
 
 
 def train(command: Train) -> None:
@@ -32,7 +42,7 @@ def train(command: Train) -> None:
     from wgan_gp.runs.run import resume_run, start_run
 
     run = resume_run(output.run_dir, plan) if output.resume else start_run(plan, output.run_dir)
-    with _resumable(run.folder):
+    with _resumable(run):
         run.train()
     if run.is_chief:
         print(f"Done. New images: {run.folder.samples}, how they came about: {run.folder.film}")
@@ -142,20 +152,38 @@ def _writing(output: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _resumable(folder: RunFolder) -> Iterator[None]:
+def _resumable(run: "Run") -> Iterator[None]:
     """Say how to go on when training does not come to its end."""
-    how = f"go on with: wgan-gp train --run-dir {shlex.quote(str(folder.path))} --resume"
+    folder, how = run.folder, _how_to_go_on(run)
     try:
         yield
     except Interrupted as error:
         raise Interrupted(error.signal, f"{error}; {how}") from error
+    except KeyboardInterrupt as error:  # at a second signal, or while the results are written
+        raise Interrupted(signal.SIGINT, f"stopped; {how}") from error
     except DivergedError as error:
-        raise DivergedError(f"{error}; the last good checkpoints: {folder.checkpoints}") from error
+        where = f"; the last good checkpoints: {folder.checkpoints}" if run.is_chief else ""
+        raise DivergedError(f"{error}{where}") from error
+    except TooLittleMemoryError as error:
+        # In the middle of a run it is others that have taken the memory.
+        has_begun = folder.checkpoints.is_dir() and any(folder.checkpoints.iterdir())
+        raise InputError(f"{error}; or {how}" if has_begun else str(error)) from error
     except OSError as error:
         raise InputError(
             f"'{error.filename or folder.path}' cannot be used ({error.strerror or error}): "
             f"when that is mended, {how}"
         ) from error
+
+
+def _how_to_go_on(run: "Run") -> str:
+    if not run.is_chief:  # its folder is a copy, and goes with this process
+        return "start this worker again with --resume, like the first one"
+    words = ["wgan-gp", "train", "--run-dir", str(run.folder.path), "--resume"]
+    if run.plan.cache_dir:
+        words += ["--cache-dir", str(run.plan.cache_dir)]
+    if run.plan.strategy != "auto":
+        words += ["--strategy", run.plan.strategy]
+    return f"go on with: {shlex.join(words)}"
 
 
 def _print_plan(config: Config) -> None:

@@ -46,10 +46,12 @@ def read_entry(entry: Path) -> ImageSet | None:
     try:
         about = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
         with (entry / PIXELS).open("rb") as file:
+            # Before it is read: another process may remove it, but not from here.
+            pixels = np.memmap(file, np.uint8, mode="r")
+            file.seek(0)
             checksum = _checksum(iter(lambda: file.read(_CHUNK), b""))
         if checksum != about["crc32"]:
             return None
-        pixels = np.memmap(entry / PIXELS, np.uint8, mode="r")
         return ImageSet(pixels.reshape(about["shape"]), checksum, list(about["unreadable"]))
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -13,6 +13,7 @@ from wgan_gp.data.source import Pictures, Source, file_contents, file_fingerprin
 from wgan_gp.support.errors import InputError
 
 _THREADS = min(8, os.cpu_count() or 1)
+_FILES_OF_A_RUN = {"config.json", "run.json"}
 _AT_ONCE = 512  # files handed to the decoding threads; all of them would fill the memory
 
 
@@ -41,11 +42,15 @@ def open_folder(folder: Path) -> Source:
 
 
 def _find_pictures(folder: Path) -> list[Path]:
-    """Every picture file below `folder`; hidden ones are left out, links are followed."""
+    """Every picture file below `folder`; hidden ones are left out, links are followed.
+
+    Those that a run has drawn are left out, too: its folder may lie among the photographs.
+    """
     found = []
     visited = set()
     for directory, subdirectories, names in os.walk(folder, onerror=_refuse, followlinks=True):
-        if os.path.realpath(directory) in visited:  # a link back up: a loop
+        is_a_loop = os.path.realpath(directory) in visited  # by a link back up
+        if is_a_loop or _FILES_OF_A_RUN.issubset(names):
             subdirectories.clear()
             continue
         visited.add(os.path.realpath(directory))

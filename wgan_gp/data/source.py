@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from wgan_gp.support.files import digest
 
@@ -43,5 +44,7 @@ def file_fingerprint(files: Iterable[Path], root: Path) -> str:
 
 def file_contents(files: Iterable[Path], root: Path) -> str:
     """A digest of which files there are below `root`, and of what is in each."""
-    contents = sorted((str(file.relative_to(root)), digest(file)) for file in files)
+    # Silent where it takes a moment only.
+    shown = tqdm(files, "Looking for changed pictures", unit=" files", delay=2, dynamic_ncols=True)
+    contents = sorted((str(file.relative_to(root)), digest(file)) for file in shown)
     return hashlib.sha256(json.dumps(contents).encode(errors="replace")).hexdigest()

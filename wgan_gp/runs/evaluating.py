@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,6 +61,8 @@ def evaluate_run(
         OSError: the report cannot be written.
     """
     check_metrics(metrics or ())
+    with tempfile.TemporaryFile(dir=folder.path):  # found out before minutes of measuring
+        pass
     # Taken first: a run that goes on meanwhile may replace the file, and its report would be void.
     facts = _facts(folder.best if best else folder.generator)
     generator = folder.load_generator(best)
@@ -98,11 +101,19 @@ def _images(
         # A run may come from a stranger: where it says that photographs are, they are only read.
         may_prepare=data_dir is not None or known_dir is None,
     )
-    if data and crc32 != facts["images_crc32"]:
+    is_changed = crc32 != facts["images_crc32"]
+    if is_changed and data:
         return images, None, "images of another set"
+    if is_changed:
+        _log.warning(
+            "the images in '%s' have changed since training: what is new there counts as trained "
+            "on or held out by its pixels",
+            plan.data,
+        )
     side = is_held_out(images, plan.config.holdout)
     if not side.any():
-        return images, None, "images that were trained on"
+        changed = " of a set that has changed since training"
+        return images, None, "images" + (changed if is_changed else " that were trained on")
     held_out, training = (Subset(images, np.flatnonzero(x)) for x in (side, ~side))
     return held_out, training, "held-out images"
 

@@ -235,6 +235,13 @@ class RunFolder:
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(f"'{self.quality}' is damaged: measure the run once more") from error
 
+    def has_lost_its_checkpoints(self) -> bool:
+        """Whether there were some, going by what training has left; there is none now.
+
+        A run that was stopped before its first one has a folder for them, and no generator.
+        """
+        return self.generator.exists() or bool(self.tiles() and not self.checkpoints.is_dir())
+
     def tiles(self) -> dict[int, Path]:
         """The monitor's tiles by iteration, in order."""
         names = ((re.fullmatch(r"iteration-(\d{6,})\.png", p.name), p) for p in self._grids())

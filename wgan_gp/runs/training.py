@@ -128,6 +128,12 @@ def _prepare(folder: RunFolder, config: Config, shown: np.ndarray, done: int) ->
         raise InputError(
             f"'{folder.path}' is at iteration {done} already: iterations must be at least that"
         )
+    if not done and folder.has_lost_its_checkpoints():
+        raise InputError(
+            f"'{folder.path}' holds results, and no checkpoint to go on from: bring back its "
+            f"'{folder.checkpoints.name}', or start a new run"
+        )
+    folder.checkpoints.mkdir(exist_ok=True)
     folder.write_settings(config)
     folder.remove_tiles_after(done)
     save_png(image_grid(shown), folder.reals)

@@ -9,6 +9,10 @@ class InputError(ValueError):
     """
 
 
+class TooLittleMemoryError(InputError):
+    """What was asked for needs more memory than there is."""
+
+
 class UnreachableError(InputError):
     """What was asked for has to be downloaded, and the network or its server does not answer."""
 

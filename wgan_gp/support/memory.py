@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from wgan_gp.support.errors import InputError
+from wgan_gp.support.errors import TooLittleMemoryError
 
 
 @contextlib.contextmanager
@@ -13,7 +13,7 @@ def enough_memory(remedy: str) -> Iterator[None]:
     """Say in one sentence, which ends in `remedy`, that this machine or device has too little.
 
     Raises:
-        InputError: in that case.
+        TooLittleMemoryError: in that case.
         OSError: TensorFlow could not write a file, which it reports in the same way.
     """
     try:
@@ -22,4 +22,4 @@ def enough_memory(remedy: str) -> Iterator[None]:
         reason = str(error)
         if "No space left" in reason or "Too many open files" in reason:
             raise OSError(reason.splitlines()[0]) from error
-        raise InputError(f"there is not enough memory for this: {remedy}") from error
+        raise TooLittleMemoryError(f"there is not enough memory for this: {remedy}") from error

@@ -1,0 +1,65 @@
+"""What is said where training does not come to its end."""
+
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from wgan_gp.cli.commands import _resumable
+from wgan_gp.config import Config
+from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.plan import Plan
+from wgan_gp.support.errors import DivergedError, InputError, Interrupted
+from wgan_gp.support.memory import enough_memory
+
+
+def run(tmp_path: Path, is_chief: bool = True, **options) -> SimpleNamespace:
+    folder = RunFolder(tmp_path / "my run")
+    folder.path.mkdir()
+    return SimpleNamespace(folder=folder, plan=Plan(Config(), **options), is_chief=is_chief)
+
+
+def said_of(error: BaseException, stopped: SimpleNamespace) -> BaseException:
+    with pytest.raises(BaseException) as said, _resumable(stopped):
+        raise error
+    return said.value
+
+
+def test_what_a_folder_does_not_keep_is_part_of_how_to_go_on(tmp_path):
+    stopped = run(tmp_path, cache_dir="/big disk", strategy="multi-worker")
+    said = said_of(Interrupted(signal.SIGTERM, "stopped after iteration 3"), stopped)
+    assert str(said) == (
+        f"stopped after iteration 3; go on with: wgan-gp train --run-dir '{tmp_path}/my run' "
+        f"--resume --cache-dir '/big disk' --strategy multi-worker"
+    )
+    assert said.signal == signal.SIGTERM
+
+
+def test_a_stop_while_the_results_are_written_says_it_too(tmp_path):
+    said = said_of(KeyboardInterrupt(), run(tmp_path))
+    assert isinstance(said, Interrupted)
+    assert said.signal == signal.SIGINT
+    assert str(said).startswith("stopped; go on with: wgan-gp train --run-dir ")
+
+
+@pytest.mark.parametrize(
+    "error", [Interrupted(signal.SIGINT, "stopped"), DivergedError("broke down"), OSError("full")]
+)
+def test_a_worker_does_not_name_a_folder_that_goes_with_it(tmp_path, error):
+    if isinstance(error, OSError):
+        error.filename = "elsewhere"
+    assert str(tmp_path) not in str(said_of(error, run(tmp_path, is_chief=False)))
+
+
+def test_memory_that_others_have_taken_meanwhile_does_not_end_a_run_for_good(tmp_path):
+    stopped = run(tmp_path)
+
+    def said() -> str:
+        with pytest.raises(InputError) as error, _resumable(stopped), enough_memory("lower it"):
+            raise MemoryError
+        return str(error.value)
+
+    assert said() == "there is not enough memory for this: lower it"
+    (stopped.folder.checkpoints / "iteration-000001").mkdir(parents=True)
+    assert said().startswith("there is not enough memory for this: lower it; or go on with: wgan-")
