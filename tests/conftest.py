@@ -8,14 +8,27 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the command line has i
 
 import dataclasses
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.shell import TINY, InProcess, Shell
+from helpers.stock import Models
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from wgan_gp.config import Config
+
+# The same examples in every run, and no verdict that hangs on how busy the machine is.
+settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,13 +73,20 @@ def environment(tmp_path_factory) -> dict[str, str]:
     return {**kept, "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")), "COLUMNS": "80"}
 
 
+@pytest.fixture(scope="session")
+def models() -> Models:
+    return Models()
+
+
 @pytest.fixture
-def wgan_gp(tmp_path, environment, monkeypatch) -> InProcess:
-    """The program, to be run in an empty folder."""
+def wgan_gp(tmp_path, environment, monkeypatch, models) -> Iterator[InProcess]:
+    """The program, to be run in an empty folder; its runs take their models from the stock."""
+    monkeypatch.setattr("wgan_gp.runs.training.build_model", models.take)
     monkeypatch.chdir(tmp_path)
     for name in ("XDG_CACHE_HOME", "COLUMNS"):
         monkeypatch.setenv(name, environment[name])
-    return InProcess(tmp_path, environment)
+    yield InProcess(tmp_path, environment)
+    models.take_back()
 
 
 @pytest.fixture

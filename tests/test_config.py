@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,6 +108,18 @@ def test_settings_cannot_be_changed():
         ("seed", None),
         ("seed", 10**400),
         ("deterministic", 1),
+        ("critic_normalization", "batch"),
+        ("upsampling", "bilinear"),
+        ("generator_normalization", "layer"),
+        ("precision", "float16"),
+        ("penalty_every", 0),
+        ("final_learning_rate", 0.0),
+        ("final_learning_rate", 1.5),
+        ("ema_half_life", -1),
+        ("quality_every", 0),
+        ("holdout", 1.0),
+        ("holdout", -0.1),
+        ("batch_size", 2**31),
     ],
 )
 def test_a_value_out_of_range_is_named(name, value):
@@ -136,6 +150,25 @@ def test_errors_are_value_errors():
     assert issubclass(InputError, ValueError)
 
 
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("image size", lambda c: f"{c.image_size}"),
+        ("base filters", lambda c: f"{c.base_filters}"),
+        ("critic's score", lambda c: c.critic_activation),
+        ("mini-batch", lambda c: f"{c.batch_size}"),
+        ("critic updates per generator iteration", lambda c: f"{c.n_critic}"),
+        ("generator iterations", lambda c: f"{c.iterations:,}"),
+        ("images held out of training", lambda c: f"{c.holdout:.0%}" if c.holdout else "none"),
+    ],
+)
+def test_the_readmes_table_is_of_the_presets(label, shown):
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    cells = re.search(rf"^\| {label} \|(.*)\|$", text, re.M)[1].split("|")
+    names = ("quick", "flowers", "paper", "matlab")
+    assert [cell.strip() for cell in cells] == [shown(Config.preset(name)) for name in names]
+
+
 # Properties
 
 counts = st.integers(1, 10**9)
@@ -147,16 +180,25 @@ configs = st.builds(
     latent_dim=counts,
     base_filters=counts,
     critic_activation=st.sampled_from(["sigmoid", "linear"]),
+    critic_normalization=st.sampled_from(["image", "pixel"]),
+    upsampling=st.sampled_from(["transposed", "nearest", "smoothed"]),
+    generator_normalization=st.sampled_from(["none", "batch"]),
     batch_size=counts,
     n_critic=counts,
     gradient_penalty_weight=st.floats(0, 1e6),
+    penalty_every=counts,
     critic_learning_rate=rates,
     generator_learning_rate=rates,
     beta_1=decays,
     beta_2=decays,
     adam_epsilon=rates,
+    final_learning_rate=st.floats(0, 1, exclude_min=True),
+    ema_half_life=st.integers(0, 10**9),
+    precision=st.sampled_from(["float32", "mixed_bfloat16", "mixed_float16"]),
     iterations=counts,
     monitor_every=counts,
+    quality_every=counts,
+    holdout=decays,
     seed=st.integers(0, MAX_SEED),
     deterministic=st.booleans(),
 )

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.ports import free_ports
 
 from wgan_gp import Config, InputError
 from wgan_gp.runs.devices import is_chief, strategy_of
@@ -34,6 +34,7 @@ def train(tmp_path_factory, environment):
             env={**environment, **({"TF_CONFIG": tf_config} if tf_config else {})},
             capture_output=True,
             text=True,
+            timeout=300,
             check=False,
         )
         assert result.returncode == 0, result.stderr[-2000:]
@@ -63,7 +64,7 @@ def test_a_mutant_trains_otherwise(train, mutant):
 
 
 def test_two_workers_train_as_one_process_does(train):
-    cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     tasks = [{"type": "worker", "index": index} for index in range(2)]
     with ThreadPoolExecutor() as pool:
         runs = [
@@ -84,12 +85,6 @@ def test_two_workers_train_as_one_process_does(train):
     assert difference(weights, first) < 1e-6
 
 
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
-
-
 def test_a_batch_that_the_replicas_do_not_divide_is_refused():
     replicas.check_divisible(None, 2)  # not known before it comes
     replicas.check_divisible(64, 2)
@@ -102,6 +97,10 @@ def test_one_device_is_used_as_it_is():
     assert is_chief(strategy_of("auto"))
     assert replicas.count() == 1
     assert not replicas.are_used()
+
+
+def test_mirrored_is_what_it_says_on_one_device_too():
+    assert isinstance(strategy_of("mirrored"), tf.distribute.MirroredStrategy)
 
 
 def test_an_unknown_strategy_is_named():

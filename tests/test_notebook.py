@@ -19,7 +19,19 @@ SHORTER = {
     "iterations=ITERATIONS": "iterations=ITERATIONS, base_filters=4",
     "COMPARED_ITERATIONS = 120": "COMPARED_ITERATIONS = 8",
     "FROZEN_UPDATES = 300": "FROZEN_UPDATES = 20",
+    "RING_ITERATIONS = 1_500": "RING_ITERATIONS = 60",
+    "images = wgan_gp.load_images(": (
+        "import wgan_gp.data.images as source\n"
+        "source.SYNTHETIC_COUNT = 512\n"
+        "images = wgan_gp.load_images("
+    ),
+    "kinds = FlowerModes()(": (
+        "import wgan_gp.metrics.modes as small\n"
+        "    small._TRAINING, small._TEST = 320, 64\n"
+        "    kinds = FlowerModes()("
+    ),
     # Which so short a training cannot show yet.
+    'assert covered["gradient penalty"] == 8 > covered["original GAN"]': "",
     "early, swd = 9": "early, swd = 0",
     "assert swd[-1] < swd[early]\n": "",
     "assert not QUICK or estimate[-1] > estimate[early]": "",
@@ -94,14 +106,15 @@ def test_it_runs_without_an_error_and_without_a_warning(tmp_path, environment):
     notebook.cells.append(nbformat.v4.new_code_cell(RESULTS))
     nbformat.write(notebook, tmp_path / "short.ipynb")
     execute = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
-    subprocess.run([*execute, "short.ipynb"], cwd=tmp_path, env=environment, check=True)
+    subprocess.run(
+        [*execute, "short.ipynb"], cwd=tmp_path, env=environment, check=True, timeout=900
+    )
 
     ran = nbformat.read(tmp_path / "short.ipynb", as_version=4)
     complaints = streams(ran, "stderr").replace("\r", "\n").splitlines()
     assert [line for line in complaints if line and not line.startswith("Reading images")] == []
     results = json.loads(streams(ran, "stdout").splitlines()[-1])
-    covered = results.pop("covered")
-    assert covered["gradient penalty"] == 8 > covered["original GAN"]
+    assert len(results.pop("covered")) == 3
     derivatives = results.pop("derivatives")
     assert max(derivatives, key=derivatives.get) == "group_normalization"
     assert results.pop("penalty_error") < 1e-5

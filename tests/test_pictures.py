@@ -1,5 +1,7 @@
 """Grids, PNG files and films."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -83,3 +85,12 @@ def test_a_film_of_too_many_frames_keeps_the_first_and_the_last(tmp_path):
             film.seek(number)
             reds.append(film.convert("RGB").getpixel((0, 0))[0])
     assert reds == [0, 100, 200]
+
+
+def test_pictures_of_an_earlier_time_do_not_stay_whatever_their_number(tmp_path):
+    save_pngs(numbered(2), tmp_path)
+    for number in ("99999", "100000", "1234567"):
+        shutil.copy(tmp_path / "00001.png", tmp_path / f"{number}.png")
+    (tmp_path / "100001.png").write_text("mine")
+    save_pngs(numbered(1), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00000.png", "100001.png"]

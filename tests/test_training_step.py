@@ -79,7 +79,9 @@ def falling(config, rate):
 def check_step(model, real_images, expected, atol=1e-7) -> None:
     """Train `model` for one iteration and compare its weights and losses with the expected."""
     critic, generator, losses = expected
+    before = int(model.iteration)
     logs = model.train_on_batch(real_images, return_dict=True)
+    assert int(model.iteration) == before + 1
     for name, loss in losses.items():
         np.testing.assert_allclose(logs[name], loss, rtol=1e-4, err_msg=name)
     for network, wanted in ((model.critic, critic), (model.generator, generator)):
@@ -87,18 +89,34 @@ def check_step(model, real_images, expected, atol=1e-7) -> None:
             np.testing.assert_allclose(found, weight, rtol=1e-4, atol=atol)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_a_training_step_agrees_with_numpy(config, real_images, jit_compile):
+def compiled_model(config, **options) -> WGANGP:
     model = build_model(config)
-    model.compile(model.critic_optimizer, model.generator_optimizer, jit_compile=jit_compile)
+    model.compile(model.critic_optimizer, model.generator_optimizer, **options)
+    return model
+
+
+def eager_model(config) -> WGANGP:
+    """One that runs a single step without building a graph for it first."""
+    return compiled_model(config, run_eagerly=True)
+
+
+every_way = pytest.mark.parametrize(
+    "options",
+    [{"jit_compile": False}, {"jit_compile": True}, {"run_eagerly": True}],
+    ids=["graph", "XLA", "eager"],
+)
+
+
+@every_way
+def test_a_training_step_agrees_with_numpy(config, real_images, options):
+    model = compiled_model(config, **options)
     check_step(model, real_images, reference_step(config, model, real_images))
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_a_lazy_penalty_agrees_with_numpy(config, real_images, jit_compile):
+@every_way
+def test_a_lazy_penalty_agrees_with_numpy(config, real_images, options):
     # In the second iteration of three updates each, update 4 is due, and 3 and 5 are not.
-    model = build_model(dataclasses.replace(config, penalty_every=2))
-    model.compile(model.critic_optimizer, model.generator_optimizer, jit_compile=jit_compile)
+    model = compiled_model(dataclasses.replace(config, penalty_every=2), **options)
     check_lazy_step(model, config, real_images)
 
 
@@ -123,7 +141,7 @@ def never(model):
 
 @pytest.mark.parametrize("mutate", [unweighted, counted_in_each_iteration, never])
 def test_a_mutant_of_the_lazy_penalty_fails(config, real_images, mutate):
-    model = build_model(dataclasses.replace(config, penalty_every=2))
+    model = eager_model(dataclasses.replace(config, penalty_every=2))
     mutate(model)
     with pytest.raises(AssertionError):
         check_lazy_step(model, config, real_images)
@@ -203,7 +221,7 @@ def one_latent_seed(monkeypatch):
     ],
 )
 def test_a_mutant_fails(config, real_images, monkeypatch, mutate):
-    model = build_model(config)
+    model = eager_model(config)
     expected = reference_step(config, model, real_images)
     mutate(monkeypatch)
     with pytest.raises(AssertionError):
@@ -221,7 +239,7 @@ def test_kerass_normalization_fails(config, real_images, monkeypatch, over, kera
     # Its second derivatives are wrong (see `ImageLayerNormalization`): the reason for our own.
     monkeypatch.setattr(networks, f"{over.capitalize()}LayerNormalization", kerass)
     config = dataclasses.replace(config, critic_normalization=over)
-    model = build_model(config)
+    model = eager_model(config)
     with pytest.raises(AssertionError):
         check_step(model, real_images, reference_step(config, model, real_images))
 
@@ -240,8 +258,7 @@ def chosen_config(config):
     )
 
 
-def check_chosen_step(config, real_images) -> None:
-    model = build_model(config)
+def check_chosen_step(config, model, real_images) -> None:
     model.iteration.assign(1000)  # so that the average is past its ramp
     before = weights_of(model.generator)
     expected = reference_step(config, model, real_images)
@@ -260,8 +277,9 @@ def check_chosen_step(config, real_images) -> None:
         np.testing.assert_allclose(found, 0.98 * initial + 0.02 * seen, rtol=1e-4, atol=1e-6)
 
 
-def test_a_step_of_the_chosen_recipe_agrees_with_numpy(chosen_config, real_images):
-    check_chosen_step(chosen_config, real_images)
+@pytest.mark.parametrize("build", [build_model, eager_model])
+def test_a_step_of_the_chosen_recipe_agrees_with_numpy(chosen_config, real_images, build):
+    check_chosen_step(chosen_config, build(chosen_config), real_images)
 
 
 def statistics_of_inference(monkeypatch):
@@ -318,8 +336,9 @@ def rates_that_do_not_fall(monkeypatch):
 )
 def test_a_mutant_of_the_chosen_step_fails(chosen_config, real_images, monkeypatch, mutate):
     mutate(monkeypatch)
+    model = eager_model(chosen_config)
     with pytest.raises(AssertionError):
-        check_chosen_step(chosen_config, real_images)
+        check_chosen_step(chosen_config, model, real_images)
 
 
 def same(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
@@ -329,8 +348,7 @@ def same(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
 def test_each_update_has_its_own_images_and_moves_only_its_own_network(
     config, real_images, monkeypatch
 ):
-    model = build_model(config)
-    model.compile(model.critic_optimizer, model.generator_optimizer, run_eagerly=True)
+    model = eager_model(config)
     update_critic, update_generator = model._update_critic, model._update_generator
     seen = []
 

@@ -4,8 +4,10 @@ import csv
 import dataclasses
 import io
 import re
+import signal
 import sys
 import types
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -17,9 +19,9 @@ from wgan_gp.callbacks.curve import Curve
 from wgan_gp.callbacks.history import HistoryFile
 from wgan_gp.callbacks.monitor import Monitor, _clock, _figure_png
 from wgan_gp.callbacks.progress import IterationCount, ProgressBar
-from wgan_gp.callbacks.stopping import StopAtNaN
+from wgan_gp.callbacks.stopping import StopAtNaN, StopOnSignal
 from wgan_gp.model import build_model
-from wgan_gp.support.errors import DivergedError
+from wgan_gp.support.errors import DivergedError, Interrupted
 
 
 @pytest.fixture
@@ -239,6 +241,41 @@ def test_nan_ends_training_at_its_iteration(tiny_config, tiny_images, tmp_path):
             callbacks=callbacks,
         )  # fmt: skip
     assert len(list((tmp_path / "grids").iterdir())) == 3  # nothing broken is drawn
+
+
+@pytest.fixture
+def python_s_own_handler() -> Iterator[None]:
+    """What Python does at Ctrl-C: raise a KeyboardInterrupt."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_ends_fit_after_the_iteration_and_saves(fit, python_s_own_handler):
+    class Press(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1:
+                signal.raise_signal(signal.SIGINT)
+
+    saved = []
+    with (
+        pytest.raises(Interrupted, match=r"^stopped after iteration 2$") as stopped,
+        StopOnSignal(lambda: saved.append(1)) as stop,
+    ):
+        fit(Press(), stop)
+    assert stopped.value.signal == signal.SIGINT
+    assert saved == [1]
+
+
+def test_a_second_signal_stops_at_once(python_s_own_handler):
+    sent = []
+    with pytest.raises(KeyboardInterrupt), StopOnSignal(lambda: None):
+        for number in (1, 2, 3):
+            sent.append(number)
+            signal.raise_signal(signal.SIGINT)
+    assert sent == [1, 2]
 
 
 class Terminal:

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -21,7 +22,7 @@ import wgan_gp.data.folder
 import wgan_gp.data.housekeeping
 import wgan_gp.data.images
 import wgan_gp.data.source
-from wgan_gp.data.cache import read_entry, write_entry
+from wgan_gp.data.cache import PIXELS, read_entry, write_entry
 from wgan_gp.data.decoding import decode_file, to_square
 from wgan_gp.data.images import load_images
 from wgan_gp.data.source import Source, file_fingerprint
@@ -994,15 +995,31 @@ def test_reading_that_is_given_up_does_not_decode_the_rest(folder, monkeypatch):
     for number in range(200):
         save_solid(folder / f"{number:03d}.png", RED)
     decoded = []
-    monkeypatch.setattr(
-        wgan_gp.data.folder,
-        "decode_file",
-        lambda path, image_size: decoded.append(path) or decode_file(path, image_size),
-    )
+
+    def decode_slowly(path: Path, image_size: int) -> np.ndarray:
+        decoded.append(path)
+        time.sleep(0.05)
+        return decode_file(path, image_size)
+
+    monkeypatch.setattr(wgan_gp.data.folder, "decode_file", decode_slowly)
     pictures = wgan_gp.data.folder.open_folder(folder).read(SIZE)
     next(pictures)
     pictures.close()
     assert len(decoded) < 150
+
+
+def test_more_pixels_than_there_is_memory_for_are_unreadable(folder, cache, caplog, monkeypatch):
+    monkeypatch.setattr("wgan_gp.data.decoding.MAX_PIXELS", 300)
+    for name, side, options in (
+        ("a.png", 17, {}),
+        ("b.png", 18, {}),
+        ("c.jpg", 64, {}),  # is read as 16x16
+        ("d.jpg", 64, {"progressive": True}),
+    ):
+        solid(RED, size=(side, side)).save(folder / name, **options)
+    assert len(load_images(folder, SIZE, cache_dir=cache)) == 2
+    (message,) = warnings_in(caplog)
+    assert message.endswith("left out: b.png, d.jpg")
 
 
 @pytest.mark.parametrize("name", ["~nobody-of-that-name/x", "x" * 300])
@@ -1022,3 +1039,32 @@ def test_an_image_size_that_is_none_is_refused_before_any_picture_is_read(tmp_pa
     with pytest.raises(InputError, match=f"^image_size must be .*, not {size!r}$"):
         load_images("synthetic", size, cache_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_run_has_drawn_among_the_photographs_is_not_one_of_them(folder, cache):
+    save_solid(folder / "red.png", RED)
+    run = folder / "runs" / "0001-paper-photographs"
+    (run / "grids").mkdir(parents=True)
+    save_solid(run / "grids" / "iteration-000001.png", BLUE)
+    save_solid(run / "reals.png", BLUE)
+    (run / "config.json").write_text("{}")
+    assert len(load_images(folder, SIZE, cache_dir=cache)) == 3  # a folder like any other
+    (run / "run.json").write_text("{}")
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
+
+
+def test_a_set_that_another_process_removes_while_it_is_verified_can_be_read(
+    folder, cache, monkeypatch
+):
+    save_solid(folder / "red.png", RED)
+    load_images(folder, SIZE, cache_dir=cache)
+    verify = wgan_gp.data.cache._checksum
+
+    def verify_and_lose(chunks) -> int:
+        checksum = verify(chunks)
+        (pixels,) = cache.rglob(PIXELS)
+        pixels.unlink()
+        return checksum
+
+    monkeypatch.setattr("wgan_gp.data.cache._checksum", verify_and_lose)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]

@@ -256,7 +256,7 @@ def test_images_that_fit_the_settings_are_no_error(tiny_config):
 # All of it, for any settings
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_every_stream_consists_of_passes_and_can_start_anywhere(data):
     batch_size = data.draw(st.integers(1, 5), "batch_size")

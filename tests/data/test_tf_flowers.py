@@ -193,8 +193,8 @@ def test_a_server_that_never_answers_is_not_waited_for(tmp_path, serve, monkeypa
     (tmp_path / "data").mkdir()
     try:
         expect_unreachable(tmp_path / "data", tmp_path / "cache")
-        assert asked.is_set()
         assert not hung_up.is_set()
+        assert asked.wait(8)
     finally:
         released.set()
 
@@ -215,14 +215,10 @@ def test_a_name_server_that_never_answers_is_not_waited_for(tmp_path, monkeypatc
     (tmp_path / "data").mkdir()
     try:
         expect_unreachable(tmp_path / "data", tmp_path / "cache")
-        assert asked.is_set()
         assert not given_up.is_set()
+        assert asked.wait(8)
     finally:
         released.set()
-
-
-def test_the_wait_for_the_download_is_bounded():
-    assert 0 < reachable.SECONDS <= 15
 
 
 @pytest.mark.parametrize("damage", [lambda file: os.truncate(file, 99), Path.unlink])

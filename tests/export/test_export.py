@@ -26,6 +26,7 @@ from wgan_gp.export.onnx import load_onnx
 from wgan_gp.export.saved_model import load_saved_model
 from wgan_gp.metrics.report import Report, Score
 from wgan_gp.networks import portable
+from wgan_gp.runs import exporting
 from wgan_gp.runs.folder import RunFolder
 
 BATCHES = (1, 7, 64)
@@ -149,10 +150,15 @@ def test_the_onnx_file_carries_its_facts_and_names(wgan_gp, run):
 
 
 @pytest.fixture(scope="module")
-def saved_model(generator, tmp_path_factory):
+def exported(generator, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "model"
     export_saved_model(generator, folder)
-    return tf.saved_model.load(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def saved_model(exported):
+    return tf.saved_model.load(exported)
 
 
 def generate(saved_model, count: int, seed: int) -> np.ndarray:
@@ -199,17 +205,15 @@ def test_the_signatures_have_the_documented_names_types_and_shapes(saved_model):
     }
 
 
-def test_every_weight_is_in_the_saved_model_once(generator, tmp_path):
-    export_saved_model(generator, tmp_path / "model")
-    (data,) = (tmp_path / "model" / "variables").glob("*.data-*")
+def test_every_weight_is_in_the_saved_model_once(generator, exported):
+    (data,) = (exported / "variables").glob("*.data-*")
     assert data.stat().st_size < 4 * generator.count_params() + 20_000  # bytes
 
 
-def test_saved_model_cli_shows_and_runs_it(generator, tmp_path, environment):
-    export_saved_model(generator, tmp_path / "model")
+def test_saved_model_cli_shows_and_runs_it(exported, tmp_path, environment):
     np.save(tmp_path / "latents.npy", np.zeros((2, 100), "float32"))
     command = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli"]
-    model = ["--dir", tmp_path / "model", "--tag_set", "serve", "--signature_def"]
+    model = ["--dir", exported, "--tag_set", "serve", "--signature_def"]
     options = {"env": environment, "capture_output": True, "text": True, "check": True}
     shown = subprocess.run([*command, "show", *model, "generate"], **options).stdout
     assert "inputs['count']" in shown
@@ -254,9 +258,8 @@ print(answers, refusals)
 """
 
 
-def test_no_input_brings_the_process_down(generator, tmp_path, environment):
-    export_saved_model(generator, tmp_path / "model")
-    script = [sys.executable, "-c", FUZZ, tmp_path / "model"]
+def test_no_input_brings_the_process_down(exported, environment):
+    script = [sys.executable, "-c", FUZZ, exported]
     result = subprocess.run(script, env=environment, capture_output=True, text=True, check=True)
     answers, refusals = map(int, result.stdout.split())
     assert answers >= 8  # such as NaN, which is drawn as something
@@ -383,6 +386,14 @@ def test_another_s_saved_model_is_not_replaced(wgan_gp, run):
     (wgan_gp.folder / "flowers.json").unlink()
     said = wgan_gp.mistake("export", "--run-dir", run, "--output", "flowers", "--overwrite")
     assert "is not as an export wrote it" in said
+
+
+def test_an_export_goes_into_the_run_and_tells_how_far_off_it_is(wgan_gp, run, monkeypatch):
+    shutil.copytree(run, wgan_gp.folder / "run")
+    load = exporting.LOADERS["keras"]
+    monkeypatch.setitem(exporting.LOADERS, "keras", lambda path: lambda x: load(path)(x) + 0.5)
+    said = wgan_gp("export", "--run-dir", "run", "--format", "keras").stdout
+    assert said.startswith("run/export/generator.keras: differs from the generator by at most 0.5 ")
 
 
 def test_two_exports_into_one_folder_have_a_card_each(wgan_gp, run):

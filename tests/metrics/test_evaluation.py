@@ -12,6 +12,7 @@ from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.features import FeatureNetwork
 from wgan_gp.metrics.kid import kernel_inception_distance
+from wgan_gp.metrics.modes import FlowerModes
 from wgan_gp.metrics.report import READINGS, Report, Score
 from wgan_gp.metrics.swd import sliced_wasserstein_distance
 from wgan_gp.sampling import generate_images
@@ -101,16 +102,39 @@ def test_by_default_all_is_measured_that_can_be_told_from_what_is_given(generato
         assert {name for name in report.scores if not name.startswith("swd_")} == expected
 
 
+PIXELS = FeatureNetwork("pixels", lambda x: x.reshape(len(x), -1), None, (0.0, 255.0))
+
+
 def test_a_copier_is_found_out_mirrored_or_not(flowers):
     held_out, training = flowers[:40], flowers[40:]
     for copied in (training, training[:, :, ::-1]):
-        report = evaluate(copier(copied), held_out, training, metrics=["memorization"])
-        score = report.scores["memorization"]
+        report = evaluate(
+            copier(copied),
+            held_out,
+            training,
+            metrics=["memorization", "memorization_features"],
+            features=PIXELS,
+        )
+        score, same = report.scores["memorization"], report.scores["memorization_features"]
+        for end in ("generated", "real", "untrained"):
+            assert getattr(same, end) == pytest.approx(getattr(score, end), rel=1e-3, abs=1e-3)
         assert score.generated < 0.02
         assert score.real == pytest.approx(1, abs=0.15)
         left, right = np.split(report.pairs, 2, axis=2)
         assert np.abs(left.astype(int) - right).max() <= 1
         assert report.pairs.shape == (16, 32, 64, 3)
+
+
+def test_the_modes_are_those_of_the_generated_images(generator, flowers, monkeypatch):
+    monkeypatch.setattr("wgan_gp.metrics.modes._TRAINING", 64)
+    monkeypatch.setattr("wgan_gp.metrics.modes._TEST", 10)
+    modes_of = FlowerModes()
+    monkeypatch.setattr("wgan_gp.metrics.evaluation.FlowerModes", lambda: modes_of)
+    report = evaluate(generator, flowers[:40], flowers[40:], metrics=["modes"])
+    expected = modes_of(generate_images(generator, 40))
+    assert {*expected} == {"colour", "flowers"}
+    for name, modes in expected.items():
+        assert report.scores[f"modes_{name}"].generated == modes.total_variation
 
 
 def test_metrics_of_features_are_computed_over_the_network_s_features(generator, flowers):

@@ -1,12 +1,9 @@
 """Feature networks of each kind, from files made here, and the one that a package holds."""
 
 import errno
-import http.server
 import importlib.util
 import os
 import pickle
-import threading
-import time
 from pathlib import Path
 
 import keras
@@ -19,7 +16,6 @@ from wgan_gp.metrics import inception
 from wgan_gp.metrics.efficientnet_lite0 import load_efficientnet_lite0
 from wgan_gp.metrics.features import load_feature_network
 from wgan_gp.metrics.torch_file import read_torch_file
-from wgan_gp.support import reachable
 from wgan_gp.support.errors import InputError
 
 needs_lite0 = pytest.mark.skipif(
@@ -218,29 +214,6 @@ def test_inception_out_of_reach_is_one_sentence_within_seconds(tmp_path, monkeyp
     monkeypatch.setattr(inception, "_URL", "http://127.0.0.1:9/weights.h5")
     with pytest.raises(InputError, match="out of reach"):
         load_feature_network("inception")
-
-
-def test_a_server_that_never_answers_does_not_hang(monkeypatch):
-    release = threading.Event()
-
-    class Silent(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self):
-            release.wait(10)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    monkeypatch.setattr(reachable, "SECONDS", 0.2)
-    start = time.monotonic()
-    assert not reachable.is_reachable(f"http://127.0.0.1:{server.server_port}/")
-    assert time.monotonic() - start < 5  # far from any wait of a library's own
-    release.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 def test_weights_in_kerass_cache_need_no_network(tmp_path, monkeypatch):

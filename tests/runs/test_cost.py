@@ -1,6 +1,7 @@
 """The estimate of what a run costs."""
 
 import dataclasses
+import types
 
 import keras
 import pytest
@@ -44,13 +45,12 @@ def test_each_network_is_counted_as_often_as_images_pass_through_it(tiny_config)
     assert iteration_tflop(lazy, generator, critic) == pytest.approx(expected / 1e12)
 
 
-def test_the_speed_of_this_machine_is_a_number_of_tflops():
-    assert 1e-4 < matrix_product_tflops() < 1e4
-
-
-def test_only_one_number_is_copied_from_the_device_while_the_speed_is_measured(monkeypatch):
+def test_the_speed_is_the_best_rounds_and_only_one_number_leaves_the_device(monkeypatch):
+    ticks = iter([0, 60, 100, 106, 200, 203, 300, 309])  # starting up, and three rounds of three
+    clock = types.SimpleNamespace(perf_counter=lambda: next(ticks))
+    monkeypatch.setattr("wgan_gp.runs.cost.time", clock)
     tensor = type(tf.constant(0))
     fetch, shapes = tensor._numpy, set()
     monkeypatch.setattr(tensor, "_numpy", lambda self: shapes.add(tuple(self.shape)) or fetch(self))
-    matrix_product_tflops()
+    assert matrix_product_tflops() == pytest.approx(2 * 2048**3 / 1e12)
     assert shapes == {()}

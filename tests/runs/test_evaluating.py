@@ -1,7 +1,9 @@
 """`wgan-gp evaluate`: the report of a run."""
 
+import errno
 import json
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -72,14 +74,14 @@ def test_evaluate_prints_a_table_and_keeps_the_report(wgan_gp, run):
 
 
 def test_its_numbers_are_those_of_the_images_that_were_held_out(wgan_gp, run, flowers, caplog):
-    report = evaluate_run(RunFolder(run), ["swd"])
+    report = evaluate_run(RunFolder(run), ["swd"], count=20, seed=3)
     images = load_images(flowers, 32)
     from wgan_gp import Config
     from wgan_gp.data.holdout import is_held_out
 
     side = is_held_out(images, Config.from_json((run / "config.json").read_text()).holdout)
     generator = keras.saving.load_model(run / "generator.keras")
-    again = evaluate(generator, images[side], images[~side], metrics=["swd"])
+    again = evaluate(generator, images[side], images[~side], metrics=["swd"], count=20, seed=3)
     assert report.scores == again.scores
 
 
@@ -182,6 +184,17 @@ def test_features_out_of_reach_are_one_sentence_and_the_others_still_run(
     assert "out of reach" in wgan_gp.mistake("evaluate", "--run-dir", "run", "--metrics", "kid")
 
 
+def test_a_file_of_features_adds_their_metrics(wgan_gp, run):
+    layers = [keras.Input((32, 32, 3)), keras.layers.AveragePooling2D(8), keras.layers.Flatten()]
+    keras.Sequential(layers).save("means.keras")
+    said = wgan_gp("evaluate", "--run-dir=run", "--features=means.keras", "--count=20").stdout
+    report = json.loads((run / "quality.json").read_text())
+    assert report["count"] == 20
+    assert {"swd", "kid", "fid", "precision", "recall"} <= set(report["scores"])
+    assert report["features"].startswith("means.keras@")
+    assert report["features"] in said
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -213,3 +226,34 @@ def test_real_photographs_are_measured(wgan_gp, flower_photographs):
     swd = report["scores"]["swd"]
     assert swd["real"] < 20 < swd["generated"]
     assert np.isclose(report["scores"]["diversity"]["real"], 1, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("holdout", "reference"),
+    [(0.4, "held-out images"), (0.0, "images of a set that has changed since training")],
+)
+def test_pictures_that_have_changed_since_training_are_told(
+    run, tmp_path, flowers, caplog, holdout, reference
+):
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "holdout": holdout}))
+    edited = Path(shutil.copytree(flowers, tmp_path / "edited"))
+    for path in sorted(edited.iterdir())[:200]:
+        with Image.open(path) as picture:
+            picture.rotate(180).save(path)
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**facts, "data": str(edited)}))
+    assert evaluate_run(RunFolder(run), ["swd"]).reference == reference
+    assert f"the images in '{edited}' have changed since training" in caplog.text
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(
+    wgan_gp, run, monkeypatch
+):
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(run))
+
+    monkeypatch.setattr("wgan_gp.runs.evaluating.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("wgan_gp.runs.evaluating.evaluate", lambda *a, **b: pytest.fail("measured"))
+    said = wgan_gp.mistake("evaluate", "--run-dir", "run")
+    assert said == "wgan-gp: 'run' cannot be written: Permission denied"

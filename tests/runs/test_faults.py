@@ -15,42 +15,16 @@ from helpers.outcome import outcome
 from helpers.shell import TINY, InProcess, errors
 from PIL import Image
 
-from wgan_gp.model import build_model
-
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EMFILE, errno.EACCES)
 RUN = [*TINY, "--n-critic=1", "--iterations=4", "--monitor-every=4", "--checkpoint-every=2"]
 TRAIN = ["train", "--run-dir", "run", "--data", "pictures", "--cache-dir", "cache", *RUN]
 RESUME = ["train", "--run-dir", "run", "--resume", "--cache-dir", "cache"]
 
 
-class Reborn:
-    """`build_model` that gives the same model each time, as if it were new."""
-
-    def __init__(self) -> None:
-        self.model = None
-
-    def __call__(self, config):
-        if self.model is None:
-            self.model = build_model(config)
-            self.first = [variable.numpy() for variable in self._variables()]
-        for variable, value in zip(self._variables(), self.first, strict=True):
-            variable.assign(value)
-        return self.model
-
-    def _variables(self):
-        optimizers = (self.model.critic_optimizer, self.model.generator_optimizer)
-        return [*self.model.variables, *(v for o in optimizers for v in o.variables)]
-
-
-@pytest.fixture(scope="module")
-def reborn() -> Reborn:
-    return Reborn()
-
-
 @pytest.fixture
-def quick(wgan_gp, reborn, monkeypatch) -> InProcess:
+def quick(wgan_gp, monkeypatch, models) -> InProcess:
     """The program, in a folder with four pictures."""
-    monkeypatch.setattr("wgan_gp.runs.training.build_model", reborn)
+    monkeypatch.setattr("wgan_gp.runs.training.build_model", models.take_the_only)
     monkeypatch.setattr("wgan_gp.callbacks.monitor._figure_png", lambda *arguments: b"a figure")
     (wgan_gp.folder / "pictures").mkdir()
     rng = np.random.default_rng(0)

@@ -69,6 +69,7 @@ def test_each_command_takes_it(wgan_gp):
         assert picture.size == (320, 320)
     film = ["--tiles=1", "--stations=2", "--frames=2"]
     wgan_gp("interpolate", "--pretrained", "flowers", *film)
+    assert (wgan_gp.folder / "walk.gif").is_file()
     wgan_gp("export", "--pretrained", "flowers", "--format", "keras")
     card = (wgan_gp.folder / "flowers.keras.md").read_text()
     assert "overlaps tf_flowers" in card

@@ -71,8 +71,8 @@ def killed(shell: Shell, text: str, number: int, seconds: float, *arguments: str
     assert result.returncode == -signal.SIGKILL, result.stderr.decode()
 
 
-def check_goes_on(shell: Shell, uninterrupted: dict) -> None:
-    shell(*RESUME)
+def check_goes_on(shell: Shell, uninterrupted: dict, *options: str) -> None:
+    shell(*RESUME, *options)
     resumed = outcome(shell.folder / "run")
     assert resumed.keys() == uninterrupted.keys()
     for name, expected in uninterrupted.items():
@@ -84,7 +84,8 @@ MOMENTS = {
     "before the first checkpoint": ("iteration-000001.png", 1, 0.0),
     "in a checkpoint write": (".writing", 14, 0.0),
     "between two epochs": ("history.csv", 5, 0.0),
-    "in a step": ("iteration-000012", 1, 0.013),
+    # What 12 supersedes is removed; steps 13 to 15 follow, and no file is touched.
+    "in a step": ("iteration-000003", 1, 0.013),
 }
 
 
@@ -130,13 +131,16 @@ def test_20_random_kills(wgan_gp, process, uninterrupted, train, number):
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
 )
-def test_a_signal_ends_a_run_in_order(process, pictures, number, status):
+def test_a_signal_ends_a_run_in_order(wgan_gp, process, uninterrupted, pictures, number, status):
     # Long enough to be stopped on its way, and then resumed to the 23 iterations of the others.
     train = ["train", "--run-dir", "run", "--data", pictures, *RUN, "--iterations=100000"]
     running = process.start(*train)
-    wait_for_iteration(running, process.folder / "run")
-    running.send_signal(number)
-    _, said = running.communicate(timeout=60)
+    try:
+        wait_for_iteration(running, process.folder / "run")
+        running.send_signal(number)
+        _, said = running.communicate(timeout=60)
+    finally:
+        running.kill()
     assert running.returncode == status
     last = said.splitlines()[-1]
     assert last.startswith("wgan-gp: stopped after iteration ")
@@ -145,6 +149,8 @@ def test_a_signal_ends_a_run_in_order(process, pictures, number, status):
     newest = max(path.name for path in (process.folder / "run" / "checkpoints").iterdir())
     assert newest == f"iteration-{done:06d}"
     assert "Traceback" not in said
+    if number == signal.SIGTERM:
+        check_goes_on(wgan_gp, uninterrupted, "--iterations=23")
 
 
 def wait_for_iteration(running: subprocess.Popen, run: Path) -> None:
@@ -154,22 +160,15 @@ def wait_for_iteration(running: subprocess.Popen, run: Path) -> None:
     assert running.poll() is None
 
 
-def test_a_run_stopped_by_a_signal_goes_on_to_the_bit(wgan_gp, process, uninterrupted, train):
-    running = process.start(*train)
-    wait_for_iteration(running, wgan_gp.folder / "run")
-    running.send_signal(signal.SIGTERM)
-    running.communicate(timeout=60)
-    assert running.returncode == 143
-    check_goes_on(wgan_gp, uninterrupted)
-
-
 def test_only_one_process_at_a_time_trains_in_a_folder(wgan_gp, process, train):
     first = process.start(*train, "--iterations=100000")
-    wait_for_iteration(first, wgan_gp.folder / "run")
-    assert "another process is training in 'run'" in wgan_gp.mistake(*RESUME)
-    assert first.poll() is None
-    first.kill()
-    first.communicate()
+    try:
+        wait_for_iteration(first, wgan_gp.folder / "run")
+        assert "another process is training in 'run'" in wgan_gp.mistake(*RESUME)
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.communicate()
 
 
 # What the system refuses
@@ -260,10 +259,14 @@ def test_more_iterations_and_other_pictures_may_be_asked_for(wgan_gp, shell, tra
     # The first part ended with a picture of its own and a checkpoint, at iteration 10.
     for name in ("history", "models", "states"):
         assert resumed[name] == uninterrupted[name], name
-    wgan_gp(*RESUME, "--monitor-every=1", "--iterations=25")
+    changes = ["--monitor-every=1", "--quality-every=7"]
+    changes += ["--checkpoint-every=1", "--keep-checkpoints=2"]
+    wgan_gp(*RESUME, *changes, "--iterations=25")
     tiles = {path.stem[-2:] for path in (moved / "grids").iterdir()}
     assert {"24", "25"} <= tiles
-    assert json.loads((moved / "config.json").read_text())["monitor_every"] == 1
+    assert {path.name[-2:] for path in (moved / "checkpoints").iterdir()} == {"24", "25"}
+    config = json.loads((moved / "config.json").read_text())
+    assert (config["monitor_every"], config["quality_every"]) == (1, 7)
 
 
 def test_images_that_have_moved_are_named_anew(wgan_gp, pictures, train, uninterrupted):
@@ -336,3 +339,24 @@ def test_a_run_without_a_sound_checkpoint_says_so(wgan_gp, train):
     (checkpoint / "state.json").write_text("{}")
     said = errors(wgan_gp(*RESUME, "--iterations=23", status=2))
     assert said[-1].startswith("wgan-gp: every checkpoint in 'run/checkpoints' is damaged")
+
+
+def test_results_are_kept_where_the_checkpoints_are_gone(wgan_gp, train):
+    wgan_gp(*train, "--iterations=3")
+    run = wgan_gp.folder / "run"
+    shutil.rmtree(run / "checkpoints")
+
+    def everything() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+    before = everything()
+    said = wgan_gp(*RESUME, "--iterations=5", status=2).stderr.splitlines()[-1]
+    assert said == (
+        "wgan-gp: 'run' holds results, and no checkpoint to go on from: bring back its "
+        "'checkpoints', or start a new run"
+    )
+    assert everything() == before
+    (run / "checkpoints").mkdir()  # as where a disk is not mounted
+    assert "no checkpoint to go on from" in wgan_gp(*RESUME, status=2).stderr
+    (run / "generator.keras").unlink()  # as if it had been stopped before its first checkpoint
+    wgan_gp(*RESUME)

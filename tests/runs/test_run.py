@@ -14,6 +14,9 @@ from PIL import Image
 
 import wgan_gp as package
 from wgan_gp import Config, InputError
+from wgan_gp.data.stream import training_numbers
+from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.training import _quality
 from wgan_gp.support.memory import enough_memory
 
 SETTINGS = dataclasses.replace(
@@ -81,11 +84,13 @@ def test_a_run_without_a_name_gets_a_numbered_folder(wgan_gp, pictures, caplog, 
 
 
 def test_too_little_memory_on_the_device_is_one_sentence(wgan_gp, pictures):
+    # More than any system promises: 5 * 10^16 bytes.
     settings = ["--image-size=32", "--batch-size=4", "--latent-dim=2000000000"]
+    settings += ["--base-filters=100000"]
     said = wgan_gp("train", "--data", pictures, "--run-dir", "run", *settings, status=2).stderr
     assert said.splitlines()[-1] == (
         "wgan-gp: there is not enough memory for this: try a new run with a smaller "
-        "batch_size (here 4), base_filters (16) or image_size (32)"
+        "batch_size (here 4), base_filters (100000) or image_size (32)"
     )
     assert wgan_gp.mistake("train", *settings, "--dry-run") == said.splitlines()[-1]
 
@@ -118,3 +123,13 @@ def test_facts_that_a_start_left_unfinished_are_written_anew(wgan_gp, pictures):
     (wgan_gp.folder / "run" / "run.json").write_text("")
     wgan_gp("train", *TINY, "--data", pictures, "--run-dir", "run")
     assert json.loads((wgan_gp.folder / "run" / "run.json").read_text())["images"] == 20
+
+
+def test_a_run_measures_images_that_it_does_not_train_on(tiny_config, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
+    config = dataclasses.replace(tiny_config, holdout=0.4)
+    training = training_numbers(images, config)
+    (quality,) = _quality(config, RunFolder(tmp_path), images, training)
+    assert len(quality.images) == 300 - len(training)
+    trained_on = {image.tobytes() for image in images[training]}
+    assert not any(image.tobytes() in trained_on for image in quality.images)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from helpers.ports import free_ports
 from PIL import Image
 
 from wgan_gp.runs.run import _worker_folder
@@ -26,7 +26,7 @@ class Workers:
     """The processes of a run, each with its place in TF_CONFIG."""
 
     def __init__(self, folder: Path, environment: dict[str, str], *arguments: str) -> None:
-        cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
+        cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
         self.folder = folder
         self.processes = [
             subprocess.Popen(
@@ -50,19 +50,12 @@ class Workers:
         errors = [process.communicate(timeout=300)[1] for process in self.processes]
         return [(p.returncode, text) for p, text in zip(self.processes, errors, strict=True)]
 
-    def kill_after(self, worker: int, checkpoint: str) -> float:
-        """Kill one as soon as the checkpoint is there; gives when."""
+    def kill_after(self, worker: int, checkpoint: str) -> None:
+        """Kill one as soon as the checkpoint is there."""
         while not (self.folder / "killed" / "checkpoints" / checkpoint).is_dir():
             assert all(process.poll() is None for process in self.processes)
             time.sleep(0.2)
         os.kill(self.processes[worker].pid, signal.SIGKILL)
-        return time.monotonic()
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
 
 
 def test_a_worker_goes_on_from_a_copy_of_what_it_needs(tmp_path):
@@ -82,9 +75,8 @@ def test_a_worker_that_dies_stops_the_other_and_the_run_goes_on(tmp_path, enviro
     whole = Workers(tmp_path, environment, "--run-dir=whole").finish()
     assert [status for status, _ in whole] == [0, 0]
     workers = Workers(tmp_path, environment, "--run-dir=killed")
-    killed_at = workers.kill_after(dying, "iteration-000010")
+    workers.kill_after(dying, "iteration-000010")
     status, said = workers.finish()[1 - dying]
-    assert time.monotonic() - killed_at < 60
     assert status != 0
     if dying == 1:  # the first worker's end is answered by TensorFlow itself
         assert status == 2
