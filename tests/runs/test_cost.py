@@ -33,11 +33,17 @@ def test_a_full_width_iteration_is_about_one_and_a_half_tflop():
     assert iteration_tflop(Config(), generator, critic) == pytest.approx(1.45, rel=0.02)
 
 
-def test_each_network_is_counted_as_often_as_images_pass_through_it(tiny_config):
-    config = dataclasses.replace(tiny_config, n_critic=2, batch_size=3, ema_half_life=8)
+@pytest.mark.parametrize(("normalization", "average"), [("none", 0), ("batch", 1)])
+def test_each_network_is_counted_as_often_as_images_pass_through_it(
+    tiny_config, normalization, average
+):
+    settings = {"n_critic": 2, "batch_size": 3, "generator_normalization": normalization}
+    config = dataclasses.replace(tiny_config, **settings, ema_half_life=8)
     generator, critic = build_generator(config), build_critic(config)
-    # Two critic updates of 1 and 12 passes, a generator update of 3 and 2, and the average.
-    expected = 2 * 3 * ((2 + 3 + 1) * multiply_adds(generator) + (24 + 2) * multiply_adds(critic))
+    # Two critic updates of 1 and 12 passes, a generator update of 3 and 2, and one of the average
+    # where it has statistics to find.
+    passes = 2 + 3 + average
+    expected = 2 * 3 * (passes * multiply_adds(generator) + (24 + 2) * multiply_adds(critic))
     assert iteration_tflop(config, generator, critic) == pytest.approx(expected / 1e12)
     # Six of the twelve are the penalty's; with it in every fourth update they are 6 and 6 / 4.
     lazy = dataclasses.replace(config, penalty_every=4)
