@@ -869,11 +869,14 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # %% [markdown]
 # With a score within 0..1 the critic gains at most 1 by telling images apart, while a flat critic,
 # of slope 0, pays λ · (0 − 1)² = 10. So it brings its slopes to 1 first, in whatever direction is
-# easiest, and the generator learns little from them. And the transposed convolutions print their
-# grid: power that changes from one pixel to the next is in the training images as well, at sharp
-# edges, but they have 20 times as much. What every other ingredient brings on photographs, each
-# with its picture, is the table in [docs/quality.md](../docs/quality.md). The first five tips stand
-# in the order of how far each lowered the distance (SWD) there; the others were not measured:
+# easiest, and the generator learns slowly from them: of two long runs on photographs
+# ([docs/matlab.md](../docs/matlab.md)) the one with the sigmoid took three times the iterations to come
+# as far by the distance, and had caught up after 7,000, where the other had long stood still. And the
+# transposed convolutions print their grid: power that changes from one pixel to the next is in the
+# training images as well, at sharp edges, but they have 20 times as much. What every other ingredient
+# brings on photographs, each with its picture, is the table in
+# [docs/quality.md](../docs/quality.md). The first five tips stand in the order of how far each lowered
+# the distance (SWD) there; the others were not measured:
 #
 # | Tip | Reason |
 # | --- | --- |
