@@ -210,7 +210,7 @@ def _score(measure: Measure, sets: Sets) -> Score:
 
 
 def _swd(sets: Sets) -> dict[str, Score]:
-    # Kept for three calls where that takes no more than half a gigabyte.
+    # Kept for three calls where that takes about half a gigabyte at most.
     measure = SlicedWasserstein(sets.real, keep=len(sets.real) <= _KEPT)
     by_set = [measure(x) for x in (sets.generated, sets.other, sets.untrained)]
     names = {"swd": "mean", **{f"swd_{size}": str(size) for size in measure.sizes}}

@@ -93,7 +93,7 @@ def resume(run_dir: str | Path, **changes: Any) -> WGANGP:
         The trained model.
 
     Raises:
-        InputError: there is no such run, its checkpoints are damaged, its images are not those
+        InputError: no such run, its checkpoints are damaged or gone, its images are not those
             that it was trained on, or a setting is asked for that cannot change.
         DivergedError, Interrupted, OSError: as `train`.
     """

@@ -47,7 +47,7 @@ def train_in(
         strategy: the devices to train on.
 
     Raises:
-        InputError: the checkpoints are damaged or further on than the plan.
+        InputError: the checkpoints are damaged, gone, or further on than the plan.
         DivergedError: a loss is no longer finite.
         Interrupted: a signal asked to stop; a checkpoint is written.
         OSError: something cannot be written; the checkpoints are as they were.
