@@ -173,6 +173,12 @@ RECIPES = {
         )
         for every in (2, 4, 8)
     },
+    **{
+        f"8th row, weight of the penalty {weight:g}": Recipe(
+            dataclasses.replace(SMOOTHED, gradient_penalty_weight=weight)
+        )
+        for weight in (1.0, 0.1)
+    },
 }
 
 
