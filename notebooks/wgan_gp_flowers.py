@@ -614,8 +614,8 @@ history = model.fit(
 #   critic tells them apart better in the end than at iteration 200, most of it in the second half,
 #   while the learning rates fall; on photographs, where the generator of the first pictures above
 #   was trained, it soon tells less apart, and more again while the rates fall. The pictures improve
-#   all the time, as SWD says. (Pictures and SWD are the averaged generator's; the curves are those
-#   of the generator that the critic sees.) A bad sign is a curve that jumps or runs away.
+#   in both, as SWD says. (Pictures and SWD are the averaged generator's; the curves are those of the
+#   generator that the critic sees.) A bad sign is a curve that jumps or runs away.
 # - *The gap between the curves* is the penalty. On the drawn flowers it is small beside the loss:
 #   the slopes are close to 1. Where a critic tells little apart, the same slopes can cost it more
 #   than that, and blue crosses 0.
@@ -871,14 +871,14 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # %% [markdown]
 # With a score within 0..1 the critic gains at most 1 by telling images apart, while a flat critic,
 # of slope 0, pays λ · (0 − 1)² = 10. So it brings its slopes to 1 first, in whatever direction is
-# easiest, and the generator learns slowly from them: of two long runs on photographs
-# ([docs/matlab.md](../docs/matlab.md)) the one with the sigmoid took three times the iterations to come
-# as far by the distance, and had caught up after 7,000, where the other had long stood still. And the
-# transposed convolutions print their grid: power that changes from one pixel to the next is in the
-# training images as well, at sharp edges, but they have 20 times as much. What every other ingredient
-# brings on photographs, each with its picture, is the table in
-# [docs/quality.md](../docs/quality.md). The first five tips stand in the order of how far each lowered
-# the distance (SWD) there; the others were not measured:
+# easiest, and the generator learns slowly from them: of two runs of 10,000 iterations on photographs
+# ([docs/matlab.md](../docs/matlab.md)) the one with the sigmoid took three times as many to come
+# equally near by the distance. In the end it was even nearer, since its grid is weaker; but to the
+# eye it drew blobs, and the other one flowers. And the transposed convolutions print their grid:
+# power that changes from one pixel to the next is in the training images as well, at sharp edges,
+# but they have 20 times as much. What every other ingredient brings on photographs, each with its
+# picture, is the table in [docs/quality.md](../docs/quality.md). The first five tips stand in the
+# order of how far each lowered the distance (SWD) there; the others were not measured:
 #
 # | Tip | Reason |
 # | --- | --- |

@@ -117,7 +117,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # example's too. The learning rates stay the example's: Algorithm 1's alpha of 1e-4, chosen for
     # 200,000 iterations, gets nowhere near flowers in a run of this length.
     "paper": {"critic_activation": "linear"},
-    # Flowers from photographs, within 45 minutes on 2 CPU cores: how good they are is measured in
+    # Flowers from photographs, in 47 minutes on 2 slow CPU cores: how good they are is measured in
     # docs/quality.md.
     "flowers": {
         **_CHOSEN,
