@@ -23,7 +23,7 @@
 # began with an example by MathWorks for MATLAB, see the references; where this notebook departs
 # from it, it says why.) With `QUICK = True` everything runs on two CPU cores, in 11 to 17 minutes
 # on slow ones, with flowers that are drawn by a program; with `False` it trains on photographs, four
-# fifths of 3,670, for an hour or so.
+# fifths of 3,670, for over an hour.
 
 # %%
 QUICK = True
@@ -65,7 +65,7 @@ from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.pretrained import pretrained_run
 from wgan_gp.sampling import to_uint8
 
-ITERATIONS = 700 if QUICK else 3_000  # generator iterations of the main training
+ITERATIONS = 700 if QUICK else 3_500  # generator iterations of the main training
 COMPARED_ITERATIONS = 120 if QUICK else 600  # and of three shorter ones
 RING_ITERATIONS = 1_500
 FROZEN_UPDATES = 300
@@ -434,7 +434,7 @@ wrong, right = errors.values()
 assert right < 1e-4 < wrong
 
 # %% [markdown]
-# That is the norm over a whole image. The critic above normalises each pixel over its channels, by
+# That is the norm over a whole image. The preset `quick` normalises each pixel over its channels, by
 # the same code, and Keras's `LayerNormalization` has the same flaw. In six minutes of training it
 # did no harm that [docs/quality.md](../docs/quality.md) could show; right is right.
 #
