@@ -4,7 +4,7 @@ python replicas.py OUTPUT PRESET OPTIMIZER REPLICAS [MUTANT]
 
 With TF_CONFIG in the environment it is one of several workers, whatever REPLICAS says. The layers
 compute in float64, so that what differs is not rounding. The preset "flowers" takes the penalty in
-every third critic update.
+every third critic update, and the critic's other norm.
 """
 
 import dataclasses
@@ -62,6 +62,7 @@ def main(output: str, preset: str, optimizer: str, count: str, mutant: str = "")
         batch_size=4,
         n_critic=2,
         penalty_every=3 if preset == "flowers" else 1,
+        critic_normalization="pixel" if preset == "flowers" else "image",
         holdout=0.0,
     )
     images = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
