@@ -88,6 +88,13 @@ def test_the_chosen_generator_doubles_the_size_before_it_convolves():
     assert table(build_generator(Config.preset("quick"))) == UPSAMPLING
 
 
+@pytest.mark.parametrize(("share", "filters"), [(0.5, 8), (1, 17), (2, 34), (0.01, 1)])
+def test_the_filters_at_full_size_are_a_share_of_the_base_filters(share, filters):
+    config = dataclasses.replace(Config.preset("quick"), base_filters=17, full_size_filters=share)
+    convolutions = [x for x in build_generator(config).layers if isinstance(x, keras.layers.Conv2D)]
+    assert [x.filters for x in convolutions] == [68, 34, 17, filters, 3]
+
+
 @pytest.mark.parametrize("upsampling", ["transposed", "nearest", "smoothed"])
 def test_no_bias_stands_before_a_batch_norm(tiny_config, upsampling):
     config = dataclasses.replace(

@@ -40,9 +40,11 @@ class Config:
     critic_activation: CriticActivation = "sigmoid"  # on the critic's score; the paper has none
     critic_normalization: CriticNormalization = "image"  # layer norm over all of it, or each pixel
     upsampling: Upsampling = "transposed"  # convolutions, or a larger image and then convolutions
+    full_size_filters: float = 0.5  # share of base_filters at the image size; not of transposed
     generator_normalization: GeneratorNormalization = "none"  # between the generator's layers
 
     # What shapes their training.
+    mirror: bool = True  # half of the uses of an image are flipped left to right
     batch_size: int = 64  # images in a mini-batch
     n_critic: int = 5  # critic updates per generator iteration, each with its own mini-batch
     gradient_penalty_weight: float = 10.0  # lambda, the weight of the penalty in the critic's loss
@@ -148,6 +150,7 @@ _RANGES = {
     "latent_dim": (lambda v: v >= 1, "at least 1"),
     "base_filters": (lambda v: v >= 1, "at least 1"),
     "batch_size": (lambda v: v >= 1, "at least 1"),
+    "full_size_filters": (lambda v: 0 < v <= 8, "more than 0 and at most 8"),
     "n_critic": (lambda v: v >= 1, "at least 1"),
     "gradient_penalty_weight": (lambda v: v >= 0, "0 or more"),
     "penalty_every": (lambda v: v >= 1, "at least 1"),

@@ -136,7 +136,7 @@ def _transposed(filters: list[int], config: Config, glorot: Initializers) -> Ite
 def _upsampling(filters: list[int], config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
     """Upsampling that doubles the size, each with a convolution; one more makes the colours."""
     normalization = config.generator_normalization
-    blocks = [*filters[1:], max(1, filters[-1] // 2)]
+    blocks = [*filters[1:], max(1, int(config.full_size_filters * config.base_filters))]
     for index, channels in enumerate(blocks):
         is_smoothed = config.upsampling == "smoothed" and index == len(blocks) - 1
         yield layers.UpSampling2D(2, interpolation="bilinear" if is_smoothed else "nearest")

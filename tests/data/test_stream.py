@@ -225,6 +225,15 @@ def test_a_flip_is_independent_of_the_image_s_place_in_the_pass(tiny_config):
         assert 60 < is_it.sum() < 120
 
 
+def test_no_image_is_flipped_where_the_settings_say_so(tiny_config):
+    config = dataclasses.replace(tiny_config, mirror=False)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    elements = read(images, config, 60)
+    order = batches_of(read(marked(4), tiny_config, 60))  # the same with and without
+    expected = images[order.reshape(60, 3, 4)] / np.float32(127.5) - np.float32(1)
+    np.testing.assert_array_equal(np.moveaxis(elements, 2, 1), expected)
+
+
 # Images that cannot be read
 
 

@@ -25,9 +25,9 @@ def make_dataset(
     """Endless `(batch_size, n_critic, height, width, channels)` float32 elements in -1..1.
 
     Each pass over the images takes every one of them at most once, in an order of its own, and
-    drops the partial mini-batch at its end. Every use of an image is flipped left to right with
-    probability 1/2. The share `config.holdout` of the images is never read; `held_out_images` gives
-    those.
+    drops the partial mini-batch at its end. With `config.mirror` every use of an image is flipped
+    left to right with probability 1/2. The share `config.holdout` of the images is never read;
+    `held_out_images` gives those.
 
     Args:
         images: `(count, height, width, 3 or 1)` uint8, in memory or memory-mapped.
@@ -47,7 +47,9 @@ def make_dataset(
         chosen = tf.gather(training, chosen)
         batch = tf.numpy_function(images.__getitem__, [chosen], tf.uint8, stateful=False)
         batch = tf.ensure_shape(batch, (config.batch_size, config.n_critic, *images.shape[1:]))
-        return tf.cast(_flip_at_random(batch, iteration, config.seed), tf.float32) / 127.5 - 1.0
+        if config.mirror:
+            batch = _flip_at_random(batch, iteration, config.seed)
+        return tf.cast(batch, tf.float32) / 127.5 - 1.0
 
     iterations = tf.data.Dataset.range(start_iteration, np.iinfo(np.int64).max)
     elements = iterations.map(load, num_parallel_calls=_AT_ONCE).prefetch(2)
