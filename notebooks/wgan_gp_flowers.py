@@ -177,7 +177,7 @@ axes[2].plot(shifts, distances, color=BLUE)
 axes[2].set(xlabel="Distance of the centres", title="Wasserstein")
 for ax in axes[1:]:
     ax.grid(alpha=0.3)
-show(figure, "The Jensen-Shannon divergence is flat beyond a distance of 2; Wasserstein's is a V")
+show(figure, "The Jensen-Shannon divergence is flat beyond a distance of 3; Wasserstein's is a V")
 
 # %% [markdown]
 # *In the middle: flat wherever the curves hardly overlap; next to no slope, no direction. Right: a
@@ -222,10 +222,10 @@ show(figure, "The Jensen-Shannon divergence is flat beyond a distance of 2; Wass
 # Before images, points in the plane: eight heaps on a ring are the real ones. Small networks learn
 # to make such points in three ways: as the original GAN (with the loss $-\log D(\tilde x)$), with
 # clipped weights, and with the penalty. A point is an image of one pixel to the package's
-# `objective`, which holds the losses above; section 5 shows them. In the original GAN the last
-# layer gives a score $s$, and the probability is $D = \text{sigmoid}(s)$: `softplus(-s)` is $-\log
-# D$, and `softplus(s)` is $-\log(1 - D)$. The penalty's weight λ is 0.3 here, and 10 for images: on
-# such toys a smaller one is faster (the code of Gulrajani et al. has 0.1).
+# `objective`, which holds what the last two ways use; section 5 shows it. In the original GAN the
+# last layer gives a score $s$, and the probability is $D = \text{sigmoid}(s)$: `softplus(-s)` is
+# $-\log D$, and `softplus(s)` is $-\log(1 - D)$. The penalty's weight λ is 0.3 here, and 10 for
+# images: on such toys a smaller one is faster (the code of Gulrajani et al. has 0.1).
 
 # %%
 WAYS = ("original GAN", "weight clipping", "gradient penalty")
@@ -399,9 +399,9 @@ assert set(reached[5]) == {2, 3} and set(reached[4]) == {2}
 # **Why layer norms of our own?** The penalty is a function of a gradient, so training it takes
 # *second* derivatives. Keras takes the variance in its norms from an operation that holds the mean
 # constant: right in a first derivative, wrong in a second. Check both: the change of a slope along
-# a random `direction`, once as TensorFlow's tapes have it, and once from two slopes a tiny step
-# apart, which is right up to rounding. The first layer is Keras's, which with one group is a norm
-# over the whole image; the second is ours.
+# a random `direction`, once by `tf.GradientTape`, which records what is computed in order to
+# differentiate it, and once from two slopes a tiny step apart, which is right up to rounding. The
+# first layer is Keras's, which with one group is a norm over the whole image; the second is ours.
 
 
 # %%
@@ -555,7 +555,7 @@ show_source(
 # loop in the graph, which is compiled once; `replicas` are the devices that share a batch; losses
 # can be scaled for half precision; the penalty can be left out of some updates; metrics are noted.
 # And after each iteration an **averaged generator** is brought up to date, whose weights are a
-# moving average: it hovers less, and so draws better.
+# moving average: they swing less, and so it draws better.
 #
 # | | here | Algorithm 1 |
 # | --- | --- | --- |
@@ -615,10 +615,11 @@ history = model.fit(
 #   while the learning rates fall; on photographs, where the generator of the first pictures above
 #   was trained, it soon tells less apart, and more again while the rates fall. The pictures improve
 #   in both, as SWD says. (Pictures and SWD are the averaged generator's; the curves are those of the
-#   generator that the critic sees.) A bad sign is a curve that jumps or runs away.
-# - *The gap between the curves* is the penalty. On the drawn flowers it is small beside the loss:
-#   the slopes are close to 1. Where a critic tells little apart, the same slopes can cost it more
-#   than that, and blue crosses 0.
+#   generator that the critic sees.) A bad sign is, after the first hundred
+#   iterations, a mean that jumps or runs away.
+# - *Between the curves* lies λ times the penalty: on the drawn flowers a third of the loss at
+#   iteration 100, a fifth in the end; the slopes are near 1. Where a critic tells little apart, the
+#   same slopes can cost it more than that, and blue crosses 0.
 #
 # **A bargain.** Why close to 1, and not quite? Let $d$ be the gap that the critic would find with
 # slope 1. Made $s$ times as steep, it finds $s\,d$, and pays $\lambda (s - 1)^2$. What is left,
@@ -639,6 +640,10 @@ print(f"SWD at iteration 200: {swd[early]:.0f}, in the end: {swd[-1]:.0f}; ", en
 print(f"told apart then: {estimate[early]:.1f}, in the end: {estimate[-1]:.1f}")
 assert swd[-1] < swd[early]
 assert not QUICK or estimate[-1] > estimate[early]
+share = -config.gradient_penalty_weight * np.array(history.history["gradient_penalty"])
+share /= history.history["critic_loss"]
+print(f"λ times the penalty, over the loss: {share[4]:.2f} at iteration 100, {share[-1]:.2f} in the end")
+assert not QUICK or 0.1 < share[-1] < share[4] < 0.5
 with_film = np.genfromtxt(pretrained_run("flowers").history, delimiter=",", names=True)
 on_photographs = -with_film["critic_loss_unregularized"]
 second_quarter = on_photographs[len(on_photographs) // 4 : len(on_photographs) // 2].mean()
@@ -699,10 +704,10 @@ ax.legend()
 show(figure, "With the generator frozen, what the critic tells apart rises above the dotted line")
 
 # %% [markdown]
-# *The curve rises above the dotted line, though the pictures stay the same: while both learned, the
-# critic was not the best that the penalty allows. (The copy learns at 2e-4, four times the rate that
-# the critic ended with.) Nor would the gap of the best be the distance: its slopes are not held to 1
-# exactly, nor everywhere.*
+# *The curve ends above the dotted line, though the pictures stay the same: what the critic tells
+# apart depends on its training, not on the pictures alone. (The copy learns at 2e-4, four times the
+# rate that the critic ended with.) Nor would the gap of the best critic be the distance: its slopes
+# are not held to 1 exactly, nor everywhere.*
 #
 # The same 25 latents, at three moments of training:
 
@@ -752,7 +757,7 @@ ax.set(xticks=[], yticks=[32, 96], yticklabels=list(ways))
 show(figure, "Two rows of nine flowers that change from one into another")
 
 # %% [markdown]
-# The straight way is 3 tenths shorter in the middle, where hardly any latents lie. Yet the pictures
+# Midway on the straight way a latent is 3 tenths shorter, where hardly any lie. Yet the pictures
 # look much the same: this generator bears it. Not every one does, and the sphere costs nothing.
 #
 # **Does it draw all kinds?** Real flowers do not say how many kinds there are; drawn ones do (so
@@ -821,9 +826,8 @@ show(figure, "Six new images above their nearest real images, which are other fl
 #
 # ## 8 What an ingredient brings
 #
-# Everything else being equal, the same images included, after the same few iterations: as above;
-# with a **sigmoid** on the score, as the MathWorks example has it; and with **transposed
-# convolutions**.
+# The same images, after as few iterations: as above; with a **sigmoid** on the score, as the
+# MathWorks example has it; and with **transposed convolutions**, of kernel 5 and one fewer.
 
 # %%
 VARIANTS = {
@@ -871,14 +875,16 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # %% [markdown]
 # With a score within 0..1 the critic gains at most 1 by telling images apart, while a flat critic,
 # of slope 0, pays λ · (0 − 1)² = 10. So it brings its slopes to 1 first, in whatever direction is
-# easiest, and the generator learns slowly from them: of two runs of 10,000 iterations on photographs
-# ([docs/matlab.md](../docs/matlab.md)) the one with the sigmoid took three times as many to come
-# equally near by the distance. In the end it was even nearer, since its grid is weaker; but to the
-# eye it drew blobs, and the other one flowers. And the transposed convolutions print their grid:
-# power that changes from one pixel to the next is in the training images as well, at sharp edges,
-# but they have 20 times as much. What every other ingredient brings on photographs, each with its
-# picture, is the table in [docs/quality.md](../docs/quality.md). The first five tips stand in the
-# order of how far each lowered the distance (SWD) there; the others were not measured:
+# easiest, and the generator learns slowly from them: of two runs of 10,000 iterations on
+# photographs ([docs/matlab.md](../docs/matlab.md)) the one with the sigmoid took three times as
+# many to come equally near by the distance. In the end it was even nearer, since its grid is
+# weaker; but to the eye it drew blobs, and the other one flowers. And the transposed convolutions
+# print their grid: a pattern of two pixels has 20 times the share of their power (squared contrast)
+# that it has in the drawn flowers, where it comes from sharp edges. What every other ingredient
+# brings on photographs, each with its picture, is the table in
+# [docs/quality.md](../docs/quality.md). The first five tips stand in the order of how far each
+# lowered the distance (SWD) there (the bilinear step did not, it removed the grid); the others were
+# not measured:
 #
 # | Tip | Reason |
 # | --- | --- |
@@ -886,10 +892,10 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # | Batch norm in the generator | Colours and shapes within minutes; never in the critic |
 # | Upsample, then convolve; the last time bilinear | No grid |
 # | Fewer and larger steps: 2 critic updates, mini-batches of 32, rates 1e-3 | Four times the generator iterations in the same time |
-# | Draw with averaged weights | The generator hovers, its average does not |
+# | Draw with averaged weights | Its weights swing, their average less so |
 # | Adam with β₁ = 0 | Momentum carries a gradient on that the other network has made obsolete |
 # | Look at the same latents over time | You see the network change, not the luck of the draw |
-# | Judge by many pictures and a measurement | The loss tells whether it learns, not how good the pictures are |
+# | Judge by many pictures and a measurement | The loss may rise or fall while the pictures get better |
 #
 # ## 9 Keeping it, and your own images
 #

@@ -105,7 +105,7 @@ def how_made(preset: str, root: Path) -> str:
 
 `wgan-gp train --preset {preset} --data PHOTOGRAPHS`, and `python tools/pretrained.py` at commit
 {commit}, which halves the weights, leaves out what Keras 3.12 does not know, and measures the
-result.
+result. The weights are under the licence of the code, Apache-2.0.
 """
 
 
