@@ -642,7 +642,8 @@ assert swd[-1] < swd[early]
 assert not QUICK or estimate[-1] > estimate[early]
 share = -config.gradient_penalty_weight * np.array(history.history["gradient_penalty"])
 share /= history.history["critic_loss"]
-print(f"λ times the penalty, over the loss: {share[4]:.2f} at iteration 100, {share[-1]:.2f} in the end")
+print(f"λ times the penalty is {share[4]:.2f} of the loss at iteration 100,", end=" ")
+print(f"{share[-1]:.2f} in the end")
 assert not QUICK or 0.1 < share[-1] < share[4] < 0.5
 with_film = np.genfromtxt(pretrained_run("flowers").history, delimiter=",", names=True)
 on_photographs = -with_film["critic_loss_unregularized"]
