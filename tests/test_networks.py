@@ -88,11 +88,16 @@ def test_the_chosen_generator_doubles_the_size_before_it_convolves():
     assert table(build_generator(Config.preset("quick"))) == UPSAMPLING
 
 
-@pytest.mark.parametrize(("share", "filters"), [(0.5, 8), (1, 17), (2, 34), (0.01, 1)])
-def test_the_filters_at_full_size_are_a_share_of_the_base_filters(share, filters):
-    config = dataclasses.replace(Config.preset("quick"), base_filters=17, full_size_filters=share)
-    convolutions = [x for x in build_generator(config).layers if isinstance(x, keras.layers.Conv2D)]
-    assert [x.filters for x in convolutions] == [68, 34, 17, filters, 3]
+@pytest.mark.parametrize(("kernel", "reached"), [(4, {4}), (5, {4, 6, 9})])
+def test_an_even_kernel_of_the_critic_reaches_all_pixels_equally_often(kernel, reached):
+    config = dataclasses.replace(Config(), image_size=32, base_filters=1, critic_kernel=kernel)
+    first = build_critic(config).layers[0]
+    first.set_weights([np.ones(first.kernel.shape), np.zeros(1)])
+    images = tf.Variable(np.zeros((1, 32, 32, 3), np.float32))
+    with tf.GradientTape() as tape:
+        outputs = tf.reduce_sum(first(images))
+    times = tape.gradient(outputs, images)[0, 4:-4, 4:-4].numpy()
+    assert set(times.ravel()) == reached
 
 
 @pytest.mark.parametrize("upsampling", ["transposed", "nearest", "smoothed"])

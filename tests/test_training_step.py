@@ -249,6 +249,7 @@ def chosen_config(config):
     """All that the preset flowers has beyond paper. The average's half-life is two batches."""
     return dataclasses.replace(
         config,
+        critic_kernel=4,
         critic_normalization="pixel",
         upsampling="smoothed",
         generator_normalization="batch",

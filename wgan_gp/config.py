@@ -38,9 +38,9 @@ class Config:
     latent_dim: int = 100  # standard-normal numbers that the generator turns into one image
     base_filters: int = 64  # width of both networks: filters of the critic's first convolution
     critic_activation: CriticActivation = "sigmoid"  # on the critic's score; the paper has none
+    critic_kernel: int = 5  # of its convolutions: an even one reaches all pixels equally often
     critic_normalization: CriticNormalization = "image"  # layer norm over all of it, or each pixel
     upsampling: Upsampling = "transposed"  # convolutions, or a larger image and then convolutions
-    full_size_filters: float = 0.5  # share of base_filters at the image size; not of transposed
     generator_normalization: GeneratorNormalization = "none"  # between the generator's layers
 
     # What shapes their training.
@@ -149,8 +149,8 @@ _RANGES = {
     "image_size": (lambda v: v in IMAGE_SIZES, f"one of {', '.join(map(str, IMAGE_SIZES))}"),
     "latent_dim": (lambda v: v >= 1, "at least 1"),
     "base_filters": (lambda v: v >= 1, "at least 1"),
+    "critic_kernel": (lambda v: 2 <= v <= 9, "from 2 to 9"),
     "batch_size": (lambda v: v >= 1, "at least 1"),
-    "full_size_filters": (lambda v: 0 < v <= 8, "more than 0 and at most 8"),
     "n_critic": (lambda v: v >= 1, "at least 1"),
     "gradient_penalty_weight": (lambda v: v >= 0, "0 or more"),
     "penalty_every": (lambda v: v >= 1, "at least 1"),

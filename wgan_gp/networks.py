@@ -44,14 +44,22 @@ def build_critic(config: Config) -> keras.Model:
     """The critic: images `(n, size, size, 3)` in -1..1 -> one score each, `(n, 1)`.
 
     Nothing in it mixes the images of a batch, because the gradient penalty is defined image by
-    image: hence layer norm, never batch norm.
+    image: hence layer norm, never batch norm. The example's kernel of 5, with a stride of 2, reaches
+    every second pixel more often than the others, and so does the gradient that the generator
+    learns from; a kernel of 4 reaches all of them equally often.
     """
     filters = _critic_filters(config)
     glorot = _glorot_uniform(config.seed, stream=1)
     stack = [keras.Input((config.image_size, config.image_size, 3), name="images")]
     for index, channels in enumerate(filters):
         stack.append(
-            layers.Conv2D(channels, 5, strides=2, padding="same", kernel_initializer=next(glorot))
+            layers.Conv2D(
+                channels,
+                config.critic_kernel,
+                strides=2,
+                padding="same",
+                kernel_initializer=next(glorot),
+            )
         )
         if index > 0:
             stack.append(_layer_norm(config.critic_normalization))
@@ -136,7 +144,7 @@ def _transposed(filters: list[int], config: Config, glorot: Initializers) -> Ite
 def _upsampling(filters: list[int], config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
     """Upsampling that doubles the size, each with a convolution; one more makes the colours."""
     normalization = config.generator_normalization
-    blocks = [*filters[1:], max(1, int(config.full_size_filters * config.base_filters))]
+    blocks = [*filters[1:], max(1, filters[-1] // 2)]
     for index, channels in enumerate(blocks):
         is_smoothed = config.upsampling == "smoothed" and index == len(blocks) - 1
         yield layers.UpSampling2D(2, interpolation="bilinear" if is_smoothed else "nearest")

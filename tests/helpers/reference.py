@@ -120,13 +120,14 @@ class Adam:
 
 
 def conv_stride_2(x, kernel, bias):
-    """5x5, stride 2, output half the size: one row is added before and two after."""
-    size = x.shape[1] // 2
-    x = np.pad(x, ((0, 0), (1, 2), (1, 2), (0, 0)), "constant")
+    """5x5 or 4x4, stride 2, output half the size: one row is added before, two or one after."""
+    size, width = x.shape[1] // 2, len(kernel)
+    padding = (1, width - 3)
+    x = np.pad(x, ((0, 0), padding, padding, (0, 0)), "constant")
     taps = (
         np.dot(x[:, i : i + 2 * size - 1 : 2, j : j + 2 * size - 1 : 2], kernel[i, j])
-        for i in range(5)
-        for j in range(5)
+        for i in range(width)
+        for j in range(width)
     )
     return sum(taps) + bias
 
