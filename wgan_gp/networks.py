@@ -44,9 +44,9 @@ def build_critic(config: Config) -> keras.Model:
     """The critic: images `(n, size, size, 3)` in -1..1 -> one score each, `(n, 1)`.
 
     Nothing in it mixes the images of a batch, because the gradient penalty is defined image by
-    image: hence layer norm, never batch norm. The example's kernel of 5, with a stride of 2, reaches
-    every second pixel more often than the others, and so does the gradient that the generator
-    learns from; a kernel of 4 reaches all of them equally often.
+    image: hence layer norm, never batch norm. The example's kernel of 5, with its stride of 2,
+    reaches every second pixel more often than the others, and so does the gradient that the
+    generator learns from; a kernel of 4 reaches all of them equally often.
     """
     filters = _critic_filters(config)
     glorot = _glorot_uniform(config.seed, stream=1)
