@@ -358,5 +358,8 @@ def test_results_are_kept_where_the_checkpoints_are_gone(wgan_gp, train):
     assert everything() == before
     (run / "checkpoints").mkdir()  # as where a disk is not mounted
     assert "no checkpoint to go on from" in wgan_gp(*RESUME, status=2).stderr
-    (run / "generator.keras").unlink()  # as if it had been stopped before its first checkpoint
+    (run / "generator.keras").unlink()  # nor is it begun anew where it was not finished
+    assert "no checkpoint to go on from" in wgan_gp(*RESUME, status=2).stderr
+    (run / "checkpoints" / ".none-yet").touch()  # as if stopped before its first checkpoint
     wgan_gp(*RESUME)
+    assert not (run / "checkpoints" / ".none-yet").exists()

@@ -16,6 +16,7 @@ from wgan_gp.support.files import digest, sync, sync_names
 
 _SUMS = "SHA256SUMS"
 _UNFINISHED = ".writing"
+_NONE_YET = ".none-yet"  # an empty file, gone with the first checkpoint
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +33,19 @@ class CheckpointFolder:
         self.path = path
         self.names = sorted(names)
         self.keep = keep
+
+    def begin(self) -> None:
+        """Make the folder, which from now on says of itself that there has been no checkpoint."""
+        self.path.mkdir(exist_ok=True)
+        (self.path / _NONE_YET).touch()
+
+    def has_begun_only(self) -> bool:
+        """Whether there has been no checkpoint since `begin`.
+
+        A folder whose checkpoints were lost, or the empty place of a disk that is not mounted, does
+        not say so.
+        """
+        return (self.path / _NONE_YET).exists()
 
     def write(self, iteration: int, write_files: Callable[[Path], None]) -> Path:
         """The checkpoint of `iteration`, made of the files that `write_files` puts in a folder.
@@ -52,6 +66,7 @@ class CheckpointFolder:
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
+        (self.path / _NONE_YET).unlink(missing_ok=True)
         sync_names(self.path)
         self._prune(iteration)
         return finished

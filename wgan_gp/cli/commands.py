@@ -166,7 +166,7 @@ def _resumable(run: "Run") -> Iterator[None]:
         raise DivergedError(f"{error}{where}") from error
     except TooLittleMemoryError as error:
         # In the middle of a run it is others that have taken the memory.
-        has_begun = folder.checkpoints.is_dir() and any(folder.checkpoints.iterdir())
+        has_begun = any(folder.checkpoints.glob("iteration-*"))
         raise InputError(f"{error}; or {how}" if has_begun else str(error)) from error
     except OSError as error:
         raise InputError(

@@ -235,12 +235,9 @@ class RunFolder:
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(f"'{self.quality}' is damaged: measure the run once more") from error
 
-    def has_lost_its_checkpoints(self) -> bool:
-        """Whether there were some, going by what training has left; there is none now.
-
-        A run that was stopped before its first one has a folder for them, and no generator.
-        """
-        return self.generator.exists() or bool(self.tiles() and not self.checkpoints.is_dir())
+    def has_results(self) -> bool:
+        """Whether training has left anything that a new beginning would replace."""
+        return self.generator.exists() or self.history.exists() or bool(self.tiles())
 
     def tiles(self) -> dict[int, Path]:
         """The monitor's tiles by iteration, in order."""

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp.callbacks.checkpoint import Checkpoint
+from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
 from wgan_gp.callbacks.history import HistoryFile
 from wgan_gp.callbacks.monitor import Monitor
 from wgan_gp.callbacks.progress import IterationCount, ProgressBar
@@ -61,7 +62,10 @@ def train_in(
     checkpoint = Checkpoint(
         folder.checkpoints, plan.checkpoint_every, plan.keep_checkpoints, recorders
     )
-    _prepare(folder, config, images[_spread(training)], done=checkpoint.restore(model))
+    done = checkpoint.restore(model)
+    if not done:
+        _begin(folder, checkpoint.folder)
+    _prepare(folder, config, images[_spread(training)], done)
     with StopOnSignal(checkpoint.save) as stop:
         model.fit_to(
             config.iterations,
@@ -122,18 +126,22 @@ def _spread(numbers: np.ndarray) -> np.ndarray:
     return numbers[np.linspace(0, len(numbers) - 1, min(_TILES, len(numbers))).astype(int)]
 
 
+def _begin(folder: RunFolder, checkpoints: CheckpointFolder) -> None:
+    """Begin at the beginning, unless there are results whose checkpoints are lost."""
+    if folder.has_results() and not checkpoints.has_begun_only():
+        raise InputError(
+            f"'{folder.path}' holds results, and no checkpoint to go on from: bring back its "
+            f"'{folder.checkpoints.name}', or start a new run"
+        )
+    checkpoints.begin()
+
+
 def _prepare(folder: RunFolder, config: Config, shown: np.ndarray, done: int) -> None:
     """What stands in the folder when `done` iterations are; `shown` are some of the real images."""
     if done > config.iterations:
         raise InputError(
             f"'{folder.path}' is at iteration {done} already: iterations must be at least that"
         )
-    if not done and folder.has_lost_its_checkpoints():
-        raise InputError(
-            f"'{folder.path}' holds results, and no checkpoint to go on from: bring back its "
-            f"'{folder.checkpoints.name}', or start a new run"
-        )
-    folder.checkpoints.mkdir(exist_ok=True)
     folder.write_settings(config)
     folder.remove_tiles_after(done)
     save_png(image_grid(shown), folder.reals)
