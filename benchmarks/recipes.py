@@ -164,7 +164,6 @@ RECIPES = {
     "6th row, one batch for both critic updates": Recipe(FEWER, batches=reused),
     "7th row: Keras's LayerNormalization": Recipe(FEWER, critic=kerass_norm),
     "8th row: every upsampling bilinear": Recipe(SMOOTHED, generator=bilinear),
-    "8th row: a kernel of 4 in the critic": Recipe(dataclasses.replace(SMOOTHED, critic_kernel=4)),
     "8th row: 1 critic update": Recipe(dataclasses.replace(SMOOTHED, n_critic=1)),
     "8th row: Adam's second decay 0.99": Recipe(dataclasses.replace(SMOOTHED, beta_2=0.99)),
     "8th row: both": Recipe(dataclasses.replace(SMOOTHED, n_critic=1, beta_2=0.99)),
