@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import functools
 import hashlib
 import io
 import json
@@ -18,7 +19,7 @@ import pytest
 from wgan_gp import Checkpoint, HistoryFile, InputError, Monitor, make_dataset
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
 from wgan_gp.callbacks.stopping import StopAtNaN
-from wgan_gp.model import build_model
+from wgan_gp.model import WGANGP, build_model
 from wgan_gp.support.errors import DivergedError
 
 
@@ -150,6 +151,48 @@ def test_a_checkpoint_of_other_settings_is_refused(tiny_config, tmp_path):
         with pytest.raises(InputError, match=said):
             Checkpoint(tmp_path).restore(other)
         assert int(other.iteration.numpy()) == 0
+
+
+def test_the_names_that_keras_counts_optimizers_by_are_no_settings(tiny_config, tmp_path):
+    config = dataclasses.replace(tiny_config, precision="mixed_float16")
+    model = build_model(config)  # whose optimizers wrap another each, which has a name, too
+    save(model, tmp_path)
+    Checkpoint(tmp_path).restore(build_model(config))
+    (folder,) = tmp_path.iterdir()
+    state = json.loads((folder / "state.json").read_text())
+    # As checkpoints had it once.
+    state["settings"]["critic_inner_optimizer"]["config"]["name"] = "adam_77"
+    (folder / "state.json").write_text(json.dumps(state))
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.folder._write_sums(folder)
+    assert checkpoint.restore(build_model(config)) == 1
+    other = build_model(dataclasses.replace(config, beta_2=0.8))
+    with pytest.raises(InputError, match="critic_inner_optimizer is "):
+        Checkpoint(tmp_path).restore(other)
+
+
+def test_a_checkpoint_is_a_callback_that_can_be_given_alone(tiny_config, tiny_images, tmp_path):
+    model = build_model(tiny_config)
+    checkpoint = Checkpoint(tmp_path, callbacks=[Monitor()])
+    stream = functools.partial(make_dataset, tiny_images, tiny_config)
+    model.fit_to(2, stream, callbacks=checkpoint, verbose=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["iteration-000002"]
+
+
+def test_several_machines_save_at_the_same_iteration(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr("wgan_gp.support.replicas.are_apart", lambda strategy: True)
+    for every, taken in ((None, "epoch"), (7, 7)):
+        checkpoint = Checkpoint(tmp_path, every)
+        checkpoint.set_model(build_model(tiny_config))
+        checkpoint.on_train_begin()
+        assert checkpoint.every == taken
+
+
+def test_a_model_without_optimizers_is_not_restored(tiny_config, tmp_path):
+    compiled = build_model(tiny_config)
+    save(compiled, tmp_path)
+    with pytest.raises(InputError, match=r"^compile the model before restoring it"):
+        Checkpoint(tmp_path).restore(WGANGP(compiled.generator, compiled.critic))
 
 
 def save(model: keras.Model, folder: Path, checkpoint: Checkpoint | None = None) -> None:

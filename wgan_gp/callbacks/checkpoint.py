@@ -19,6 +19,7 @@ import numpy as np
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
 from wgan_gp.callbacks.every import check_saves, is_passed
 from wgan_gp.callbacks.stopping import diverged
+from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
 
 _SECONDS_AT_RISK = 120.0
@@ -42,8 +43,8 @@ class Checkpoint(keras.callbacks.Callback):
         folder: where to keep the checkpoints.
         every: generator iterations between two, or "epoch" for one at each epoch's end. None loses
             at most two minutes of work and one iteration: whatever the speed, one is written at the
-            end of the iteration in which the last becomes older. The end of `fit` is saved in any
-            case.
+            end of the iteration in which the last becomes older. On several machines, whose clocks
+            differ, None is "epoch". The end of `fit` is saved in any case.
         keep: how many of the newest to keep.
         callbacks: those with a state, one of a class: `get_state()` gives what JSON can hold,
             `set_state(state)` takes it back.
@@ -86,6 +87,8 @@ class Checkpoint(keras.callbacks.Callback):
                 with other settings.
             OSError: one cannot be read.
         """
+        if not model.compiled:
+            raise InputError("compile the model before restoring it: optimizers are restored, too")
         self._is_restored = True
         self._settings = _settings(model)
         checkpoint = self.folder.newest_sound()
@@ -136,6 +139,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._saved_at = time.monotonic()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        if self.every is None and replicas.are_apart(self.model.distribute_strategy):
+            self.every = "epoch"  # the same iteration everywhere, whatever a machine's clock says
         self._saved_at = time.monotonic()
         self._done = int(self.model.iteration.numpy())
         self._settings = self._settings or _settings(self.model)
@@ -206,24 +211,32 @@ def _sums(model: keras.Model) -> dict[str, list[float]]:
 def _settings(model: keras.Model) -> dict[str, Any]:
     """What training depends on beside the weights, as JSON can hold it."""
     optimizers = {"critic": model.critic_optimizer, "generator": model.generator_optimizer}
-    return {
+    settings = {
         "seed": int(model.seed.numpy()),
         "n_critic": model.n_critic,
         "gradient_penalty_weight": model.gradient_penalty_weight,
         "ema_half_life": model.ema_half_life,
         "penalty_every": model.penalty_every,
-        **{
-            f"{network}_{name}": value
-            for network, optimizer in optimizers.items()
-            for name, value in optimizer.get_config().items()
-            if name != "name"
-        },
+    }
+    for network, optimizer in optimizers.items():
+        config = _unnamed(optimizer.get_config())
+        settings |= {f"{network}_{name}": value for name, value in config.items()}
+    return settings
+
+
+def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
+    """Without the names, in which Keras counts the optimizers that a process has made."""
+    return {
+        key: _unnamed(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key != "name"
     }
 
 
 def _check_same(there: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
     """Raise an InputError if the model is asked to be trained in another way than it was."""
-    there = {"penalty_every": 1, **there}  # which version 0.1 did not write
+    # Version 0.1 did not write the first, and did write names within the others.
+    there = {"penalty_every": 1, **_unnamed(there)}
     changed = [
         f"{name} is {_shown(value)} there, not {_shown(asked.get(name))}"
         for name, value in there.items()

@@ -41,9 +41,6 @@ class Plan:
         if self.strategy not in get_args(Strategy):
             names = ", ".join(get_args(Strategy))
             raise InputError(f"strategy must be one of {names}, not {self.strategy!r}")
-        if self.strategy == "multi-worker" and every is None:
-            # Each worker has to save at the same iteration, whatever its clock says.
-            object.__setattr__(self, "checkpoint_every", "epoch")
 
     @classmethod
     def of_run(cls, folder: RunFolder) -> "Plan":

@@ -111,7 +111,8 @@ class CountingModel(keras.Model):
 
 def _listed(callbacks: Any) -> list[keras.callbacks.Callback]:
     """Callbacks in a list, one alone, none, or those in Keras's `CallbackList`."""
-    callbacks = getattr(callbacks, "callbacks", callbacks)
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
     if callbacks is None:
         return []
     return [*callbacks] if isinstance(callbacks, Sequence) else [callbacks]

@@ -20,6 +20,11 @@ def are_used() -> bool:
     return tf.distribute.has_strategy()
 
 
+def are_apart(strategy: tf.distribute.Strategy) -> bool:
+    """Whether its replicas are on several machines."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
 def own_rows(values: tf.Tensor) -> tf.Tensor:
     """This replica's rows of what was drawn for the whole batch."""
     if count() == 1:
@@ -38,7 +43,7 @@ def mean(value: tf.Tensor) -> tf.Tensor:
 
 def as_logs(results: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """What a step returns: between machines Keras adds up a first axis, so there has to be one."""
-    if not isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+    if not are_apart(tf.distribute.get_strategy()):
         return results
     return {name: tf.reshape(value, (1,)) for name, value in results.items()}
 
