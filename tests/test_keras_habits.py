@@ -195,8 +195,10 @@ def test_callbacks_that_would_be_silently_wrong_are_refused(
 
 def test_an_optimizer_that_averages_weights_is_refused(tiny_config):
     model = build_model(tiny_config)
-    with pytest.raises(InputError, match="give WGANGP an ema_half_life"):
-        model.compile(keras.optimizers.Adam(use_ema=True), keras.optimizers.Adam())
+    averaging = keras.optimizers.Adam(use_ema=True)
+    for optimizer in (averaging, keras.optimizers.LossScaleOptimizer(averaging)):
+        with pytest.raises(InputError, match="give WGANGP an ema_half_life"):
+            model.compile(optimizer, keras.optimizers.Adam())
 
 
 def test_batch_norm_in_the_critic_is_refused_by_name(tiny_config):
@@ -204,6 +206,44 @@ def test_batch_norm_in_the_critic_is_refused_by_name(tiny_config):
     critic = keras.Sequential([keras.Input((32, 32, 3)), inner, build_critic(tiny_config)])
     with pytest.raises(InputError, match="layer 'mixer' mixes the images of a batch"):
         WGANGP(build_generator(tiny_config), critic)
+
+
+def test_batch_norm_within_a_layer_of_ones_own_is_refused_too(tiny_config):
+    class Block(keras.layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norms = [keras.layers.BatchNormalization(name="hidden")]
+
+        def call(self, x, training=False):
+            return self.norms[0](x, training=training)
+
+    critic = keras.Sequential([keras.Input((32, 32, 3)), Block(), build_critic(tiny_config)])
+    with pytest.raises(InputError, match="layer 'hidden' mixes the images of a batch"):
+        WGANGP(build_generator(tiny_config), critic)
+
+
+def test_a_generator_with_a_lambda_layer_can_be_averaged(tiny_config):
+    halved = keras.layers.Lambda(lambda images: images / 2)
+    generator = keras.Sequential([build_generator(tiny_config), halved])
+    model = WGANGP(generator, build_critic(tiny_config), ema_half_life=10)
+    np.testing.assert_array_equal(model.ema_generator(np.ones((1, 6))), generator(np.ones((1, 6))))
+
+
+def test_a_model_can_be_summarised_and_has_the_state_of_both_optimizers(tiny_config):
+    model = build_model(tiny_config)
+    lines: list[str] = []
+    model.summary(print_fn=lines.append)
+    assert "Optimizer params" in lines[0]
+    both = (model.critic_optimizer, model.generator_optimizer)
+    assert len(model.optimizer.variables) == sum(len(one.variables) for one in both)
+    assert set(model.get_state_tree()) >= {"trainable_variables", "optimizer_variables"}
+
+
+def test_tensorboard_counts_the_iterations(tiny_config, dataset, tmp_path):
+    model = build_model(tiny_config)
+    board = keras.callbacks.TensorBoard(tmp_path, write_steps_per_second=True)
+    fit(model, dataset, epochs=2, callbacks=[board])
+    assert int(model.optimizer.iterations) == int(model.iteration) == 2
 
 
 @pytest.mark.parametrize("ema_half_life", [0, 8])

@@ -205,6 +205,12 @@ def network(input_shape, output_shape) -> keras.Model:
     return keras.Sequential([keras.Input(input_shape), *layers, keras.layers.Reshape(output_shape)])
 
 
+def with_labels(output_shape) -> keras.Model:
+    latents, labels = keras.Input((5,)), keras.Input((3,))
+    both = keras.layers.Concatenate()([latents, labels])
+    return keras.Model([latents, labels], network((8,), output_shape)(both))
+
+
 @pytest.mark.parametrize(
     ("generator", "critic", "message"),
     [
@@ -212,6 +218,7 @@ def network(input_shape, output_shape) -> keras.Model:
         (network((5,), (8, 8, 3)), network((8, 8, 3), (2,)), "one score an image"),
         (network((5, 1), (8, 8, 3)), network((8, 8, 3), (1,)), "latents of shape"),
         (keras.Sequential([keras.layers.Dense(1)]), network((8, 8, 3), (1,)), "keras.Input"),
+        (with_labels((8, 8, 3)), network((8, 8, 3), (1,)), "latents of shape"),
     ],
 )
 def test_networks_that_do_not_agree_are_refused(generator, critic, message):

@@ -23,7 +23,12 @@ from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.fitting import CountingModel
 from wgan_gp.support.keras_habits import check_compile_options, check_no_mixing, images_alone
-from wgan_gp.support.optimizers import BothOptimizers, HeldThenLinear, scaling
+from wgan_gp.support.optimizers import (
+    BothOptimizers,
+    HeldThenLinear,
+    averages_weights,
+    scaling,
+)
 from wgan_gp.support.shapes import check_shapes, input_shape, output_shape
 
 _EMA_RAMP = 0.05  # StyleGAN2-ADA's (Karras et al., arXiv:2006.06676)
@@ -128,7 +133,7 @@ class WGANGP(CountingModel):
         self._compile_options = kwargs
         self.critic_optimizer = scaling(critic_optimizer, self.critic)
         self.generator_optimizer = scaling(generator_optimizer, self.generator)
-        if self.critic_optimizer.use_ema or self.generator_optimizer.use_ema:
+        if averages_weights(self.critic_optimizer) or averages_weights(self.generator_optimizer):
             raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
         self.optimizer = BothOptimizers(self.critic_optimizer, self.generator_optimizer)
         # Those of one call of the compiled function, which callbacks wait for; not to be saved.
@@ -430,7 +435,9 @@ def _adam(config: Config, rate: float, updates: int) -> keras.optimizers.Adam:
 
 def _copy(network: keras.Model) -> keras.Model:
     """The same network with variables of its own."""
-    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(network))
+    config = keras.saving.serialize_keras_object(network)
+    # A Lambda layer is safe: it is in memory already, not in a file of a stranger.
+    copy = keras.saving.deserialize_keras_object(config, safe_mode=False)
     copy(tf.zeros((1, *input_shape(network)[1:])))  # which a subclassed one may wait for
     copy.set_weights(network.get_weights())
     return copy

@@ -53,11 +53,10 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
 
 def check_no_mixing(network: keras.Model) -> None:
     """Raise an InputError that names a layer in which one image changes the score of another."""
-    for layer in network.layers:
+    # Those within layers of one's own, too, which `network.layers` does not list.
+    for layer in network._flatten_layers(include_self=False):
         if isinstance(layer, keras.layers.BatchNormalization):
             raise InputError(
                 f"the critic's layer '{layer.name}' mixes the images of a batch, but the gradient "
                 f"penalty is defined image by image: take layer norm"
             )
-        if hasattr(layer, "layers"):
-            check_no_mixing(layer)

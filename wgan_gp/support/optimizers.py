@@ -20,6 +20,15 @@ class BothOptimizers:
         self.optimizers = optimizers
 
     @property
+    def variables(self) -> list[keras.Variable]:
+        return [variable for optimizer in self.optimizers for variable in optimizer.variables]
+
+    @property
+    def iterations(self) -> keras.Variable:
+        """The updates of the last optimizer, the generator's: one a training step."""
+        return self.optimizers[-1].iterations
+
+    @property
     def learning_rate(self) -> None:
         """There are two. Keras looks whether there is one, and so must not find it."""
         raise AttributeError(_TWO_RATES)
@@ -51,6 +60,11 @@ class HeldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         return {"initial": self.initial, "updates": self.updates, "final": self.final}
+
+
+def averages_weights(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether it has a `use_ema`, be it within one that scales losses."""
+    return getattr(optimizer, "inner_optimizer", optimizer).use_ema
 
 
 def scaling(optimizer: Any, network: keras.Model) -> keras.optimizers.Optimizer:

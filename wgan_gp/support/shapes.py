@@ -29,7 +29,7 @@ def check_shapes(generator: keras.Model, critic: keras.Model) -> None:
                 f"the {name} has no input shape: start it with keras.Input, or call it once"
             )
     latents, images, scores = input_shape(generator), output_shape(generator), output_shape(critic)
-    if len(latents) != 2:
+    if len(latents) != 2 or not isinstance(latents[-1], int):  # a shape, where it has two inputs
         raise InputError(f"the generator must take latents of shape (n, latent_dim), not {latents}")
     if input_shape(critic) != images:
         raise InputError(
