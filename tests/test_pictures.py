@@ -50,6 +50,14 @@ def test_a_png_file_keeps_the_pixels(tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "grid.png")), grid)
 
 
+def test_grey_pictures_are_written_too(tmp_path):
+    images = numbered(2)[..., :1]
+    save_pngs(images, tmp_path / "new")
+    for number, image in enumerate(images):
+        written = Image.open(tmp_path / "new" / f"{number:05d}.png")
+        np.testing.assert_array_equal(np.asarray(written), image[..., 0])
+
+
 def test_pictures_replace_those_of_before(tmp_path):
     for count in (3, 2):
         save_pngs(numbered(count), tmp_path / "new")

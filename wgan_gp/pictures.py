@@ -36,11 +36,15 @@ def image_grid(images: np.ndarray) -> np.ndarray:
     return by_row.reshape(rows * height, columns * width, channels)
 
 
+def _as_image(picture: np.ndarray) -> Image.Image:
+    """uint8 `(height, width, 1 or 3)` as Pillow has it, where grey pictures have no third axis."""
+    return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+
+
 def save_png(picture: np.ndarray, path: Path) -> None:
     """Write `picture`, uint8 `(height, width, 1 or 3)`, as a PNG file, whole or not at all."""
-    picture = picture[..., 0] if picture.shape[-1] == 1 else picture
     with replacing(path) as unfinished:
-        Image.fromarray(picture).save(unfinished, format="PNG")
+        _as_image(picture).save(unfinished, format="PNG")
 
 
 def check_free(folder: Path, count: int) -> None:
@@ -71,7 +75,7 @@ def save_pngs(images: np.ndarray, folder: Path) -> None:
     places = _places(folder, len(images))
     for path, image in zip(places, images, strict=True):
         with replacing(path) as unfinished:
-            Image.fromarray(image).save(unfinished, format="PNG", pnginfo=mark)
+            _as_image(image).save(unfinished, format="PNG", pnginfo=mark)
     for path in set(folder.glob("*.png")).difference(places):
         if re.fullmatch(r"\d{5,}\.png", path.name) and _is_ours(path):
             path.unlink()

@@ -77,6 +77,16 @@ def test_a_gif_repeats_and_an_mp4_has_every_frame(generator, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_grey_frames_make_films(generator, tmp_path):
+    frames = walk(generator, 2, 2, 4)[..., :1]
+    save_walk(frames, tmp_path / "a.gif")
+    save_walk(frames, tmp_path / "a.mp4")
+    with Image.open(tmp_path / "a.gif") as film:
+        np.testing.assert_array_equal(np.asarray(film.convert("L")), frames[0, ..., 0])
+    film = imageio.v3.imread(tmp_path / "a.mp4", plugin="pyav")
+    assert np.abs(film.astype(int) - frames).mean() < 20
+
+
 def test_the_command_writes_a_film(wgan_gp, finished):
     run = ["interpolate", "--run-dir", finished[0], "--stations=2", "--frames=2"]
     wgan_gp(*run, "--output", "new/walk.gif")

@@ -60,9 +60,11 @@ class HistoryFile(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         iteration = int(self.model.iteration.numpy())
         row = {"epoch": epoch, **logs, "iteration": iteration}
-        before = _until(iteration - self._averaged, self.rows)
-        is_next = len(before) == len(self.rows) and row.keys() <= set(self._columns)
-        self.rows = [*before, row]
+        had = len(self.rows)
+        while self.rows and _iteration(self.rows[-1]) > iteration - self._averaged:
+            self.rows.pop()
+        is_next = len(self.rows) == had and row.keys() <= set(self._columns)
+        self.rows.append(row)
         if not is_next:
             self._write_all()
             return
@@ -83,8 +85,13 @@ class HistoryFile(keras.callbacks.Callback):
 
 
 def _until(iteration: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of iterations up to that one; a row of version 0.1.0 may not know its own."""
-    return [row for row in rows if int(row.get("iteration", 0)) <= iteration]
+    """The rows of iterations up to that one."""
+    return [row for row in rows if _iteration(row) <= iteration]
+
+
+def _iteration(row: dict[str, Any]) -> int:
+    """The iteration that a row ends at; one of version 0.1.0 may not know its own."""
+    return int(row.get("iteration", 0))
 
 
 def _read(path: Path) -> list[dict[str, str]]:

@@ -87,6 +87,7 @@ def save_walk(frames: np.ndarray, path: Path) -> None:
         OSError: the file cannot be written.
     """
     check_film(path)
+    frames = np.repeat(frames, 3 // frames.shape[-1], axis=-1)  # grey ones as RGB
     with replacing(path) as unfinished:
         if path.suffix.lower() == ".gif":
             first, *rest = (Image.fromarray(frame) for frame in frames)
