@@ -43,8 +43,9 @@ def diverged(model: keras.Model, broken: str) -> DivergedError:
 class StopOnSignal(keras.callbacks.Callback):
     """At SIGINT or SIGTERM (Ctrl-C, the end of the system): finish the iteration, save, stop.
 
-    It listens while it is entered as a context manager, and ends `fit` with `Interrupted`. A second
-    signal stops at once. Put it last.
+    It listens while it is entered as a context manager, and ends `fit` with `Interrupted`. Python
+    hears a signal when TensorFlow's iteration is over; a second one after that stops at once. Put
+    it last.
 
     with StopOnSignal(checkpoint.save) as stop:
         model.fit(..., callbacks=[..., checkpoint, stop])
