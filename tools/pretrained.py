@@ -18,6 +18,7 @@ import h5py
 from PIL import Image
 
 import wgan_gp
+from wgan_gp.config import Config
 from wgan_gp.export.model_card import model_card
 from wgan_gp.pictures import save_film
 from wgan_gp.runs.evaluating import evaluate_run
@@ -51,7 +52,8 @@ def main(run_dir: str, name: str, photographs: str, description: str) -> None:
         made.load_generator(),
         made.read_quality(),
     )
-    (made.path / "README.md").write_text(card + how_made(known["preset"], root), encoding="utf-8")
+    how = how_made(config, known["preset"], root)
+    (made.path / "README.md").write_text(card + how, encoding="utf-8")
 
 
 def save_short_film(tiles: list[Path], image_size: int, path: Path) -> None:
@@ -97,15 +99,18 @@ def for_any_keras(network: bytes) -> bytes:
     return json.dumps(json.loads(network, object_hook=known)).encode()
 
 
-def how_made(preset: str, root: Path) -> str:
+def how_made(config: Config, preset: str, root: Path) -> str:
+    as_preset = vars(Config.preset(preset))
+    changed = {name: value for name, value in vars(config).items() if value != as_preset[name]}
+    options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in changed.items())
     command = ["git", "-C", str(root), "log", "-1", "--format=%h"]
     commit = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     return f"""
 ## How it was made
 
-`wgan-gp train --preset {preset} --data PHOTOGRAPHS`, and `python tools/pretrained.py` at commit
-{commit}, which halves the weights, leaves out what Keras 3.12 does not know, and measures the
-result. The weights are under the licence of the code, Apache-2.0.
+`wgan-gp train --preset {preset}{options} --data PHOTOGRAPHS`, and `python tools/pretrained.py`
+at commit {commit}, which halves the weights, leaves out what Keras 3.12 does not know, and measures
+the result. The weights are under the licence of the code, Apache-2.0.
 """
 
 
