@@ -34,12 +34,13 @@ SHORTER = {
     'assert covered["gradient penalty"] == 8 > covered["original GAN"]': "",
     "early, swd = 9": "early, swd = 0",
     "assert swd[-1] < swd[early]\n": "",
-    "assert not QUICK or estimate[-1] > estimate[early]": "",
+    "assert not QUICK or gap[-1] > gap[early]": "",
     'print(f"λ times the penalty is {share[4]:.2f} of the loss at iteration 100,", end=" ")': "",
     "assert not QUICK or 0.1 < share[-1] < share[4] < 0.5": "",
     "assert off.max() < 0.1 and unexplained.mean() < off.mean()": "",
-    "assert smooth[-5:].mean() > 1.1 * estimate[-1]": "",
-    'assert grids["transposed"] > grids["as above"]': "",
+    "assert smooth[-5:].mean() > 1.1 * gap[-1]": "",
+    'assert grids["transposed"] > grids["this recipe"]': "",
+    "assert shares[rarest] > 0": "",
 }
 RESULTS = """
 import json
