@@ -404,8 +404,8 @@ assert set(reached[5]) == {2, 3} and set(reached[4]) == {2}
 # flat stays flat. But where the map changes, even and odd pixels mix their neighbours differently,
 # and a faint grid is left. So the last doubling, at the full size, is bilinear: it fades from one
 # pixel to the next. Section 8 shows the difference to transposed convolutions. (The critic keeps
-# its kernel of 5: in whole runs, kernels of 4 and 6 were better by one measure, and no better to
-# the eye, see [docs/quality.md](../docs/quality.md#the-preset-flowers).)
+# its kernel of 5: single runs with kernels of 4 and 6 had a lower SWD, a measure of section 6, and
+# looked no better, see [docs/quality.md](../docs/quality.md#the-preset-flowers).)
 #
 # **Layer norm in the critic, not batch norm.** The penalty asks for the slope of each image's score
 # with respect to *that image*. Batch norm mixes the images of a batch: a score then depends on all the

@@ -99,10 +99,18 @@ def for_any_keras(network: bytes) -> bytes:
     return json.dumps(json.loads(network, object_hook=known)).encode()
 
 
+def option(name: str, value: object) -> str:
+    """A setting as the command line takes it."""
+    name = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    return f"--{name} {value}"
+
+
 def how_made(config: Config, preset: str, root: Path) -> str:
     as_preset = vars(Config.preset(preset))
     changed = {name: value for name, value in vars(config).items() if value != as_preset[name]}
-    options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in changed.items())
+    options = "".join(f" {option(name, value)}" for name, value in changed.items())
     command = ["git", "-C", str(root), "log", "-1", "--format=%h"]
     commit = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     return f"""

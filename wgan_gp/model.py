@@ -23,12 +23,7 @@ from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.fitting import CountingModel
 from wgan_gp.support.keras_habits import check_compile_options, check_no_mixing, images_alone
-from wgan_gp.support.optimizers import (
-    BothOptimizers,
-    HeldThenLinear,
-    averages_weights,
-    scaling,
-)
+from wgan_gp.support.optimizers import BothOptimizers, HeldThenLinear, averages_weights, scaling
 from wgan_gp.support.shapes import check_shapes, input_shape, output_shape
 
 _EMA_RAMP = 0.05  # StyleGAN2-ADA's (Karras et al., arXiv:2006.06676)

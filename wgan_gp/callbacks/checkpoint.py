@@ -235,7 +235,7 @@ def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
 
 def _check_same(there: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
     """Raise an InputError if the model is asked to be trained in another way than it was."""
-    # Version 0.1 did not write the first, and did write names within the others.
+    # Version 0.1 did not write the first; later ones wrote names within the others.
     there = {"penalty_every": 1, **_unnamed(there)}
     changed = [
         f"{name} is {_shown(value)} there, not {_shown(asked.get(name))}"
