@@ -81,7 +81,7 @@ def write_work(path: Path, config: Config) -> float:
         for index, variable in enumerate(network.trainable_variables)
     }
     np.savez(path, real_images=real_images, latents=latents, epsilon=epsilon, **weights)
-    return iteration_tflop(config, model.generator, model.critic)
+    return iteration_tflop(config, model.generator, model.critic, model.critic_features)
 
 
 def draws_of_first_iteration(config: Config) -> tuple[np.ndarray, np.ndarray]:

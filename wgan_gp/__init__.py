@@ -23,6 +23,7 @@ _MODULES = {
     "Quality": "callbacks.quality",
     "WGANGP": "model",
     "build_critic": "networks",
+    "build_critic_features": "networks",
     "build_generator": "networks",
     "build_model": "model",
     "SetMetric": "metrics.keras_metric",

@@ -17,6 +17,7 @@ MAX_SEED = 2**63 - 1
 
 PresetName = Literal["matlab", "paper", "quick", "flowers"]
 CriticActivation = Literal["sigmoid", "linear"]
+CriticFeatures = Literal["none", "efficientnet-lite0"]
 CriticNormalization = Literal["image", "pixel"]
 Upsampling = Literal["transposed", "nearest", "smoothed"]
 GeneratorNormalization = Literal["none", "batch"]
@@ -38,6 +39,7 @@ class Config:
     latent_dim: int = 100  # standard-normal numbers that the generator turns into one image
     base_filters: int = 64  # width of both networks: filters of the critic's first convolution
     critic_activation: CriticActivation = "sigmoid"  # on the critic's score; the paper has none
+    critic_features: CriticFeatures = "none"  # of a trained network, scored in place of pixels
     critic_kernel: int = 5  # of its convolutions: an even one reaches all pixels equally often
     critic_normalization: CriticNormalization = "image"  # layer norm over all of it, or each pixel
     upsampling: Upsampling = "transposed"  # convolutions, or a larger image and then convolutions

@@ -51,6 +51,9 @@ class WGANGP(CountingModel):
             section 3.1). The others are cheaper by half. The metrics of the penalty are those of
             the updates that take it, and 0 in an epoch without one; the losses of single iterations
             jump, and are right on average.
+        critic_features: images -> what the critic scores in their place, maps of features
+            `(n, h, w, c)`: a trained network, which stays as it is. The gradient penalty is then
+            taken on lines between features, and the distance is one between those.
 
     A network's regularizers, and the losses that its layers add, count in its loss; the latter are
     those of the last images that it has seen in the step. Keras's callbacks find what they need,
@@ -70,15 +73,19 @@ class WGANGP(CountingModel):
         seed: int = 0,
         ema_half_life: int = 0,
         penalty_every: int = 1,
+        critic_features: keras.Model | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if keras.backend.backend() != "tensorflow":
             raise InputError("WGANGP needs TensorFlow: set KERAS_BACKEND=tensorflow before Keras")
-        check_shapes(generator, critic)
+        check_shapes(generator, critic, critic_features)
         check_no_mixing(critic)
         self.generator = generator
         self.critic = critic
+        self.critic_features = critic_features
+        if critic_features is not None:
+            critic_features.trainable = False
         self.n_critic = checked("n_critic", int, n_critic)
         self.gradient_penalty_weight = checked(
             "gradient_penalty_weight", float, gradient_penalty_weight
@@ -164,9 +171,10 @@ class WGANGP(CountingModel):
         latents = self._draw_latents(count, latent_seed)
         epsilon = self._draw_epsilon(count, epsilon_seed)
         generated_images = self._images(latents, training=True)  # outside the tape: fixed here
+        real, generated = self._seen(real_images), self._seen(generated_images)
 
         gradients, losses = self._with_penalty_if_due(
-            number, partial(self._critic_gradients, real_images, generated_images, epsilon)
+            number, partial(self._critic_gradients, real, generated, epsilon)
         )
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
         return losses
@@ -227,7 +235,7 @@ class WGANGP(CountingModel):
         latents = self._draw_latents(count, seed)
         with tf.GradientTape() as tape:
             images = self._images(latents, training=True)
-            loss = objective.generator_loss(self._scores(images, training=True))
+            loss = objective.generator_loss(self._scores(self._seen(images), training=True))
             loss += sum(self.generator.losses)
             scaled_loss = self.generator_optimizer.scale_loss(loss / replicas.count())
         gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
@@ -264,10 +272,11 @@ class WGANGP(CountingModel):
         seeds = tf.random.split(seed, alg="philox")
         latents = self._draw_latents(count, seeds[0])
         epsilon = self._draw_epsilon(count, seeds[1])
-        generated_images = self._images(latents, training=False)
+        real = self._seen(real_images)
+        generated = self._seen(self._images(latents, training=False))
         lambda_ = self.gradient_penalty_weight
-        self._critic_losses(real_images, generated_images, epsilon, lambda_, training=False)
-        scores = self._scores(generated_images, training=False)
+        self._critic_losses(real, generated, epsilon, lambda_, training=False)
+        scores = self._scores(generated, training=False)
         loss = objective.generator_loss(scores) + sum(self.generator.losses)
         self.generator_loss.update_state(loss, count)
         return replicas.as_logs(self.get_metrics_result())
@@ -316,6 +325,12 @@ class WGANGP(CountingModel):
     # an image would overflow in float16, and mean little in bfloat16.
     def _images(self, latents: tf.Tensor, training: bool) -> tf.Tensor:
         return tf.cast(self.generator(latents, training=training), tf.float32)
+
+    def _seen(self, images: tf.Tensor) -> tf.Tensor:
+        """What the critic scores: the images, or their features."""
+        if self.critic_features is None:
+            return images
+        return tf.cast(self.critic_features(images, training=False), tf.float32)
 
     def _scores(self, images: tf.Tensor, training: bool) -> tf.Tensor:
         return tf.cast(self.critic(images, training=training), tf.float32)
@@ -373,6 +388,8 @@ class WGANGP(CountingModel):
             "seed": int(self.seed.numpy()),
             "ema_half_life": self.ema_half_life,
             "penalty_every": self.penalty_every,
+            "critic_features": self.critic_features
+            and keras.saving.serialize_keras_object(self.critic_features),
             "name": self.name,
         }
 
@@ -380,7 +397,8 @@ class WGANGP(CountingModel):
     def from_config(cls, config: dict[str, Any]) -> WGANGP:
         networks = {
             name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("generator", "critic")
+            for name in ("generator", "critic", "critic_features")
+            if config.get(name) is not None
         }
         return cls(**{**config, **networks})
 
@@ -413,6 +431,7 @@ def build_model(config: Config) -> WGANGP:
         config.seed,
         config.ema_half_life,
         config.penalty_every,
+        networks.build_critic_features(config),
     )
     model.compile(
         _adam(config, config.critic_learning_rate, config.n_critic),

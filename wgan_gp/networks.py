@@ -14,6 +14,7 @@ import numpy as np
 from keras import layers, ops
 
 from wgan_gp.config import Config, CriticNormalization
+from wgan_gp.imagenet.projection import load_projection, projection_shape
 from wgan_gp.support import replicas
 from wgan_gp.support.standardize import standardize
 
@@ -47,30 +48,64 @@ def build_critic(config: Config) -> keras.Model:
     image: hence layer norm, never batch norm. The example's kernel of 5, with its stride of 2,
     reaches every second pixel more often than the others, and so does the gradient that the
     generator learns from; a kernel of 4 reaches all of them equally often.
+
+    With `config.critic_features` it takes what `build_critic_features` makes of the images.
     """
-    filters = _critic_filters(config)
     glorot = _glorot_uniform(config.seed, stream=1)
-    stack = [keras.Input((config.image_size, config.image_size, 3), name="images")]
-    for index, channels in enumerate(filters):
-        stack.append(
-            layers.Conv2D(
-                channels,
-                config.critic_kernel,
-                strides=2,
-                padding="same",
-                kernel_initializer=next(glorot),
-            )
-        )
-        if index > 0:
-            stack.append(_layer_norm(config.critic_normalization))
-        stack.append(layers.Activation(leaky_relu))
-    stack += [
+    begin = _from_images if config.critic_features == "none" else _from_features
+    stack = [
+        *begin(config, glorot),
         layers.Conv2D(1, 4, padding="valid", kernel_initializer=next(glorot)),
         layers.Flatten(),
         layers.Activation(config.critic_activation, dtype="float32", name="score"),
     ]
     # From a list: `add` would build the whole stack anew each time.
     return keras.Sequential(stack, name="critic")
+
+
+def _from_images(config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
+    """Halve height and width down to 4x4; the first convolution sees colours, and has no norm."""
+    yield keras.Input((config.image_size, config.image_size, 3), name="images")
+    first, *others = _critic_filters(config)
+    yield _critic_convolution(first, config.critic_kernel, 2, glorot)
+    yield layers.Activation(leaky_relu)
+    for filters in others:
+        yield from _critic_block(filters, config.critic_kernel, 2, config, glorot)
+
+
+def _from_features(config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
+    """Mix the features at each place, then halve height and width down to 4x4."""
+    shape = projection_shape(config.image_size)
+    filters = config.base_filters * _MAX_FILTER_FACTOR
+    yield keras.Input(shape, name="features")
+    yield from _critic_block(filters, 1, 1, config, glorot)
+    for _ in range(_halvings(shape[0])):
+        yield from _critic_block(filters, config.critic_kernel, 2, config, glorot)
+
+
+def _critic_block(
+    filters: int, kernel: int, stride: int, config: Config, glorot: Initializers
+) -> Iterator[keras.Layer]:
+    yield _critic_convolution(filters, kernel, stride, glorot)
+    yield _layer_norm(config.critic_normalization)
+    yield layers.Activation(leaky_relu)
+
+
+def _critic_convolution(
+    filters: int, kernel: int, stride: int, glorot: Initializers
+) -> keras.Layer:
+    return layers.Conv2D(
+        filters, kernel, strides=stride, padding="same", kernel_initializer=next(glorot)
+    )
+
+
+def build_critic_features(config: Config) -> keras.Model | None:
+    """What stands before the critic, images -> features; None where it takes images.
+
+    Raises:
+        InputError: the extra `features` is not installed.
+    """
+    return None if config.critic_features == "none" else load_projection(config.image_size)
 
 
 def _layer_norm(over: CriticNormalization) -> keras.Layer:
@@ -226,8 +261,13 @@ class PixelLayerNormalization(ImageLayerNormalization):
 
 def _critic_filters(config: Config) -> list[int]:
     """Filters of the critic's blocks, from the image inwards: 64, 128, 256, 512 for 64x64."""
-    n_blocks = (config.image_size // 4).bit_length() - 1  # halvings from the image to 4x4
+    n_blocks = _halvings(config.image_size)
     return [config.base_filters * min(2**i, _MAX_FILTER_FACTOR) for i in range(n_blocks)]
+
+
+def _halvings(size: int) -> int:
+    """How often a size is halved until it is 4."""
+    return (size // 4).bit_length() - 1
 
 
 def _glorot_uniform(seed: int, stream: int) -> Initializers:

@@ -12,10 +12,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wgan_gp.metrics import inception
-from wgan_gp.metrics.efficientnet_lite0 import load_efficientnet_lite0
+from wgan_gp.imagenet import inception
+from wgan_gp.imagenet.efficientnet_lite0 import load_efficientnet_lite0
+from wgan_gp.imagenet.torch_file import read_torch_file
 from wgan_gp.metrics.features import load_feature_network
-from wgan_gp.metrics.torch_file import read_torch_file
 from wgan_gp.support.errors import InputError
 
 needs_lite0 = pytest.mark.skipif(

@@ -188,16 +188,17 @@ def _how_to_go_on(run: "Run") -> str:
 
 def _print_plan(config: Config) -> None:
     """The settings, the layers and the estimated cost of a run."""
-    from wgan_gp.networks import build_critic, build_generator
+    from wgan_gp.networks import build_critic, build_critic_features, build_generator
     from wgan_gp.runs.cost import iteration_tflop, less_of, matrix_product_tflops
     from wgan_gp.support.memory import enough_memory
 
     with enough_memory(less_of(config)):
         generator, critic = build_generator(config), build_critic(config)
+        features = build_critic_features(config)
     print(config.to_json())
     generator.summary()
     critic.summary()
-    tflop = iteration_tflop(config, generator, critic)
+    tflop = iteration_tflop(config, generator, critic, features)
     speed = matrix_product_tflops()
     print(
         f"Cost: {tflop:.3g} TFLOP an iteration, {tflop * config.iterations:,.4g} TFLOP in all.\n"

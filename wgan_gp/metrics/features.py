@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp.data.subset import Subset
-from wgan_gp.metrics.efficientnet_lite0 import load_efficientnet_lite0
-from wgan_gp.metrics.inception import load_inception
+from wgan_gp.imagenet.efficientnet_lite0 import load_efficientnet_lite0
+from wgan_gp.imagenet.inception import load_inception
 from wgan_gp.metrics.inputs import check_images
 from wgan_gp.metrics.onnx_features import load_onnx_features
 from wgan_gp.support.errors import InputError

@@ -12,6 +12,7 @@ from wgan_gp.config import Config
 _CRITIC_UPDATE = {"critic": 6, "generator": 1}  # real 3, generated 3; making the image
 _PENALTY = {"critic": 6, "generator": 0}
 _GENERATOR_UPDATE = {"critic": 2, "generator": 3}
+_FEATURES = 2  # in each of these updates: of real and generated images; forward and backward
 
 _ROUNDS, _PRODUCTS = 3, 3  # of matrix products that are timed
 
@@ -29,7 +30,12 @@ def less_of(config: Config) -> str:
     )
 
 
-def iteration_tflop(config: Config, generator: keras.Model, critic: keras.Model) -> float:
+def iteration_tflop(
+    config: Config,
+    generator: keras.Model,
+    critic: keras.Model,
+    critic_features: keras.Model | None = None,
+) -> float:
     """Floating-point operations of one generator iteration, in units of 1e12."""
     passes = {
         network: config.n_critic
@@ -40,6 +46,8 @@ def iteration_tflop(config: Config, generator: keras.Model, critic: keras.Model)
     if config.ema_half_life and config.generator_normalization == "batch":
         passes["generator"] += 1  # of the averaged one, for its statistics
     done = passes["critic"] * multiply_adds(critic) + passes["generator"] * multiply_adds(generator)
+    if critic_features:
+        done += (config.n_critic + 1) * _FEATURES * multiply_adds(critic_features)
     return 2 * config.batch_size * done / 1e12
 
 
@@ -65,10 +73,12 @@ def _seconds_a_product(matrix: keras.KerasTensor) -> float:
 
 
 def _layer_multiply_adds(layer: layers.Layer) -> int:
+    if isinstance(layer, keras.Model):
+        return multiply_adds(layer)
     if isinstance(layer, layers.Dense):
         return int(np.prod(layer.kernel.shape))
     if isinstance(layer, layers.Conv2DTranspose):  # every input pixel meets the whole kernel
         return int(np.prod(layer.input.shape[1:3]) * np.prod(layer.kernel.shape))
-    if isinstance(layer, layers.Conv2D):  # every output pixel does
+    if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):  # every output pixel does
         return int(np.prod(layer.output.shape[1:3]) * np.prod(layer.kernel.shape))
     return 0

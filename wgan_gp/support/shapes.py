@@ -1,5 +1,7 @@
 """What the two networks take and give."""
 
+from itertools import pairwise
+
 import keras
 
 from wgan_gp.support.errors import InputError
@@ -21,20 +23,32 @@ def output_shape(network: keras.Model) -> Shape:
     return tuple(network.compute_output_spec(keras.KerasTensor(input_shape(network))).shape)
 
 
-def check_shapes(generator: keras.Model, critic: keras.Model) -> None:
-    """Raise an InputError unless each network takes what the other makes."""
-    for name, network in (("generator", generator), ("critic", critic)):
+def check_shapes(
+    generator: keras.Model, critic: keras.Model, critic_features: keras.Model | None
+) -> None:
+    """Raise an InputError unless each network takes what the one before it makes."""
+    networks = {"generator": generator, "critic_features": critic_features, "critic": critic}
+    there = {name: network for name, network in networks.items() if network is not None}
+    for name, network in there.items():
         if input_shape(network) is None:
             raise InputError(
                 f"the {name} has no input shape: start it with keras.Input, or call it once"
             )
-    latents, images, scores = input_shape(generator), output_shape(generator), output_shape(critic)
+    latents = input_shape(generator)
     if len(latents) != 2 or not isinstance(latents[-1], int):  # a shape, where it has two inputs
         raise InputError(f"the generator must take latents of shape (n, latent_dim), not {latents}")
-    if input_shape(critic) != images:
+    for (maker, makes), (taker, takes) in pairwise(there.items()):
+        made, taken = output_shape(makes), input_shape(takes)
+        if made != taken:
+            raise InputError(
+                f"the {taker} takes images of shape {taken[1:]}, but the {maker} makes "
+                f"{made[1:]}: they must agree"
+            )
+    if len(input_shape(critic)) != 4:
         raise InputError(
-            f"the critic takes images of shape {input_shape(critic)[1:]}, but the generator makes "
-            f"{images[1:]}: they must agree"
+            f"the critic must take images or maps of features, (n, height, width, channels), not "
+            f"{input_shape(critic)}"
         )
+    scores = output_shape(critic)
     if scores != (None, 1):
         raise InputError(f"the critic must give one score an image, shape (n, 1), not {scores}")
