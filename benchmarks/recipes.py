@@ -167,6 +167,9 @@ RECIPES = {
     "8th row: 1 critic update": Recipe(dataclasses.replace(SMOOTHED, n_critic=1)),
     "8th row: Adam's second decay 0.99": Recipe(dataclasses.replace(SMOOTHED, beta_2=0.99)),
     "8th row: both": Recipe(dataclasses.replace(SMOOTHED, n_critic=1, beta_2=0.99)),
+    "8th row: a critic of features": Recipe(
+        dataclasses.replace(SMOOTHED, critic_features="efficientnet-lite0", critic_kernel=4)
+    ),
     **{
         f"8th row, every {every} critic updates one with the penalty": Recipe(
             dataclasses.replace(SMOOTHED, penalty_every=every)
@@ -238,6 +241,7 @@ def build(recipe: Recipe, config: Config) -> WGANGP:
         config.seed,
         config.ema_half_life,
         config.penalty_every,
+        model.critic_features,
     )
     model.compile_from_config(compiled)
     return model

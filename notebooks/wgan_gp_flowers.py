@@ -56,7 +56,7 @@ from IPython.display import HTML, Markdown, display
 from keras import layers
 
 import wgan_gp
-from wgan_gp import WGANGP, Checkpoint, Config, HistoryFile, Monitor, Quality, objective
+from wgan_gp import WGANGP, Checkpoint, Config, HistoryFile, Monitor, Quality, networks, objective
 from wgan_gp.data.stream import training_numbers
 from wgan_gp.export.walk import interpolate
 from wgan_gp.metrics.checkerboard import grid_power_share
@@ -376,7 +376,7 @@ print(f"{len(held_out)} images are held out: training never sees them, quality i
 # et al. recommend it. The generator starts from a 4×4 map and doubles it, four times over.
 
 # %%
-show_source(wgan_gp.build_critic)
+show_source(networks.build_critic, networks._from_images, networks._critic_block)
 generator = wgan_gp.build_generator(config)
 critic = wgan_gp.build_critic(config)
 critic.summary(line_length=72)
@@ -574,8 +574,10 @@ show_source(
 # (`stream_seed`), so that a run that was stopped and resumed ends with the same bits; the critic's
 # updates are a loop in the graph, which is compiled once; `replicas` are the devices that share a
 # batch; losses can be scaled for half precision; the penalty can be left out of some updates;
-# metrics are noted. And after each iteration an **averaged generator** is brought up to date, whose
-# weights are a moving average: they swing less, and so its pictures are better.
+# metrics are noted; `_seen` hands the images on as they are, or their features where the critic looks
+# through a network that is trained already (see the end of section 8). And after each iteration an
+# **averaged generator** is brought up to date, whose weights are a moving average: they swing less,
+# and so its pictures are better.
 #
 # | | here | Algorithm 1 |
 # | --- | --- | --- |
@@ -944,6 +946,12 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # | Adam with β₁ = 0 | Momentum keeps following old gradients, though the other network has changed since |
 # | Look at the same latents over time | You see the network change, not the luck of the draw |
 # | Judge by many pictures and a measurement | The loss may rise or fall while the pictures get better |
+#
+# **Must the critic begin with pixels?** Much of what it has to learn about photographs another network
+# knows already. With `critic_features="efficientnet-lite0"` it scores what EfficientNet-Lite0, which was
+# trained on ImageNet, sees in an image, and the penalty holds its slope between those features; the
+# idea is that of [Projected GANs](https://arxiv.org/abs/2111.01007). The
+# [same page](../docs/quality.md#a-critic-that-looks-through-a-trained-network) shows what comes of it.
 #
 # ## 9 Keeping it, and your own images
 #

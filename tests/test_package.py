@@ -23,6 +23,7 @@ print(type(model).__name__, model.critic_optimizer.name)
 # Alone, and modules that the model imports and that import TensorFlow or Keras themselves.
 FIRST = ["keras", "tensorflow", "wgan_gp", "wgan_gp, tensorflow", "wgan_gp.sampling"]
 FIRST += ["wgan_gp.networks", "wgan_gp.objective", "wgan_gp.random_streams"]
+FIRST += ["wgan_gp.imagenet.critic_features", "wgan_gp.imagenet.efficientnet_lite0"]
 
 
 @readable

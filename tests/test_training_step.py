@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers import reference
+from helpers.steps import check_step, weights_of
 
 from wgan_gp import make_dataset, networks, objective, random_streams
 from wgan_gp.model import WGANGP, build_model
@@ -26,10 +27,6 @@ def config(tiny_config):
 @pytest.fixture
 def real_images(config, tiny_images) -> np.ndarray:
     return next(iter(make_dataset(tiny_images, config))).numpy()
-
-
-def weights_of(network) -> list[np.ndarray]:
-    return [w.numpy().astype("float64") for w in network.trainable_weights]
 
 
 def reference_step(config, model, real_images):
@@ -74,19 +71,6 @@ def falling(config, rate):
     return lambda done: (
         rate * (1 - (1 - config.final_learning_rate) * max(0, done - second_half) / second_half)
     )
-
-
-def check_step(model, real_images, expected, atol=1e-7) -> None:
-    """Train `model` for one iteration and compare its weights and losses with the expected."""
-    critic, generator, losses = expected
-    before = int(model.iteration)
-    logs = model.train_on_batch(real_images, return_dict=True)
-    assert int(model.iteration) == before + 1
-    for name, loss in losses.items():
-        np.testing.assert_allclose(logs[name], loss, rtol=1e-4, err_msg=name)
-    for network, wanted in ((model.critic, critic), (model.generator, generator)):
-        for found, weight in zip(weights_of(network), wanted, strict=True):
-            np.testing.assert_allclose(found, weight, rtol=1e-4, atol=atol)
 
 
 def compiled_model(config, **options) -> WGANGP:

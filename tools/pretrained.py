@@ -1,8 +1,9 @@
 """Makes a finished run into a generator that comes with the package.
 
-    python tools/pretrained.py RUN_DIR NAME PHOTOGRAPHS DESCRIPTION
+    python tools/pretrained.py RUN_DIR NAME PHOTOGRAPHS DESCRIPTION FEATURES
 
-Weights in float16, settings, history, a short film, these weights' quality, and a model card.
+Weights in float16, settings, history, a short film, these weights' quality, and a model card. The
+FEATURES are those of `wgan-gp evaluate`.
 """
 
 import io
@@ -28,7 +29,7 @@ from wgan_gp.support.quiet_tensorflow import load_tensorflow
 _NETWORK, _WEIGHTS = "config.json", "model.weights.h5"
 
 
-def main(run_dir: str, name: str, photographs: str, description: str) -> None:
+def main(run_dir: str, name: str, photographs: str, description: str, features: str) -> None:
     load_tensorflow()
     run = RunFolder.find(Path(run_dir))
     root = Path(__file__).parents[1]
@@ -43,7 +44,7 @@ def main(run_dir: str, name: str, photographs: str, description: str) -> None:
     shutil.copy(run.history, made.history)
     save_short_film(list(run.tiles().values()), config.image_size, made.film)
     halve(run.generator, made.generator)
-    print(evaluate_run(made, features="efficientnet-lite0", data=photographs))
+    print(evaluate_run(made, features=features, data=photographs))
     made.nearest.unlink(missing_ok=True)  # it shows photographs
     card = model_card(
         config,

@@ -37,9 +37,9 @@ class Config:
     # What shapes the networks.
     image_size: int = 64  # height and width of the images, in pixels: 32, 64, 128 or 256
     latent_dim: int = 100  # standard-normal numbers that the generator turns into one image
-    base_filters: int = 64  # width of both networks: filters of the critic's first convolution
+    base_filters: int = 64  # width of both networks: filters of the convolution next to the image
     critic_activation: CriticActivation = "sigmoid"  # on the critic's score; the paper has none
-    critic_features: CriticFeatures = "none"  # of a trained network, scored in place of pixels
+    critic_features: CriticFeatures = "none"  # of a trained network (extra 'features'), for pixels
     critic_kernel: int = 5  # of its convolutions: an even one reaches all pixels equally often
     critic_normalization: CriticNormalization = "image"  # layer norm over all of it, or each pixel
     upsampling: Upsampling = "transposed"  # convolutions, or a larger image and then convolutions

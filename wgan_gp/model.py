@@ -7,7 +7,7 @@ model.fit_to(config.iterations, lambda start: make_dataset(images, config, start
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -38,7 +38,7 @@ class WGANGP(CountingModel):
 
     Args:
         generator: latents `(n, latent_dim)` -> images `(n, height, width, channels)` in -1..1.
-        critic: those images -> one score each, `(n, 1)`.
+        critic: those images, or what `critic_features` makes of them -> one score each, `(n, 1)`.
         n_critic: critic updates per generator iteration.
         gradient_penalty_weight: lambda.
         seed: decides the latents and epsilons of training.
@@ -51,9 +51,9 @@ class WGANGP(CountingModel):
             section 3.1). The others are cheaper by half. The metrics of the penalty are those of
             the updates that take it, and 0 in an epoch without one; the losses of single iterations
             jump, and are right on average.
-        critic_features: images -> what the critic scores in their place, maps of features
-            `(n, h, w, c)`: a trained network, which stays as it is. The gradient penalty is then
-            taken on lines between features, and the distance is one between those.
+        critic_features: images -> maps of features `(n, h, w, c)`, which the critic scores in
+            place of the images: a trained network, which stays as it is. The gradient penalty is
+            then taken on lines between features, and the distance is one between those.
 
     A network's regularizers, and the losses that its layers add, count in its loss; the latter are
     those of the last images that it has seen in the step. Keras's callbacks find what they need,
@@ -84,8 +84,6 @@ class WGANGP(CountingModel):
         self.generator = generator
         self.critic = critic
         self.critic_features = critic_features
-        if critic_features is not None:
-            critic_features.trainable = False
         self.n_critic = checked("n_critic", int, n_critic)
         self.gradient_penalty_weight = checked(
             "gradient_penalty_weight", float, gradient_penalty_weight
@@ -171,7 +169,7 @@ class WGANGP(CountingModel):
         latents = self._draw_latents(count, latent_seed)
         epsilon = self._draw_epsilon(count, epsilon_seed)
         generated_images = self._images(latents, training=True)  # outside the tape: fixed here
-        real, generated = self._seen(real_images), self._seen(generated_images)
+        real, generated = self._seen(real_images, generated_images)
 
         gradients, losses = self._with_penalty_if_due(
             number, partial(self._critic_gradients, real, generated, epsilon)
@@ -189,23 +187,21 @@ class WGANGP(CountingModel):
 
     def _critic_gradients(
         self,
-        real_images: tf.Tensor,
-        generated_images: tf.Tensor,
+        real: tf.Tensor,
+        generated: tf.Tensor,
         epsilon: tf.Tensor,
         penalty_weight: float | None,
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Of the critic loss, for its optimizer; and that loss with and without the penalty."""
         with tf.GradientTape() as tape:
-            losses = self._critic_losses(
-                real_images, generated_images, epsilon, penalty_weight, training=True
-            )
+            losses = self._critic_losses(real, generated, epsilon, penalty_weight, training=True)
             scaled_loss = self.critic_optimizer.scale_loss(losses[0] / replicas.count())
         return tape.gradient(scaled_loss, self.critic.trainable_variables), tf.stack(losses)
 
     def _critic_losses(
         self,
-        real_images: tf.Tensor,
-        generated_images: tf.Tensor,
+        real: tf.Tensor,
+        generated: tf.Tensor,
         epsilon: tf.Tensor,
         penalty_weight: float | None,
         training: bool,
@@ -215,13 +211,11 @@ class WGANGP(CountingModel):
         Without a weight for it the penalty is not even computed.
         """
         critic = partial(self._scores, training=training)
-        weight = None if training else tf.shape(real_images)[0]  # the last batch may be smaller
-        unregularized = objective.unregularized_critic_loss(
-            critic(real_images), critic(generated_images)
-        )
+        weight = None if training else tf.shape(real)[0]  # the last batch may be smaller
+        unregularized = objective.unregularized_critic_loss(critic(real), critic(generated))
         loss = unregularized
         if penalty_weight is not None:
-            norms = objective.gradient_norms(critic, real_images, generated_images, epsilon)
+            norms = objective.gradient_norms(critic, real, generated, epsilon)
             penalty = objective.unit_norm_penalty(norms)
             loss += penalty_weight * penalty
             self.gradient_penalty.update_state(penalty, weight)
@@ -235,7 +229,8 @@ class WGANGP(CountingModel):
         latents = self._draw_latents(count, seed)
         with tf.GradientTape() as tape:
             images = self._images(latents, training=True)
-            loss = objective.generator_loss(self._scores(self._seen(images), training=True))
+            (generated,) = self._seen(images)
+            loss = objective.generator_loss(self._scores(generated, training=True))
             loss += sum(self.generator.losses)
             scaled_loss = self.generator_optimizer.scale_loss(loss / replicas.count())
         gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
@@ -272,8 +267,7 @@ class WGANGP(CountingModel):
         seeds = tf.random.split(seed, alg="philox")
         latents = self._draw_latents(count, seeds[0])
         epsilon = self._draw_epsilon(count, seeds[1])
-        real = self._seen(real_images)
-        generated = self._seen(self._images(latents, training=False))
+        real, generated = self._seen(real_images, self._images(latents, training=False))
         lambda_ = self.gradient_penalty_weight
         self._critic_losses(real, generated, epsilon, lambda_, training=False)
         scores = self._scores(generated, training=False)
@@ -326,11 +320,12 @@ class WGANGP(CountingModel):
     def _images(self, latents: tf.Tensor, training: bool) -> tf.Tensor:
         return tf.cast(self.generator(latents, training=training), tf.float32)
 
-    def _seen(self, images: tf.Tensor) -> tf.Tensor:
-        """What the critic scores: the images, or their features."""
+    def _seen(self, *images: tf.Tensor) -> Sequence[tf.Tensor]:
+        """What the critic scores of equally many images each: these, or their features."""
         if self.critic_features is None:
             return images
-        return tf.cast(self.critic_features(images, training=False), tf.float32)
+        features = self.critic_features(tf.concat(images, axis=0), training=False)
+        return tf.split(tf.cast(features, tf.float32), len(images))
 
     def _scores(self, images: tf.Tensor, training: bool) -> tf.Tensor:
         return tf.cast(self.critic(images, training=training), tf.float32)
@@ -388,8 +383,7 @@ class WGANGP(CountingModel):
             "seed": int(self.seed.numpy()),
             "ema_half_life": self.ema_half_life,
             "penalty_every": self.penalty_every,
-            "critic_features": self.critic_features
-            and keras.saving.serialize_keras_object(self.critic_features),
+            "critic_features": keras.saving.serialize_keras_object(self.critic_features),
             "name": self.name,
         }
 
@@ -418,7 +412,8 @@ class WGANGP(CountingModel):
 def build_model(config: Config) -> WGANGP:
     """A compiled, untrained model: the networks and the two Adams of `config`.
 
-    With `config.deterministic`, TensorFlow's deterministic operations are turned on, as they can
+    Raises an InputError where `config.critic_features` needs an extra that is not installed. With
+    `config.deterministic`, TensorFlow's deterministic operations are turned on, as they can
     only be for the whole process and until its end.
     """
     if config.deterministic:

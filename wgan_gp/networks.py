@@ -14,7 +14,7 @@ import numpy as np
 from keras import layers, ops
 
 from wgan_gp.config import Config, CriticNormalization
-from wgan_gp.imagenet.projection import load_projection, projection_shape
+from wgan_gp.imagenet import critic_features  # as a module: see `wgan_gp.model`
 from wgan_gp.support import replicas
 from wgan_gp.support.standardize import standardize
 
@@ -75,7 +75,7 @@ def _from_images(config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
 
 def _from_features(config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
     """Mix the features at each place, then halve height and width down to 4x4."""
-    shape = projection_shape(config.image_size)
+    shape = critic_features.critic_features_shape(config.image_size)
     filters = config.base_filters * _MAX_FILTER_FACTOR
     yield keras.Input(shape, name="features")
     yield from _critic_block(filters, 1, 1, config, glorot)
@@ -99,13 +99,16 @@ def _critic_convolution(
     )
 
 
+@_in_its_precision
 def build_critic_features(config: Config) -> keras.Model | None:
     """What stands before the critic, images -> features; None where it takes images.
 
     Raises:
         InputError: the extra `features` is not installed.
     """
-    return None if config.critic_features == "none" else load_projection(config.image_size)
+    if config.critic_features == "none":
+        return None
+    return critic_features.load_critic_features(config.image_size)
 
 
 def _layer_norm(over: CriticNormalization) -> keras.Layer:

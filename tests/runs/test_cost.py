@@ -18,11 +18,12 @@ def test_multiply_adds_of_each_kind_of_layer():
             keras.Input((8, 8, 3)),
             layers.Conv2D(5, 3, strides=2, padding="same"),  # 4x4 outputs
             layers.Conv2DTranspose(7, 5, strides=2, padding="same"),  # 4x4 inputs
+            keras.Sequential([layers.DepthwiseConv2D(3, strides=2, padding="same")]),  # 4x4 outputs
             layers.Flatten(),
             layers.Dense(2),
         ]
     )
-    expected = 4 * 4 * 3 * 3 * 3 * 5 + 4 * 4 * 5 * 5 * 5 * 7 + 8 * 8 * 7 * 2
+    expected = 4 * 4 * 3 * 3 * 3 * 5 + 4 * 4 * 5 * 5 * 5 * 7 + 4 * 4 * 3 * 3 * 7 + 4 * 4 * 7 * 2
     assert multiply_adds(network) == expected
 
 
@@ -49,6 +50,11 @@ def test_each_network_is_counted_as_often_as_images_pass_through_it(
     lazy = dataclasses.replace(config, penalty_every=4)
     expected -= 2 * 3 * 2 * 4.5 * multiply_adds(critic)
     assert iteration_tflop(lazy, generator, critic) == pytest.approx(expected / 1e12)
+    # What the critic looks through: of real and generated images in each of its two updates; and
+    # forward and backward, without gradients of its weights, in the generator's.
+    features = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
+    expected += 2 * 3 * (2 * 2 + 2) * multiply_adds(features)
+    assert iteration_tflop(lazy, generator, critic, features) == pytest.approx(expected / 1e12)
 
 
 def test_the_speed_is_the_best_rounds_and_only_one_number_leaves_the_device(monkeypatch):

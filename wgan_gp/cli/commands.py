@@ -197,6 +197,8 @@ def _print_plan(config: Config) -> None:
         features = build_critic_features(config)
     print(config.to_json())
     generator.summary()
+    if features is not None:
+        features.summary()
     critic.summary()
     tflop = iteration_tflop(config, generator, critic, features)
     speed = matrix_product_tflops()

@@ -26,6 +26,12 @@ _DATA = {
     ),
 }
 
+_SCORED = {
+    "none": "the images' pixels",
+    "efficientnet-lite0": "the images' features in EfficientNet-Lite0, whose weights (Apache-2.0) "
+    "were trained on ImageNet; losses, penalty and gradient norm are of these",
+}
+
 _CARD = string.Template("""\
 ---
 tags: [image-generation, gan, wgan-gp, keras]
@@ -43,6 +49,7 @@ ${image_size}x${image_size} pixels.
 | parameters | ${parameters} |
 | training data | ${training_data}: ${images} |
 | licence of the data | ${data_licence} |
+| what the critic scored | ${scored} |
 | generator iterations | ${iteration} |
 | preset, seed | ${preset}, ${seed} |
 | critic's loss, last epoch | ${critic_loss}, with ${weight} x ${gradient_penalty} of penalty |
@@ -116,6 +123,7 @@ def model_card(
         images=_numbers(facts["images"], facts.get("images_held_out", 0)),
         preset=facts["preset"],
         seed=config.seed,
+        scored=_SCORED[config.critic_features],
         weight=f"{config.gradient_penalty_weight:g}",
         config=config.to_json().strip(),
         quality=quality.to_markdown() if quality else "It has not been measured.",

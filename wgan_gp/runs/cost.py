@@ -12,7 +12,7 @@ from wgan_gp.config import Config
 _CRITIC_UPDATE = {"critic": 6, "generator": 1}  # real 3, generated 3; making the image
 _PENALTY = {"critic": 6, "generator": 0}
 _GENERATOR_UPDATE = {"critic": 2, "generator": 3}
-_FEATURES = 2  # in each of these updates: of real and generated images; forward and backward
+_FEATURES = 2  # in each of these updates: real and generated; forward, and backward to the images
 
 _ROUNDS, _PRODUCTS = 3, 3  # of matrix products that are timed
 
@@ -46,7 +46,7 @@ def iteration_tflop(
     if config.ema_half_life and config.generator_normalization == "batch":
         passes["generator"] += 1  # of the averaged one, for its statistics
     done = passes["critic"] * multiply_adds(critic) + passes["generator"] * multiply_adds(generator)
-    if critic_features:
+    if critic_features is not None:
         done += (config.n_critic + 1) * _FEATURES * multiply_adds(critic_features)
     return 2 * config.batch_size * done / 1e12
 

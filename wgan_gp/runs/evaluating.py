@@ -75,7 +75,8 @@ def evaluate_run(
     report = evaluate(
         generator, **sets, metrics=asked, features=network, count=count, seed=seed, progress=True
     )
-    report = dataclasses.replace(report, reference=reference)
+    seen = _seen_in_training(folder, report)
+    report = dataclasses.replace(report, reference=reference, features=seen)
     _write(facts, report, *folder.report_files(best))
     return report
 
@@ -137,6 +138,14 @@ def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwo
             raise
         _log.warning("%s; the metrics of features are left out", error)
         return None
+
+
+def _seen_in_training(folder: RunFolder, report: Report) -> str | None:
+    """The network behind the metrics, with a word of warning if the critic knows it."""
+    through = folder.read()[0].critic_features
+    if report.features is None or not report.features.startswith(through):
+        return report.features
+    return f"{report.features}; the critic looked through it, which flatters"
 
 
 def _facts(generator: Path) -> dict[str, str]:

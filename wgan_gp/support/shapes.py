@@ -1,4 +1,4 @@
-"""What the two networks take and give."""
+"""What the networks take and give."""
 
 from itertools import pairwise
 
@@ -27,28 +27,23 @@ def check_shapes(
     generator: keras.Model, critic: keras.Model, critic_features: keras.Model | None
 ) -> None:
     """Raise an InputError unless each network takes what the one before it makes."""
-    networks = {"generator": generator, "critic_features": critic_features, "critic": critic}
-    there = {name: network for name, network in networks.items() if network is not None}
-    for name, network in there.items():
+    chain = {"generator": generator, "features network": critic_features, "critic": critic}
+    chain = {name: network for name, network in chain.items() if network is not None}
+    for name, network in chain.items():
         if input_shape(network) is None:
             raise InputError(
                 f"the {name} has no input shape: start it with keras.Input, or call it once"
             )
-    latents = input_shape(generator)
+    latents, scores = input_shape(generator), output_shape(critic)
     if len(latents) != 2 or not isinstance(latents[-1], int):  # a shape, where it has two inputs
         raise InputError(f"the generator must take latents of shape (n, latent_dim), not {latents}")
-    for (maker, makes), (taker, takes) in pairwise(there.items()):
+    for (before, makes), (after, takes) in pairwise(chain.items()):
         made, taken = output_shape(makes), input_shape(takes)
         if made != taken:
             raise InputError(
-                f"the {taker} takes images of shape {taken[1:]}, but the {maker} makes "
-                f"{made[1:]}: they must agree"
+                f"the {after} takes {taken[1:]} and the {before} makes {made[1:]}: they must agree"
             )
-    if len(input_shape(critic)) != 4:
-        raise InputError(
-            f"the critic must take images or maps of features, (n, height, width, channels), not "
-            f"{input_shape(critic)}"
-        )
-    scores = output_shape(critic)
+        if len(made) != 4:
+            raise InputError(f"the {before} must make (n, height, width, channels), not {made}")
     if scores != (None, 1):
         raise InputError(f"the critic must give one score an image, shape (n, 1), not {scores}")

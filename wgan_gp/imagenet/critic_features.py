@@ -1,32 +1,33 @@
-"""What a critic sees that looks through EfficientNet-Lite0: features in place of pixels.
+"""What a critic scores that looks through EfficientNet-Lite0: features in place of pixels.
 
 Sauer et al., Projected GANs (arXiv:2111.01007): a critic that begins with what another network has
 learned about photographs learns from few of them, and in little time. Here the features of three
-scales are one map, and nothing else of theirs is taken over: neither their random projections nor
-their four critics and hinge loss.
+scales are one map, for one critic with a gradient penalty; their random projections, four
+discriminators and hinge loss are not taken over.
 """
 
 import keras
 from keras import layers
 
-from wgan_gp.imagenet.efficientnet_lite0 import load_efficientnet_lite0_stages
+from wgan_gp.imagenet import efficientnet_lite0  # as a module: see `wgan_gp.model`
 
-_LEAST_SIZE = 128  # that the network still tells flowers apart at
+_LEAST_SIZE = 128  # pixels; the network was trained on 224, and sees little in smaller images
 _CELL = 16  # pixels of its input to a cell of the map
 
-# Stages of EfficientNet-Lite0 and how far their values spread over photographs of flowers, which
-# they are divided by: so each counts as much in a distance as it has values.
-_SPREADS = {3: 6.5, 5: 5.2, 7: 2.2}  # strides 8, 16, 32; 40, 112, 320 channels
+# Stages of EfficientNet-Lite0 (strides 8, 16 and 32; 40, 112 and 320 channels), and how far their
+# values spread over photographs of flowers, which they are divided by: so that none of them
+# outweighs the others in a distance.
+_SPREADS = {3: 6.5, 5: 5.2, 7: 2.2}
 _CHANNELS = 4 * 40 + 112 + 320
 
 
-def projection_shape(image_size: int) -> tuple[int, int, int]:
+def critic_features_shape(image_size: int) -> tuple[int, int, int]:
     """Height, width and channels of the map of features."""
     cells = max(image_size, _LEAST_SIZE) // _CELL
     return cells, cells, _CHANNELS
 
 
-def load_projection(image_size: int) -> keras.Model:
+def load_critic_features(image_size: int) -> keras.Model:
     """Images `(n, image_size, image_size, 3)` in -1..1 -> features `(n, h, w, 592)`; not trained.
 
     Raises:
@@ -34,17 +35,19 @@ def load_projection(image_size: int) -> keras.Model:
     """
     images = keras.Input((image_size, image_size, 3), name="images")
     input_size = max(image_size, _LEAST_SIZE)
-    enlarged = layers.UpSampling2D(input_size // image_size, interpolation="bilinear")(images)
-    pixels = layers.Rescaling(127.5 / 128, offset=0.5 / 128)(enlarged)  # (0..255 - 127) / 128
-    maps = load_efficientnet_lite0_stages(input_size, [*_SPREADS])(pixels)
-    scaled = [
+    # In float32, since in bfloat16 neighbouring shades of a photograph are the same.
+    pixels = layers.Rescaling(127.5 / 128, 0.5 / 128, dtype="float32")(
+        images
+    )  # (0..255 - 127) / 128
+    enlarged = layers.Resizing(input_size, input_size, dtype="float32")(pixels)
+    maps = efficientnet_lite0.load_efficientnet_lite0_stages(input_size, [*_SPREADS])(enlarged)
+    fine, middle, coarse = (
         layers.Rescaling(1 / spread)(x) for x, spread in zip(maps, _SPREADS.values(), strict=True)
-    ]
-    fine, middle, coarse = scaled
+    )
     features = layers.Concatenate()([_gathered(fine), middle, _repeated(coarse)])
-    projection = keras.Model(images, features, name="projection")
-    projection.trainable = False
-    return projection
+    network = keras.Model(images, features, name="critic_features")
+    network.trainable = False
+    return network
 
 
 def _gathered(x: keras.KerasTensor) -> keras.KerasTensor:
