@@ -263,7 +263,9 @@ def test_features_of_photographs_are_spread_by_about_one(flower_photographs):
         assert part.max() / expected < 2
 
 
-@pytest.mark.parametrize("options", [{}, {"jit_compile": True}])
+@pytest.mark.parametrize(
+    "options", [{}, pytest.param({"jit_compile": True}, marks=pytest.mark.slow)]
+)
 def test_a_model_of_many_features_trains_and_is_saved_whole(
     untrained, tmp_path, lite0_config, tiny_images, options
 ):
@@ -366,6 +368,6 @@ def test_a_run_goes_on_to_the_bit(tmp_path, pictures, run_config):
 @needs_lite0
 def test_scores_of_the_same_features_come_with_a_warning(wgan_gp, pictures, run_config):
     package.train(dataclasses.replace(run_config, iterations=1), pictures, "run")
-    options = ["--features=efficientnet-lite0", "--metrics=kid", "--count=8"]
+    options = ["--features=efficientnet-lite0", "--metrics=kid", "--count=16"]
     said = wgan_gp("evaluate", "--run-dir=run", *options).stdout
     assert "Features: efficientnet-lite0, 224x224; the critic looked through it" in said
