@@ -22,6 +22,7 @@ from wgan_gp.imagenet.efficientnet_lite0 import (
     load_efficientnet_lite0_stages,
 )
 from wgan_gp.model import WGANGP
+from wgan_gp.pictures import save_pngs
 from wgan_gp.random_streams import TRAINING, draw_latents, stream_seed
 from wgan_gp.support.errors import InputError
 
@@ -366,8 +367,11 @@ def test_a_run_goes_on_to_the_bit(tmp_path, pictures, run_config):
 
 
 @needs_lite0
-def test_scores_of_the_same_features_come_with_a_warning(wgan_gp, pictures, run_config):
-    package.train(dataclasses.replace(run_config, iterations=1), pictures, "run")
+def test_scores_of_the_same_features_come_with_a_warning(
+    wgan_gp, tmp_path, tiny_images, run_config
+):
+    save_pngs(tiny_images, tmp_path / "pictures")
+    package.train(dataclasses.replace(run_config, iterations=1), tmp_path / "pictures", "run")
     options = ["--features=efficientnet-lite0", "--metrics=kid", "--count=16"]
     said = wgan_gp("evaluate", "--run-dir=run", *options).stdout
     assert "Features: efficientnet-lite0, 224x224; the critic looked through it" in said
