@@ -173,7 +173,7 @@ def test_other_images_may_be_named(wgan_gp, run, tmp_path, flowers):
 def test_features_out_of_reach_are_one_sentence_and_the_others_still_run(
     wgan_gp, run, monkeypatch, caplog
 ):
-    monkeypatch.setattr("wgan_gp.metrics.inception._URL", "http://127.0.0.1:9/")
+    monkeypatch.setattr("wgan_gp.imagenet.inception._URL", "http://127.0.0.1:9/")
     monkeypatch.setenv("KERAS_HOME", str(wgan_gp.folder))
     result = wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd,kid")
     (line,) = [x for x in result.stderr.splitlines() if "InceptionV3" in x]
