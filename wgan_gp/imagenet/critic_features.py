@@ -35,10 +35,8 @@ def load_critic_features(image_size: int) -> keras.Model:
     """
     images = keras.Input((image_size, image_size, 3), name="images")
     input_size = max(image_size, _LEAST_SIZE)
-    # In float32, since in bfloat16 neighbouring shades of a photograph are the same.
-    pixels = layers.Rescaling(127.5 / 128, 0.5 / 128, dtype="float32")(
-        images
-    )  # (0..255 - 127) / 128
+    # (0..255 - 127) / 128; in float32, since in bfloat16 neighbouring shades are the same.
+    pixels = layers.Rescaling(127.5 / 128, 0.5 / 128, dtype="float32")(images)
     enlarged = layers.Resizing(input_size, input_size, dtype="float32")(pixels)
     maps = efficientnet_lite0.load_efficientnet_lite0_stages(input_size, [*_SPREADS])(enlarged)
     fine, middle, coarse = (
