@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from wgan_gp import Config, build_critic, build_generator
-from wgan_gp.runs.cost import iteration_tflop, matrix_product_tflops, multiply_adds
+from wgan_gp.runs.cost import iteration_tflop, less_of, matrix_product_tflops, multiply_adds
 
 
 def test_multiply_adds_of_each_kind_of_layer():
@@ -55,6 +55,13 @@ def test_each_network_is_counted_as_often_as_images_pass_through_it(
     features = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
     expected += 2 * 3 * (2 * 2 + 2) * multiply_adds(features)
     assert iteration_tflop(lazy, generator, critic, features) == pytest.approx(expected / 1e12)
+
+
+def test_what_takes_memory_is_named(tiny_config):
+    features = dataclasses.replace(tiny_config, critic_features="efficientnet-lite0")
+    said = less_of(tiny_config)
+    assert said.endswith("batch_size (here 4), base_filters (2) or image_size (32)")
+    assert less_of(features) == f"{said}, or with critic_features none"
 
 
 def test_the_speed_is_the_best_rounds_and_only_one_number_leaves_the_device(monkeypatch):

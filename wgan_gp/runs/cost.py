@@ -24,9 +24,11 @@ def multiply_adds(network: keras.Model) -> int:
 
 def less_of(config: Config) -> str:
     """What to do where `config` needs more memory than there is."""
+    looks_through = config.critic_features != "none"
     return (
         f"try a new run with a smaller batch_size (here {config.batch_size}), base_filters "
         f"({config.base_filters}) or image_size ({config.image_size})"
+        + (", or with critic_features none" if looks_through else "")
     )
 
 
