@@ -81,9 +81,7 @@ plt.rcParams.update({"figure.dpi": 80, "figure.constrained_layout.use": True, "f
 def show_source(*things):
     """The source code of functions or classes, as it stands in the package."""
     source = "\n\n".join(textwrap.dedent(inspect.getsource(thing)) for thing in things)
-    # Pages that nbconvert makes would set it in the type of prose.
-    style = "font-family: var(--jp-code-font-family, monospace)"
-    display(Markdown(f'<div style="{style}">\n\n```python\n{source}```\n\n</div>'))
+    display(Markdown(f"```python\n{source}```"))
 
 
 def show(figure, alt):
@@ -102,6 +100,15 @@ def show_pictures(titles_and_pictures, alt, height=3.4):
         ax.axis("off")
     show(figure, alt)
 
+
+# Pages that nbconvert makes would set source code in the type of prose, and break words.
+STYLE = """
+.jp-RenderedMarkdown pre {
+    font-family: var(--jp-code-font-family, monospace); white-space: pre; overflow-x: auto;
+}
+.jp-OutputArea-output pre { word-break: normal; }
+"""
+display(HTML(f"<style>{STYLE}</style>"))
 
 # %% [markdown]
 # This is where it leads: the first 25 flowers of a generator that was trained on photographs, and
