@@ -90,30 +90,35 @@ def set_weights(network: nn.Module, weights: list[np.ndarray]) -> None:
         parameter.copy_(torch.from_numpy(value.transpose(axes).copy()))
 
 
+@torch.no_grad()
+def keras_weights(network: nn.Module) -> list[np.ndarray]:
+    """In Keras's layouts: the inverse of `set_weights`."""
+    axes = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
+    values = [parameter.cpu().numpy() for parameter in network.parameters()]
+    return [value.transpose(axes[value.ndim]) for value in values]
+
+
 class Training:
-    def __init__(self, work: Work, config: Config, layout: torch.memory_format) -> None:
-        self.config, self.layout = config, layout
-        self.critic = critic(config)
-        self.generator = generator(config)
-        set_weights(self.critic, work.critic)
-        set_weights(self.generator, work.generator)
-        self.critic.to(memory_format=layout)
-        self.generator.to(memory_format=layout)
+    """The two networks with Glorot's weights, and their updates; losses stay on the device."""
+
+    def __init__(
+        self,
+        config: Config,
+        layout: torch.memory_format = torch.contiguous_format,
+        device: str = "cpu",
+    ) -> None:
+        self.config = config
+        self.critic = initialized(critic(config)).to(device, memory_format=layout)
+        self.generator = initialized(generator(config)).to(device, memory_format=layout)
         self.critic_optimizer = self.adam(self.critic, config.critic_learning_rate)
         self.generator_optimizer = self.adam(self.generator, config.generator_learning_rate)
-        images = torch.from_numpy(work.real_images).permute(0, 1, 4, 2, 3)
-        self.real_images = [batch.contiguous(memory_format=layout) for batch in images]
 
     def adam(self, network: nn.Module, rate: float) -> torch.optim.Adam:
         betas = (float(self.config.beta_1), float(self.config.beta_2))
-        return torch.optim.Adam(network.parameters(), rate, betas, self.config.adam_epsilon)
-
-    def iterate(self, latents: torch.Tensor, epsilon: torch.Tensor) -> tuple[float, float]:
-        losses = [
-            self.update_critic(*draws)
-            for draws in zip(self.real_images, latents[:-1], epsilon, strict=True)
-        ]
-        return float(np.mean(losses)), self.update_generator(latents[-1])
+        parameters = [*network.parameters()]
+        is_capturable = parameters[0].is_cuda  # in a graph of the GPU's
+        epsilon = self.config.adam_epsilon
+        return torch.optim.Adam(parameters, rate, betas, epsilon, capturable=is_capturable)
 
     def update_critic(self, real: torch.Tensor, latents: torch.Tensor, epsilon: torch.Tensor):
         with torch.no_grad():
@@ -128,28 +133,59 @@ class Training:
         self.critic_optimizer.zero_grad()
         loss.backward()
         self.critic_optimizer.step()
-        return loss.item()
+        return loss.detach()
 
-    def update_generator(self, latents: torch.Tensor) -> float:
+    def update_generator(self, latents: torch.Tensor) -> torch.Tensor:
         self.critic.requires_grad_(False)  # whose gradients nobody needs here
         loss = -self.critic(self.generator(latents)).mean()
         self.generator_optimizer.zero_grad()
         loss.backward()
         self.generator_optimizer.step()
         self.critic.requires_grad_(True)
-        return loss.item()
+        return loss.detach()
 
-    def draws(self) -> tuple[torch.Tensor, torch.Tensor]:
-        n, batch = self.config.n_critic, self.config.batch_size
-        return torch.randn(n + 1, batch, self.config.latent_dim), torch.rand(n, batch)
+    def draws(self, generator: torch.Generator | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Latents and epsilons of one iteration."""
+        n, batch, dims = self.config.n_critic, self.config.batch_size, self.config.latent_dim
+        device = next(self.critic.parameters()).device
+        latents = torch.randn(n + 1, batch, dims, generator=generator, device=device)
+        return latents, torch.rand(n, batch, generator=generator, device=device)
+
+    def iterate(
+        self, real_images: list[torch.Tensor], latents: torch.Tensor, epsilon: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The mean loss of the critic, and the generator's."""
+        losses = [
+            self.update_critic(*draws)
+            for draws in zip(real_images, latents[:-1], epsilon, strict=True)
+        ]
+        return torch.stack(losses).mean(), self.update_generator(latents[-1])
+
+
+def initialized(network: nn.Module) -> nn.Module:
+    """Weights as Keras draws them: Glorot's, and no bias."""
+    for module in network.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return network
 
 
 def main(path: str, preset: str, layout: str) -> None:
-    work, config = Work(path), Config.preset(preset)
-    layouts = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-    training = Training(work, config, layouts[layout])
-    first = training.iterate(torch.from_numpy(work.latents), torch.from_numpy(work.epsilon))
-    take_turns(*first, lambda: training.iterate(*training.draws()))
+    work = Work(path)
+    layout = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}[layout]
+    training = Training(Config.preset(preset), layout)
+    set_weights(training.critic, work.critic)
+    set_weights(training.generator, work.generator)
+    images = torch.from_numpy(work.real_images).permute(0, 1, 4, 2, 3)
+    real_images = [batch.contiguous(memory_format=layout) for batch in images]
+
+    def iterate(latents: torch.Tensor, epsilon: torch.Tensor) -> list[float]:
+        return [loss.item() for loss in training.iterate(real_images, latents, epsilon)]
+
+    first = iterate(torch.from_numpy(work.latents), torch.from_numpy(work.epsilon))
+    take_turns(*first, lambda: iterate(*training.draws()))
 
 
 if __name__ == "__main__":
