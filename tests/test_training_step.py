@@ -263,12 +263,8 @@ def check_chosen_step(config, model, real_images) -> None:
 
 
 @pytest.mark.parametrize("build", [build_model, eager_model])
-@pytest.mark.parametrize("image_skips", [False, True])
-def test_a_step_of_the_chosen_recipe_agrees_with_numpy(
-    chosen_config, real_images, image_skips, build
-):
-    config = dataclasses.replace(chosen_config, image_skips=image_skips)
-    check_chosen_step(config, build(config), real_images)
+def test_a_step_of_the_chosen_recipe_agrees_with_numpy(chosen_config, real_images, build):
+    check_chosen_step(chosen_config, build(chosen_config), real_images)
 
 
 def statistics_of_inference(monkeypatch):

@@ -42,7 +42,6 @@ class Config:
     critic_features: CriticFeatures = "none"  # of a trained network (extra 'features'), for pixels
     critic_kernel: int = 5  # of its convolutions: an even one reaches all pixels equally often
     critic_normalization: CriticNormalization = "image"  # layer norm over all of it, or each pixel
-    image_skips: bool = False  # both networks meet the image at every size: see `image_skips.py`
     upsampling: Upsampling = "transposed"  # convolutions, or a larger image and then convolutions
     generator_normalization: GeneratorNormalization = "none"  # between the generator's layers
 

@@ -14,7 +14,6 @@ import numpy as np
 from keras import layers, ops
 
 from wgan_gp.config import Config, CriticNormalization
-from wgan_gp.image_skips import critic_with_skips, generator_with_skips
 from wgan_gp.imagenet import critic_features  # as a module: see `wgan_gp.model`
 from wgan_gp.support import replicas
 from wgan_gp.support.standardize import standardize
@@ -60,8 +59,6 @@ def build_critic(config: Config) -> keras.Model:
         layers.Flatten(),
         layers.Activation(config.critic_activation, dtype="float32", name="score"),
     ]
-    if config.image_skips:
-        return critic_with_skips(stack, glorot)
     # From a list: `add` would build the whole stack anew each time.
     return keras.Sequential(stack, name="critic")
 
@@ -140,8 +137,6 @@ def build_generator(config: Config) -> keras.Model:
         *enlarge(filters, config, glorot),
         layers.Activation("tanh", dtype="float32", name="images"),
     ]
-    if config.image_skips:
-        return generator_with_skips(stack, glorot)
     return keras.Sequential(stack, name="generator")
 
 

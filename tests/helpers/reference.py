@@ -16,8 +16,6 @@ def critic(weights, images, norm_over=IMAGE):
     x, is_first = images, True
     while x.shape[1] > 4:
         x = conv_stride_2(x, weights.pop(0), weights.pop(0))
-        if is_pointwise(weights[0]):  # an image skip
-            x = x + pointwise(shrunk(images, x.shape[1]), weights.pop(0), weights.pop(0))
         if not is_first:
             x = layer_norm(x, weights.pop(0), weights.pop(0), norm_over)
         x = np.where(x > 0, x, 0.2 * x)
@@ -39,22 +37,14 @@ def generator(weights, latents):
 
 
 def upsampling_generator(weights, latents):
-    """A dense layer, blocks of upsampling, convolution and batch norm, and a last convolution.
-
-    With image skips the colours of every smaller size are enlarged and added.
-    """
-    features, _ = upsampling_blocks(weights, latents)
-    weights, skips = apart(weights)
-    colours = 0.0
-    for x, (kernel, bias) in zip(features, skips, strict=False):  # the last size has none
-        colours = enlarged(pointwise(x, kernel, bias) + colours)
-    return np.tanh(conv_3(features[-1], *weights[-2:]) + colours)
+    """A dense layer, blocks of upsampling, convolution and batch norm, and a last convolution."""
+    x, _ = upsampling_blocks(weights, latents)
+    return np.tanh(conv_3(x, *weights[-2:]))
 
 
 def upsampling_blocks(weights, latents):
-    """What each block gives, and mean and variance before each batch norm."""
-    weights, _ = apart(weights)
-    features, moments = [], []
+    """What the last convolution gets, and mean and variance before each batch norm."""
+    moments = []
     x = np.dot(latents, weights[0]) + weights[1]
     x = x.reshape(len(latents), 4, 4, -1)
     blocks = list(zip(*(weights[i:-2:3] for i in range(2, 5)), strict=True))
@@ -64,33 +54,7 @@ def upsampling_blocks(weights, latents):
         mean, variance = batch_moments(x)
         moments += [mean, variance]
         x = np.maximum((x - mean) / np.sqrt(variance + 1e-3) * scale + offset, 0)
-        features.append(x)
-    return features, moments
-
-
-def apart(weights):
-    """All weights but the image skips', and those as pairs of kernel and bias."""
-    at = [i for i, weight in enumerate(weights) if is_pointwise(weight)]
-    others = [w for i, w in enumerate(weights) if i not in at and i - 1 not in at]
-    return others, [(weights[i], weights[i + 1]) for i in at]
-
-
-def is_pointwise(weight):
-    return weight.shape[:2] == (1, 1)
-
-
-def pointwise(x, kernel, bias):
-    return np.dot(x, kernel[0, 0]) + bias
-
-
-def shrunk(images, size):
-    """The mean of each square of pixels."""
-    times = images.shape[1] // size
-    return np.mean(images.reshape(len(images), size, times, size, times, -1), axis=(2, 4))
-
-
-def enlarged(x):
-    return mixed(mixed(x, axis=1), axis=2)
+    return x, moments
 
 
 def repeated(x, axis):
