@@ -42,7 +42,7 @@ def critic(config: Config) -> nn.Sequential:
     widths = [3, *(config.base_filters * factor for factor in (1, 2, 4, 8))]
     modules = []
     for index, (before, after) in enumerate(pairwise(widths)):
-        modules += [nn.ZeroPad2d((1, 2, 1, 2)), nn.Conv2d(before, after, 5, stride=2)]
+        modules += halving(before, after, config.critic_kernel)
         if index > 0:
             over_image = config.critic_normalization == "image"
             modules.append(nn.GroupNorm(1, after) if over_image else PixelNorm(after, 1e-5))
@@ -51,6 +51,12 @@ def critic(config: Config) -> nn.Sequential:
     if config.critic_activation == "sigmoid":
         modules.append(nn.Sigmoid())
     return nn.Sequential(*modules)
+
+
+def halving(before: int, after: int, kernel: int) -> list[nn.Module]:
+    """Keras's "same": of an odd number of rows that are added the last goes after."""
+    convolution = nn.Conv2d(before, after, kernel, stride=2, padding=kernel // 2 - 1)
+    return [nn.ZeroPad2d((0, 1, 0, 1)), convolution] if kernel % 2 else [convolution]
 
 
 def generator(config: Config) -> nn.Sequential:
