@@ -163,6 +163,7 @@ def test_errors_are_value_errors():
         ("image size", lambda c: f"{c.image_size}"),
         ("base filters", lambda c: f"{c.base_filters}"),
         ("critic's score", lambda c: c.critic_activation),
+        ("critic's kernel", lambda c: f"{c.critic_kernel}"),
         ("mini-batch", lambda c: f"{c.batch_size}"),
         ("critic updates per generator iteration", lambda c: f"{c.n_critic}"),
         ("generator iterations", lambda c: f"{c.iterations:,}"),
