@@ -112,7 +112,7 @@ display(HTML(f"<style>{STYLE}</style>"))
 
 # %% [markdown]
 # This is where it leads: the first 25 flowers of a generator that was trained on photographs, and
-# comes with the package. It was trained for 80 minutes on one CPU core, by the means below.
+# comes with the package. It was trained for 36 minutes on two CPU cores, by the means below.
 
 # %%
 flowers = wgan_gp.load_pretrained("flowers")
@@ -410,9 +410,10 @@ assert set(reached[5]) == {2, 3} and set(reached[4]) == {2}
 # its four weights come from three, even and odd pixels get the same sum of weights, so that what is
 # flat stays flat. But where the map changes, even and odd pixels mix their neighbours differently,
 # and a faint grid is left. So the last doubling, at the full size, is bilinear: it fades from one
-# pixel to the next. Section 8 shows the difference to transposed convolutions. (The critic keeps
-# its kernel of 5: single runs with kernels of 4 and 6 had a lower SWD, a measure of section 6, and
-# looked no better, see [docs/quality.md](../docs/quality.md#the-preset-flowers).)
+# pixel to the next. Section 8 shows the difference to transposed convolutions. (The same goes for
+# the critic, through which the generator's gradient comes: on photographs a kernel of 4 brings the
+# distance of section 6 down, see [docs/quality.md](../docs/quality.md#the-preset-flowers), and the
+# preset `flowers` has it. Here, on drawn flowers, it made no difference, and the kernel is 5.)
 #
 # **Layer norm in the critic, not batch norm.** The penalty asks for the slope of each image's score
 # with respect to *that image*. Batch norm mixes the images of a batch: a score then depends on all the
