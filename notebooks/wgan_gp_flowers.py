@@ -22,8 +22,8 @@
 # You need to know how a Keras model is trained. You need not know anything about GANs. (The package
 # began with an example by MathWorks for MATLAB, see the references; its preset `matlab` is that
 # example to the letter, this notebook is not.) With `QUICK = True` everything runs on two CPU cores,
-# in 10 to 18 minutes on slow ones, with *synthetic* flowers, drawn by a program; with `False` it
-# trains on photographs, four fifths of 3,670, for over an hour.
+# in 4 minutes (10 to 18 on slow ones), with *synthetic* flowers, drawn by a program; with `False` it
+# trains on photographs, four fifths of 3,670, for three to four times as long.
 
 # %%
 QUICK = True

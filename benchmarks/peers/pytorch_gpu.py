@@ -1,9 +1,10 @@
 """Whole trainings in PyTorch on a GPU: how long an iteration takes there, and what comes of 10,000.
 
-python benchmarks/peers/pytorch_gpu.py IMAGES.npy RESULTS [--presets matlab paper]
-    [--base-filters 32] [--iterations 10000] [--no-tf32]
+    python benchmarks/peers/pytorch_gpu.py IMAGES.npy RESULTS [--presets matlab paper]
+        [--base-filters 32] [--iterations 10000] [--no-tf32]
 
-IMAGES holds the images to train on, uint8 (count, 64, 64, 3). The steps are those of `pytorch.py`,
+IMAGES holds the images to train on, uint8 (count, 64, 64, 3), as `numpy.save` keeps what
+`load_images` gives; TensorFlow is not needed where this runs. The steps are those of `pytorch.py`,
 which `benchmarks/training_step.py` checks against this package; the presets train side by side.
 RESULTS gets the generators' weights on the way, float16 in Keras's order and layout, the losses of
 every iteration, and the seconds.
