@@ -121,7 +121,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # example's too. The learning rates stay the example's: Algorithm 1's alpha of 1e-4, chosen for
     # 200,000 iterations, gets nowhere near flowers in a run of this length.
     "paper": {"critic_activation": "linear"},
-    # Flowers from photographs, in 13 minutes on 2 fast CPU cores and 45 on slow ones: how good they
+    # Flowers from photographs, in 12 minutes on 2 fast CPU cores and 45 on slow ones: how good they
     # are is measured in docs/quality.md.
     "flowers": {
         **_CHOSEN,
