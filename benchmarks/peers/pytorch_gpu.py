@@ -4,7 +4,8 @@
         [--base-filters 32] [--iterations 10000] [--no-tf32]
 
 IMAGES holds the images to train on, uint8 (count, 64, 64, 3), as `numpy.save` keeps what
-`load_images` gives; TensorFlow is not needed where this runs. The steps are those of `pytorch.py`,
+`load_images` gives. Where this runs the package has to be importable (PYTHONPATH=. in a clone),
+TensorFlow does not. The steps are those of `pytorch.py`,
 which `benchmarks/training_step.py` checks against this package; the presets train side by side.
 RESULTS gets the generators' weights on the way, float16 in Keras's order and layout, the losses of
 every iteration, and the seconds.
@@ -78,7 +79,7 @@ def train(trainings: list[Captured], iterations: int, folder: Path) -> float:
             training.replay()
         if iteration % 100 == 0:
             torch.cuda.synchronize()  # else thousands of replays would wait in line
-        if iteration in KEPT:
+        if iteration in KEPT or iteration == iterations:
             for training in trainings:
                 training.keep(folder, iteration)
     torch.cuda.synchronize()
