@@ -36,6 +36,21 @@ def test_the_penalty_of_a_linear_critic_is_exact(batch, slope):
     assert penalty.numpy() == pytest.approx((slope - 1) ** 2, abs=1e-6)
 
 
+def test_views_have_a_slope_each(batch):
+    """A linear critic of the images and one of twice the images: both slopes are known."""
+    weight = np.full((HEIGHT, WIDTH, CHANNELS), 1 / np.sqrt(PIXELS), "float32")  # of norm 1
+
+    def critic(views):
+        first, second = (tf.einsum("bhwc,hwc->b", view, weight) for view in views)
+        return tf.stack([first, 3 * second], axis=1)
+
+    views = {name: [batch[name], 2 * batch[name]] for name in ("real_images", "generated_images")}
+    norms = objective.gradient_norms(critic, **views, epsilon=batch["epsilon"])
+    np.testing.assert_allclose(norms, np.tile([1, 3], (BATCH, 1)), rtol=1e-5)
+    penalty = gradient_penalty(critic, **views, epsilon=batch["epsilon"])
+    assert penalty.numpy() == pytest.approx((0 + 2**2) / 2, rel=1e-5)
+
+
 def quadratic_critic(images: tf.Tensor) -> tf.Tensor:
     """D(x) = |x|^2 / 2 has gradient x: its norm tells where the gradient was taken."""
     return tf.reduce_sum(tf.square(images), axis=[1, 2, 3]) / 2

@@ -39,7 +39,7 @@ class Config:
     latent_dim: int = 100  # standard-normal numbers that the generator turns into one image
     base_filters: int = 64  # width of both networks: filters of the convolution next to the image
     critic_activation: CriticActivation = "sigmoid"  # on the critic's score; the paper has none
-    critic_features: CriticFeatures = "none"  # of a trained network (extra 'features'), for pixels
+    critic_features: CriticFeatures = "none"  # of a trained network, which it scores beside pixels
     critic_kernel: int = 5  # of its convolutions: an even one reaches all pixels equally often
     critic_normalization: CriticNormalization = "image"  # layer norm over all of it, or each pixel
     upsampling: Upsampling = "transposed"  # convolutions, or a larger image and then convolutions

@@ -25,8 +25,10 @@ from wgan_gp.support.fitting import CountingModel
 from wgan_gp.support.keras_habits import check_compile_options, check_no_mixing, images_alone
 from wgan_gp.support.optimizers import BothOptimizers, HeldThenLinear, averages_weights, scaling
 from wgan_gp.support.shapes import check_shapes, input_shape, output_shape
+from wgan_gp.support.shift import shift
 
 _EMA_RAMP = 0.05  # StyleGAN2-ADA's (Karras et al., arXiv:2006.06676)
+_MOST_SHIFT = 4  # pixels
 
 
 @keras.saving.register_keras_serializable(package="wgan_gp")
@@ -38,7 +40,8 @@ class WGANGP(CountingModel):
 
     Args:
         generator: latents `(n, latent_dim)` -> images `(n, height, width, channels)` in -1..1.
-        critic: those images, or what `critic_features` makes of them -> one score each, `(n, 1)`.
+        critic: those images, or what `critic_features` makes of them -> one score each, `(n, 1)`;
+            or a list of views of them -> a score of each view, `(n, views)`.
         n_critic: critic updates per generator iteration.
         gradient_penalty_weight: lambda.
         seed: decides the latents and epsilons of training.
@@ -53,7 +56,11 @@ class WGANGP(CountingModel):
             jump, and are right on average.
         critic_features: images -> maps of features `(n, h, w, c)`, which the critic scores in
             place of the images: a trained network, which stays as it is. The gradient penalty is
-            then taken on lines between features, and the distance is one between those.
+            then taken on lines between features, and the distance is one between those. Where it
+            makes a list of maps, views of the images, each has a critic, a penalty and a distance
+            of its own: the losses are their means, and a score must not depend on another's view.
+            In training the images of each update are moved by up to 4 pixels, all in the same way,
+            before they come to it: the strides of such a network would print their grid otherwise.
 
     A network's regularizers, and the losses that its layers add, count in its loss; the latter are
     those of the last images that it has seen in the step. Keras's callbacks find what they need,
@@ -169,7 +176,7 @@ class WGANGP(CountingModel):
         latents = self._draw_latents(count, latent_seed)
         epsilon = self._draw_epsilon(count, epsilon_seed)
         generated_images = self._images(latents, training=True)  # outside the tape: fixed here
-        real, generated = self._seen(real_images, generated_images)
+        real, generated = self._seen(real_images, generated_images, shift_seed=_shift_seed(seed))
 
         gradients, losses = self._with_penalty_if_due(
             number, partial(self._critic_gradients, real, generated, epsilon)
@@ -187,8 +194,8 @@ class WGANGP(CountingModel):
 
     def _critic_gradients(
         self,
-        real: tf.Tensor,
-        generated: tf.Tensor,
+        real: objective.Images,
+        generated: objective.Images,
         epsilon: tf.Tensor,
         penalty_weight: float | None,
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
@@ -200,8 +207,8 @@ class WGANGP(CountingModel):
 
     def _critic_losses(
         self,
-        real: tf.Tensor,
-        generated: tf.Tensor,
+        real: objective.Images,
+        generated: objective.Images,
         epsilon: tf.Tensor,
         penalty_weight: float | None,
         training: bool,
@@ -211,7 +218,7 @@ class WGANGP(CountingModel):
         Without a weight for it the penalty is not even computed.
         """
         critic = partial(self._scores, training=training)
-        weight = None if training else tf.shape(real)[0]  # the last batch may be smaller
+        weight = None if training else tf.shape(epsilon)[0]  # the last batch may be smaller
         unregularized = objective.unregularized_critic_loss(critic(real), critic(generated))
         loss = unregularized
         if penalty_weight is not None:
@@ -229,7 +236,7 @@ class WGANGP(CountingModel):
         latents = self._draw_latents(count, seed)
         with tf.GradientTape() as tape:
             images = self._images(latents, training=True)
-            (generated,) = self._seen(images)
+            (generated,) = self._seen(images, shift_seed=_shift_seed(seed))
             loss = objective.generator_loss(self._scores(generated, training=True))
             loss += sum(self.generator.losses)
             scaled_loss = self.generator_optimizer.scale_loss(loss / replicas.count())
@@ -320,14 +327,25 @@ class WGANGP(CountingModel):
     def _images(self, latents: tf.Tensor, training: bool) -> tf.Tensor:
         return tf.cast(self.generator(latents, training=training), tf.float32)
 
-    def _seen(self, *images: tf.Tensor) -> Sequence[tf.Tensor]:
-        """What the critic scores of equally many images each: these, or their features."""
+    def _seen(
+        self, *images: tf.Tensor, shift_seed: tf.Tensor | None = None
+    ) -> Sequence[objective.Images]:
+        """What the critic scores of equally many images each: these, or their features.
+
+        The latter are of shifted images where there is a seed for it.
+        """
         if self.critic_features is None:
             return images
-        features = self.critic_features(tf.concat(images, axis=0), training=False)
-        return tf.split(tf.cast(features, tf.float32), len(images))
+        together = tf.concat(images, axis=0)
+        if shift_seed is not None:
+            drawn = random_streams.draw_uniform(2, shift_seed)
+            by = tf.cast((2 * _MOST_SHIFT + 1) * drawn, tf.int32) - _MOST_SHIFT
+            together = shift(together, by, _MOST_SHIFT)
+        maps = self.critic_features(together, training=False)
+        parts = [tf.split(tf.cast(x, tf.float32), len(images)) for x in tf.nest.flatten(maps)]
+        return [tf.nest.pack_sequence_as(maps, views) for views in zip(*parts, strict=True)]
 
-    def _scores(self, images: tf.Tensor, training: bool) -> tf.Tensor:
+    def _scores(self, images: objective.Images, training: bool) -> tf.Tensor:
         return tf.cast(self.critic(images, training=training), tf.float32)
 
     def _draw_latents(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -412,8 +430,7 @@ class WGANGP(CountingModel):
 def build_model(config: Config) -> WGANGP:
     """A compiled, untrained model: the networks and the two Adams of `config`.
 
-    Raises an InputError where `config.critic_features` needs an extra that is not installed. With
-    `config.deterministic`, TensorFlow's deterministic operations are turned on, as they can
+    With `config.deterministic`, TensorFlow's deterministic operations are turned on, as they can
     only be for the whole process and until its end.
     """
     if config.deterministic:
@@ -440,6 +457,11 @@ def _adam(config: Config, rate: float, updates: int) -> keras.optimizers.Adam:
     if config.final_learning_rate < 1:
         rate = HeldThenLinear(rate, config.iterations * updates, config.final_learning_rate)
     return keras.optimizers.Adam(rate, config.beta_1, config.beta_2, config.adam_epsilon)
+
+
+def _shift_seed(seed: tf.Tensor) -> tf.Tensor:
+    """Another one than those that `seed` is split into."""
+    return tf.random.fold_in(seed, 1, alg="philox")
 
 
 def _copy(network: keras.Model) -> keras.Model:

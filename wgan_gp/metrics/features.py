@@ -81,7 +81,7 @@ def load_feature_network(
     Args:
         name: one of
             'inception' - Keras's InceptionV3, 2,048 features; weights downloaded once (88 MB);
-            'efficientnet-lite0' - 1,280 features; weights in the extra `features`;
+            'efficientnet-lite0' - 1,280 features;
             a file .h5 or .weights.h5 - weights of Keras's InceptionV3 without its classes;
             a file .keras - any Keras model images -> features;
             a file .onnx - any network images -> features, channels last or first (extra `onnx`);

@@ -7,16 +7,23 @@ import keras
 from wgan_gp.support.errors import InputError
 
 Shape = tuple[int | None, ...]
+Shapes = Shape | list[Shape]
 
 
-def input_shape(network: keras.Model) -> Shape | None:
-    """Its input's shape, `(None, ...)`: as it was declared, or as a subclassed one was built."""
+def input_shape(network: keras.Model) -> Shapes | None:
+    """Its input's shape, `(None, ...)`, as it was declared, or as a subclassed one was built.
+
+    A list of them where it takes several inputs.
+    """
     declared = getattr(network, "input_shape", None)
     built = declared or (network.get_build_config() or {}).get("input_shape")
-    return (None, *built[1:]) if isinstance(built, tuple | list) else None
+    if not isinstance(built, tuple | list):
+        return None
+    are_several = isinstance(built[0], tuple | list)
+    return [(None, *shape[1:]) for shape in built] if are_several else (None, *built[1:])
 
 
-def output_shape(network: keras.Model) -> Shape:
+def output_shape(network: keras.Model) -> Shapes:
     """Its output's shape, `(None, ...)`; the input's must be known."""
     if hasattr(network, "output_shape"):
         return network.output_shape
@@ -34,16 +41,33 @@ def check_shapes(
             raise InputError(
                 f"the {name} has no input shape: start it with keras.Input, or call it once"
             )
-    latents, scores = input_shape(generator), output_shape(critic)
+    latents = input_shape(generator)
     if len(latents) != 2 or not isinstance(latents[-1], int):  # a shape, where it has two inputs
         raise InputError(f"the generator must take latents of shape (n, latent_dim), not {latents}")
     for (before, makes), (after, takes) in pairwise(chain.items()):
-        made, taken = output_shape(makes), input_shape(takes)
-        if made != taken:
-            raise InputError(
-                f"the {after} takes {taken[1:]} and the {before} makes {made[1:]}: they must agree"
-            )
-        if len(made) != 4:
-            raise InputError(f"the {before} must make (n, height, width, channels), not {made}")
-    if scores != (None, 1):
-        raise InputError(f"the critic must give one score an image, shape (n, 1), not {scores}")
+        _check_link(before, output_shape(makes), after, input_shape(takes))
+    scores, expected = output_shape(critic), (None, len(_listed(input_shape(critic))))
+    if scores != expected:
+        raise InputError(
+            f"the critic must give one score an image, or one of each view of it, shape "
+            f"(n, {expected[1]}), not {scores}"
+        )
+
+
+def _check_link(before: str, made: Shapes, after: str, taken: Shapes) -> None:
+    if made != taken:
+        raise InputError(
+            f"the {after} takes {_said(taken)} and the {before} makes {_said(made)}: they must "
+            f"agree"
+        )
+    if any(len(shape) != 4 for shape in _listed(made)):
+        raise InputError(f"the {before} must make (n, height, width, channels), not {made}")
+
+
+def _listed(shapes: Shapes) -> list[Shape]:
+    return shapes if isinstance(shapes, list) else [shapes]
+
+
+def _said(shapes: Shapes) -> str:
+    """As messages name them: without the number of images."""
+    return ", ".join(str(shape[1:]) for shape in _listed(shapes))
