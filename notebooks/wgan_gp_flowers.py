@@ -112,7 +112,8 @@ display(HTML(f"<style>{STYLE}</style>"))
 
 # %% [markdown]
 # This is where it leads: the first 25 flowers of a generator that was trained on photographs, and
-# comes with the package. It was trained for 36 minutes on two CPU cores, by the means below.
+# comes with the package. It was trained for XXTIME minutes on two CPU cores, by the means below and one
+# more, at the end of section 8: its critic also sees what a network that knows photographs sees.
 
 # %%
 flowers = wgan_gp.load_pretrained("flowers")
@@ -342,12 +343,15 @@ show(
 #
 # The settings are those of the preset `quick`, but for two critic updates an iteration instead of
 # one, so that there is a loop to be seen, and 700 iterations instead of 1,500. (Without `QUICK`:
-# those of `flowers`, which has two.) Whatever the data, *real* are the images that are loaded, the
+# those of `flowers`, which has two, but with a critic of pixels alone.) Whatever the data, *real* are the images that are loaded, the
 # held-out ones included, *generated* those that the generator makes.
 
 # %%
 config = dataclasses.replace(
-    Config.preset("quick" if QUICK else "flowers"), iterations=ITERATIONS, n_critic=2
+    Config.preset("quick" if QUICK else "flowers"),
+    iterations=ITERATIONS,
+    n_critic=2,
+    critic_features="none",
 )
 images = wgan_gp.load_images("synthetic" if QUICK else "tf_flowers", config.image_size)
 print("images:", images.shape, images.dtype)
@@ -383,7 +387,9 @@ print(f"{len(held_out)} images are held out: training never sees them, quality i
 # et al. recommend it. The generator starts from a 4×4 map and doubles it, four times over.
 
 # %%
-show_source(networks.build_critic, networks._from_images, networks._critic_block)
+show_source(
+    networks.build_critic, networks._from_images, networks._critic_block, networks._to_score
+)
 generator = wgan_gp.build_generator(config)
 critic = wgan_gp.build_critic(config)
 critic.summary(line_length=72)
@@ -583,7 +589,7 @@ show_source(
 # updates are a loop in the graph, which is compiled once; `replicas` are the devices that share a
 # batch; losses can be scaled for half precision; the penalty can be left out of some updates;
 # metrics are noted; `_seen` hands the images on as they are, or their features where the critic looks
-# through a network that is trained already (see the end of section 8). And after each iteration an
+# through a network that is trained already, and a shift goes before it (see the end of section 8). And after each iteration an
 # **averaged generator** is brought up to date, whose weights are a moving average: they swing less,
 # and so its pictures are better.
 #
@@ -957,10 +963,18 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # | Judge by many pictures and a measurement | The loss may rise or fall while the pictures get better |
 #
 # **Must the critic begin with pixels?** Much of what it has to learn about photographs another network
-# knows already. With `critic_features="efficientnet-lite0"` it scores what EfficientNet-Lite0, which was
-# trained on ImageNet, sees in an image, and the penalty holds its slope between those features; the
-# idea is that of [Projected GANs](https://arxiv.org/abs/2111.01007). The
-# [same page](../docs/quality.md#a-critic-that-looks-through-a-trained-network) shows what comes of it.
+# knows already: EfficientNet-Lite0, say, which was trained on ImageNet. After
+# [Projected GANs](https://arxiv.org/abs/2111.01007), let four critics stand side by side,
+#
+# $$D_k(f_k(x)), \qquad k = 0, \dots, 3,$$
+#
+# where $f_0(x) = x$ are the pixels, and $f_1$ to $f_3$ what three stages of that network make of the
+# image. The network stays as it is. Each critic has a gradient penalty of its own, on the lines between
+# $f_k(x)$ and $f_k(\tilde x)$, so each estimates a Wasserstein distance of its own; the losses are their
+# means. The generator has to bring all four distances down, and its gradient comes through the network.
+# That is `critic_features="efficientnet-lite0"`, and how the flowers at the top were made: in as many
+# minutes, a critic of pixels alone gets [nowhere near
+# them](../docs/quality.md#a-critic-that-looks-through-a-trained-network).
 #
 # ## 9 Keeping it, and your own images
 #

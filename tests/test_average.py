@@ -22,6 +22,7 @@ def trained():
         image_size=32,
         latent_dim=6,
         base_filters=2,
+        critic_features="none",
         batch_size=8,
         n_critic=1,
         ema_half_life=640,

@@ -162,6 +162,10 @@ def test_errors_are_value_errors():
     [
         ("image size", lambda c: f"{c.image_size}"),
         ("base filters", lambda c: f"{c.base_filters}"),
+        (
+            "critic scores",
+            lambda c: "pixels" if c.critic_features == "none" else "pixels, features",
+        ),
         ("critic's score", lambda c: c.critic_activation),
         ("critic's kernel", lambda c: f"{c.critic_kernel}"),
         ("mini-batch", lambda c: f"{c.batch_size}"),

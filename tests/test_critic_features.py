@@ -199,12 +199,37 @@ def expected_step(config, model, real_images, seen=ONE_MAP):
     return critic, generator, {"critic_loss": np.mean(losses), "generator_loss": generator_loss}
 
 
-@pytest.mark.parametrize("seen", [ONE_MAP, TWO_VIEWS], ids=["one map", "two views"])
-@pytest.mark.parametrize("options", [{}, {"jit_compile": True}, {"run_eagerly": True}])
+@pytest.mark.parametrize(
+    ("seen", "options"),
+    [
+        (ONE_MAP, {}),
+        (ONE_MAP, {"run_eagerly": True}),
+        (TWO_VIEWS, {}),
+        (TWO_VIEWS, {"jit_compile": True}),
+    ],
+)
 def test_a_step_on_features_agrees_with_numpy(config, real_images, options, seen):
     model = model_of_features(config, seen, **options)
     check_step(model, real_images, expected_step(config, model, real_images, seen))
     np.testing.assert_array_equal(model.critic_features.get_weights()[0], KERNEL)
+
+
+class SubclassedViews(keras.Model):
+    """Those of `views_network`, as a tuple."""
+
+    def __init__(self):
+        super().__init__()
+        self.fine, self.coarse = features_network(), keras.layers.AveragePooling2D(8)
+        self(np.zeros((1, 32, 32, 3), "float32"))
+
+    def call(self, images):
+        return self.fine(images), self.coarse(images)
+
+
+def test_a_subclassed_network_may_give_a_tuple_of_views(config, real_images):
+    seen = TWO_VIEWS._replace(network=SubclassedViews)
+    model = model_of_features(config, seen, run_eagerly=True)
+    check_step(model, real_images, expected_step(config, model, real_images, seen))
 
 
 def penalty_between_images(monkeypatch):

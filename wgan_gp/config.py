@@ -126,6 +126,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "flowers": {
         **_CHOSEN,
         "base_filters": 24,
+        "critic_features": "efficientnet-lite0",
         "critic_kernel": 4,
         "ema_half_life": 20_000,
         "iterations": 3_500,

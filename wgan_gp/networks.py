@@ -70,12 +70,9 @@ def _critic_of_views(config: Config, glorot: Initializers) -> keras.Model:
     for view, shape in critic_features.view_shapes(config.image_size).items():
         x = keras.Input(shape, name=view)
         inputs.append(x)
-        begin = (
-            _from_images(config, glorot)
-            if x is inputs[0]
-            else _from_features(shape, config, glorot)
-        )
-        for layer in (*begin, *_to_score(f"score_of_{view}", config, glorot)):
+        is_image = x is inputs[0]
+        stack = _from_images(config, glorot) if is_image else _from_map(shape[0], config, glorot)
+        for layer in (*stack, *_to_score(f"score_of_{view}", config, glorot)):
             x = layer(x)
         scores.append(x)
     return keras.Model(inputs, layers.Concatenate(name="scores")(scores), name="critic")
@@ -90,15 +87,12 @@ def _from_images(config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
         yield from _critic_block(filters, config.critic_kernel, 2, config, glorot)
 
 
-def _from_features(
-    shape: tuple[int, int, int], config: Config, glorot: Initializers
-) -> Iterator[keras.Layer]:
-    """Mix the features at each place, then halve height and width down to 4x4.
+def _from_map(size: int, config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
+    """Mix the features at each place, then halve height and width, here `size`, down to 4x4.
 
     At each size it is as wide as the critic of images.
     """
-    n_halvings = _halvings(shape[0])
-    first, *others = _critic_filters(config)[-n_halvings - 1 :]
+    first, *others = _critic_filters(config)[-_halvings(size) - 1 :]
     yield from _critic_block(first, 1, 1, config, glorot)
     for filters in others:
         yield from _critic_block(filters, config.critic_kernel, 2, config, glorot)

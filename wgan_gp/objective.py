@@ -54,7 +54,7 @@ def gradient_norms(
         scores, mixed_images, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
     norms = tf.nest.map_structure(_norm, gradients)
-    return tf.stack(norms, axis=1) if isinstance(norms, list) else norms
+    return tf.stack(norms, axis=1) if tf.nest.is_nested(norms) else norms
 
 
 def _norm(gradients: tf.Tensor) -> tf.Tensor:

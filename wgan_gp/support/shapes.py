@@ -24,10 +24,15 @@ def input_shape(network: keras.Model) -> Shapes | None:
 
 
 def output_shape(network: keras.Model) -> Shapes:
-    """Its output's shape, `(None, ...)`; the input's must be known."""
+    """Its output's shape, `(None, ...)`, or a list of them; the input's must be known."""
     if hasattr(network, "output_shape"):
         return network.output_shape
-    return tuple(network.compute_output_spec(keras.KerasTensor(input_shape(network))).shape)
+    shapes = input_shape(network)
+    are_several = isinstance(shapes, list)
+    inputs = [keras.KerasTensor(shape) for shape in _listed(shapes)]
+    outputs = network.compute_output_spec(inputs if are_several else inputs[0])
+    made = [tuple(x.shape) for x in keras.tree.flatten(outputs)]
+    return made if isinstance(outputs, list | tuple) else made[0]
 
 
 def check_shapes(
