@@ -112,7 +112,7 @@ display(HTML(f"<style>{STYLE}</style>"))
 
 # %% [markdown]
 # This is where it leads: the first 25 flowers of a generator that was trained on photographs, and
-# comes with the package. It was trained for XXTIME minutes on two CPU cores, by the means below and one
+# comes with the package. It was trained for 42 minutes on two CPU cores, by the means below and one
 # more, at the end of section 8: its critic also sees what a network that knows photographs sees.
 
 # %%
@@ -654,11 +654,12 @@ history = model.fit(
 #   generator catches up, its gap widens. (The frozen generator below shows how much of a gap is the
 #   critic's training.) On the synthetic flowers it is wider in the end than at iteration 200, and
 #   most of that comes in the second half, while the learning rates fall; on photographs, where the
-#   generator of the first pictures above was trained, it soon narrows, and widens again while the
-#   rates fall. The pictures improve in both, as SWD says. (Pictures and SWD are the averaged
-#   generator's; the curves are those of the generator that the critic sees.) So the gap does not
-#   rank pictures, and no value of it is good as such. What it can show is trouble: a running mean
-#   that jumps or runs away after the first hundred iterations.
+#   generator of the first pictures above was trained, it narrows, and widens again a little while the
+#   rates fall (there it is the mean of four gaps, see the end of section 8). The pictures improve in
+#   both, as SWD says. (Pictures and SWD are the averaged generator's; the curves are those of the
+#   generator that the critic sees.) So the gap does not rank pictures, and no value of it is good as
+#   such. What it can show is trouble: a running mean that jumps or runs away after the first hundred
+#   iterations.
 # - *Between the curves* lies λ times the penalty: on the synthetic flowers a third of the loss at
 #   iteration 100, a fifth in the end; the slopes are near 1. Where the gap is small, λ times the
 #   penalty can exceed it, and blue rises above 0.
