@@ -4,7 +4,8 @@ python replicas.py OUTPUT PRESET OPTIMIZER REPLICAS [MUTANT]
 
 With TF_CONFIG in the environment it is one of several workers, whatever REPLICAS says. The layers
 compute in float64, so that what differs is not rounding. The preset "flowers" takes the penalty in
-every third critic update, and the critic's other norm.
+every third critic update, and the critic's other norm; beside the images it scores, for features,
+the mean colours of 8x8 pixels.
 """
 
 import dataclasses
@@ -21,7 +22,8 @@ import tensorflow as tf
 
 from wgan_gp.config import Config
 from wgan_gp.data.stream import make_dataset
-from wgan_gp.model import build_model
+from wgan_gp.model import WGANGP, build_model
+from wgan_gp.networks import build_critic, build_generator
 from wgan_gp.support import replicas
 
 ITERATIONS = 3
@@ -49,6 +51,28 @@ def strategy_of(count: int) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)])
 
 
+def with_views(config: Config) -> WGANGP:
+    """`build_model` with one more view, and a critic of it."""
+    keras.utils.set_random_seed(0)
+    layers, images = keras.layers, keras.Input((32, 32, 3))
+    of_cells = [keras.Input((4, 4, 3)), layers.Conv2D(1, 4), layers.Flatten()]
+    critics = [build_critic(config), keras.Sequential(of_cells)]
+    inputs = [keras.Input(critic.input_shape[1:]) for critic in critics]
+    scores = [critic(x) for critic, x in zip(critics, inputs, strict=True)]
+    model = WGANGP(
+        build_generator(config),
+        keras.Model(inputs, layers.Concatenate()(scores)),
+        config.n_critic,
+        config.gradient_penalty_weight,
+        config.seed,
+        config.ema_half_life,
+        config.penalty_every,
+        critic_features=keras.Model(images, [images, layers.AveragePooling2D(8)(images)]),
+    )
+    model.compile_from_config(build_model(config).get_compile_config())
+    return model
+
+
 def main(output: str, preset: str, optimizer: str, count: str, mutant: str = "") -> None:
     strategy = strategy_of(int(count))
     keras.config.set_dtype_policy("float64")
@@ -63,11 +87,12 @@ def main(output: str, preset: str, optimizer: str, count: str, mutant: str = "")
         n_critic=2,
         penalty_every=3 if preset == "flowers" else 1,
         critic_normalization="pixel" if preset == "flowers" else "image",
+        critic_features="none",
         holdout=0.0,
     )
     images = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
     with strategy.scope():
-        model = build_model(config)
+        model = with_views(config) if preset == "flowers" else build_model(config)
         if optimizer == "sgd":
             model.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2))
     dataset = make_dataset(images, config)
