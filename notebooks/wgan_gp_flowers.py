@@ -973,9 +973,10 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # image. The network stays as it is. Each critic has a gradient penalty of its own, on the lines between
 # $f_k(x)$ and $f_k(\tilde x)$, so each estimates a Wasserstein distance of its own; the losses are their
 # means. The generator has to bring all four distances down, and its gradient comes through the network.
-# That is `critic_features="efficientnet-lite0"`, and how the flowers at the top were made: in as many
-# minutes, a critic of pixels alone gets [nowhere near
-# them](../docs/quality.md#a-critic-that-looks-through-a-trained-network).
+# That is `critic_features="efficientnet-lite0"`, and how the flowers at the top were made. In about as
+# many minutes, a critic of pixels alone leaves out [more of the kinds of photographs that there
+# are](../docs/quality.md#a-critic-that-looks-through-a-trained-network), and takes longer until anything
+# looks like a flower.
 #
 # ## 9 Keeping it, and your own images
 #
