@@ -23,7 +23,7 @@
 # began with an example by MathWorks for MATLAB, see the references; its preset `matlab` is that
 # example to the letter, this notebook is not.) With `QUICK = True` everything runs on two CPU cores,
 # in 4 minutes (10 to 18 on slow ones), with *synthetic* flowers, drawn by a program; with `False` it
-# trains on photographs, four fifths of 3,670, for three to four times as long.
+# trains on photographs, four fifths of 3,670, and takes five times as long.
 
 # %%
 QUICK = True
