@@ -405,7 +405,7 @@ def test_features_of_photographs_are_spread_by_about_one(flower_photographs):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, pytest.param({"jit_compile": True}, marks=pytest.mark.slow)]
+    "options", [{"run_eagerly": True}, pytest.param({"jit_compile": True}, marks=pytest.mark.slow)]
 )
 def test_a_model_of_many_features_trains_and_is_saved_whole(
     untrained, tmp_path, lite0_config, tiny_images, options
@@ -503,7 +503,11 @@ def run_config(lite0_config):
     return dataclasses.replace(lite0_config, iterations=4, **settings)
 
 
-def test_a_run_goes_on_to_the_bit(tmp_path, pictures, run_config):
+def test_a_run_goes_on_to_the_bit_and_its_scores_come_with_a_warning(
+    wgan_gp, tmp_path, tiny_images, run_config
+):
+    pictures = tmp_path / "pictures"
+    save_pngs(tiny_images, pictures)
     package.train(run_config, pictures, tmp_path / "whole")
     begun = dataclasses.replace(run_config, iterations=2)
     package.train(begun, pictures, tmp_path / "begun")
@@ -512,12 +516,6 @@ def test_a_run_goes_on_to_the_bit(tmp_path, pictures, run_config):
     assert begun["models"] == whole["models"]
     assert begun["history"] == whole["history"]
 
-
-def test_scores_of_the_same_features_come_with_a_warning(
-    wgan_gp, tmp_path, tiny_images, run_config
-):
-    save_pngs(tiny_images, tmp_path / "pictures")
-    package.train(dataclasses.replace(run_config, iterations=1), tmp_path / "pictures", "run")
     options = ["--features=efficientnet-lite0", "--metrics=kid", "--count=16"]
-    said = wgan_gp("evaluate", "--run-dir=run", *options).stdout
+    said = wgan_gp("evaluate", "--run-dir", tmp_path / "whole", *options).stdout
     assert "Features: efficientnet-lite0, 224x224; the critic looked through it" in said
