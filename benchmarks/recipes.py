@@ -167,7 +167,7 @@ RECIPES = {
     "8th row: 1 critic update": Recipe(dataclasses.replace(SMOOTHED, n_critic=1)),
     "8th row: Adam's second decay 0.99": Recipe(dataclasses.replace(SMOOTHED, beta_2=0.99)),
     "8th row: both": Recipe(dataclasses.replace(SMOOTHED, n_critic=1, beta_2=0.99)),
-    "8th row: a critic of features": Recipe(
+    "8th row: pixels and features": Recipe(
         dataclasses.replace(SMOOTHED, critic_features="efficientnet-lite0", critic_kernel=4)
     ),
     **{

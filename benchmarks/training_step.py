@@ -27,6 +27,7 @@ import tensorflow as tf
 
 import wgan_gp
 from wgan_gp import Config, random_streams
+from wgan_gp.config import PRESETS
 from wgan_gp.runs.cost import iteration_tflop, matrix_product_tflops
 
 PEERS = {
@@ -150,7 +151,8 @@ def print_table(preset: str, peers: dict[str, Peer], floor: list[float]) -> None
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--presets", nargs="+", default=["quick", "paper"])
+    of_pixels = [name for name, settings in PRESETS.items() if "critic_features" not in settings]
+    parser.add_argument("--presets", nargs="+", choices=of_pixels, default=["quick", "paper"])
     parser.add_argument("--rounds", type=int, default=5, help="at least so many turns each")
     parser.add_argument("--seconds", type=float, default=60, help="of our turns, at least")
     arguments = parser.parse_args()

@@ -343,8 +343,8 @@ show(
 #
 # The settings are those of the preset `quick`, but for two critic updates an iteration instead of
 # one, so that there is a loop to be seen, and 700 iterations instead of 1,500. (Without `QUICK`:
-# those of `flowers`, which has two, but with a critic of pixels alone.) Whatever the data, *real* are the images that are loaded, the
-# held-out ones included, *generated* those that the generator makes.
+# those of `flowers`, which has two, but with a critic of pixels alone.) Whatever the data, *real* are
+# the images that are loaded, the held-out ones included, *generated* those that the generator makes.
 
 # %%
 config = dataclasses.replace(
@@ -418,8 +418,8 @@ assert set(reached[5]) == {2, 3} and set(reached[4]) == {2}
 # and a faint grid is left. So the last doubling, at the full size, is bilinear: it fades from one
 # pixel to the next. Section 8 shows the difference to transposed convolutions. (The same goes for
 # the critic, through which the generator's gradient comes: on photographs a kernel of 4 brings the
-# distance of section 6 down, see [docs/quality.md](../docs/quality.md#the-preset-flowers), and the
-# preset `flowers` has it. Here, on drawn flowers, it made no difference, and the kernel is 5.)
+# distance of section 6 down in most runs, see [docs/quality.md](../docs/quality.md#the-preset-flowers),
+# and the preset `flowers` has it. Here, on drawn flowers, it made no difference, and the kernel is 5.)
 #
 # **Layer norm in the critic, not batch norm.** The penalty asks for the slope of each image's score
 # with respect to *that image*. Batch norm mixes the images of a batch: a score then depends on all the

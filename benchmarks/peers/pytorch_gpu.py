@@ -90,7 +90,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("images", type=Path)
     parser.add_argument("results", type=Path)
-    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=["matlab", "paper"])
+    of_pixels = [name for name, settings in PRESETS.items() if "critic_features" not in settings]
+    parser.add_argument("--presets", nargs="+", choices=of_pixels, default=["matlab", "paper"])
     parser.add_argument("--base-filters", type=int, default=64)
     parser.add_argument("--iterations", type=int, default=10_000)
     parser.add_argument("--tf32", action=argparse.BooleanOptionalAction, default=True)

