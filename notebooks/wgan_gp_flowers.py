@@ -945,7 +945,7 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # a grid; but to the eye its pictures were blobs, and many of the other's were flowers. With four times
 # the filters it had caught up after 5,000.
 #
-# And the transposed convolutions print their **grid**: a pattern of two pixels has 20 times the share of
+# And the transposed convolutions print their **grid**: a pattern of two pixels has 15 times the share of
 # their power (squared contrast) that it has in the synthetic flowers, where it comes from sharp edges.
 #
 # What every other ingredient brings on photographs, each with its picture, is the table in
