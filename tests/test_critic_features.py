@@ -204,6 +204,7 @@ def expected_step(config, model, real_images, seen=ONE_MAP):
     ("seen", "options"),
     [
         (ONE_MAP, {}),
+        (ONE_MAP, {"jit_compile": True}),
         (ONE_MAP, {"run_eagerly": True}),
         (TWO_VIEWS, {}),
         (TWO_VIEWS, {"jit_compile": True}),

@@ -50,7 +50,7 @@ def test_its_pictures_of_inference_are_those_of_training():
     latents = np.random.default_rng(0).standard_normal((1024, 100)).astype("float32")
     inference = generator(latents, training=False).numpy()
     training = generator(latents, training=True).numpy()  # the last use: it moves the statistics
-    assert np.abs(inference - training).mean() < 0.1 * training.std()
+    assert np.abs(inference - training).mean() < 0.06 * training.std()
 
 
 def test_they_are_like_photographs_and_are_none(flower_photographs, tmp_path):
