@@ -265,4 +265,5 @@ def _load_weights(model: keras.Model, file: Path) -> None:
         except Exception as error:  # whatever a file of strangers makes Keras raise
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            raise InputError(f"the checkpoint '{file}' is of another model: {error}") from error
+            why = str(error).split("\n")[0].rstrip(" :")  # Keras goes on with a list of layers
+            raise InputError(f"the checkpoint '{file}' is of another model: {why}") from error
