@@ -18,6 +18,7 @@ MATLAB = {
     "image_size": 64,
     "latent_dim": 100,
     "base_filters": 64,
+    "generator_width": 1,
     "critic_activation": "sigmoid",
     "mirror": True,
     "batch_size": 64,
@@ -114,6 +115,7 @@ def test_settings_cannot_be_changed():
         ("mirror", "no"),
         ("critic_normalization", "batch"),
         ("critic_features", "inception"),
+        ("generator_width", 0),
         ("critic_kernel", 1),
         ("critic_kernel", 10),
         ("upsampling", "bilinear"),
@@ -161,7 +163,10 @@ def test_errors_are_value_errors():
     ("label", "shown"),
     [
         ("image size", lambda c: f"{c.image_size}"),
-        ("base filters", lambda c: f"{c.base_filters}"),
+        (
+            "base filters, critic / generator",
+            lambda c: f"{c.base_filters} / {c.generator_width * c.base_filters}",
+        ),
         (
             "critic scores",
             lambda c: "pixels" if c.critic_features == "none" else "pixels, features",
@@ -191,6 +196,7 @@ configs = st.builds(
     image_size=st.sampled_from(IMAGE_SIZES),
     latent_dim=counts,
     base_filters=counts,
+    generator_width=counts,
     critic_activation=st.sampled_from(["sigmoid", "linear"]),
     critic_features=st.sampled_from(["none", "efficientnet-lite0"]),
     critic_kernel=st.integers(2, 9),

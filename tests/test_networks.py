@@ -10,7 +10,7 @@ import tensorflow as tf
 from wgan_gp import Config, build_critic, build_generator
 from wgan_gp.networks import leaky_relu
 
-# What the generators of quick and flowers have instead, with 16 filters.
+# What the generators of quick and flowers have instead, here with 16 filters.
 UPSAMPLING = [
     ("Dense", (2_048,), 206_848),
     ("Reshape", (4, 4, 128), 0),
@@ -85,7 +85,19 @@ def test_the_generator_is_the_examples():
 
 
 def test_the_chosen_generator_doubles_the_size_before_it_convolves():
-    assert table(build_generator(Config.preset("quick"))) == UPSAMPLING
+    config = dataclasses.replace(Config.preset("quick"), generator_width=1)
+    assert table(build_generator(config)) == UPSAMPLING
+
+
+@pytest.mark.parametrize("upsampling", ["transposed", "smoothed"])
+def test_a_wider_generator_is_that_of_so_many_times_the_filters(tiny_config, upsampling):
+    config = dataclasses.replace(tiny_config, upsampling=upsampling)
+    wider = dataclasses.replace(config, generator_width=3)
+    of_more_filters = dataclasses.replace(config, base_filters=3 * config.base_filters)
+    found, wanted = (build_generator(c).get_weights() for c in (wider, of_more_filters))
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert table(build_critic(wider)) == table(build_critic(config))
 
 
 @pytest.mark.parametrize(("kernel", "reached"), [(4, {4}), (5, {4, 6, 9})])

@@ -38,6 +38,7 @@ class Config:
     image_size: int = 64  # height and width of the images, in pixels: 32, 64, 128 or 256
     latent_dim: int = 100  # standard-normal numbers that the generator turns into one image
     base_filters: int = 64  # width of both networks: filters of the convolution next to the image
+    generator_width: int = 1  # how many times as wide the generator is
     critic_activation: CriticActivation = "sigmoid"  # on the critic's score; the paper has none
     critic_features: CriticFeatures = "none"  # of a trained network, which it scores beside pixels
     critic_kernel: int = 5  # of its convolutions: an even one reaches all pixels equally often
@@ -121,15 +122,16 @@ PRESETS: dict[str, dict[str, Any]] = {
     # example's too. The learning rates stay the example's: Algorithm 1's alpha of 1e-4, chosen for
     # 200,000 iterations, gets nowhere near flowers in a run of this length.
     "paper": {"critic_activation": "linear"},
-    # Flowers from photographs, in 42 minutes on 2 fast CPU cores: how good they are is measured in
-    # docs/quality.md.
+    # Flowers from photographs, within 45 minutes on 2 fast CPU cores: how good they are is measured
+    # in docs/quality.md.
     "flowers": {
         **_CHOSEN,
         "base_filters": 24,
+        "generator_width": 2,
         "critic_features": "efficientnet-lite0",
         "critic_kernel": 4,
         "ema_half_life": 20_000,
-        "iterations": 4_600,
+        "iterations": 4_000,
         "monitor_every": 50,
         "holdout": 0.2,
     },
@@ -137,6 +139,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         **_CHOSEN,
         "base_filters": 16,
+        "generator_width": 2,
         "critic_normalization": "pixel",
         "n_critic": 1,
         "ema_half_life": 10_000,
@@ -153,6 +156,7 @@ _RANGES = {
     "image_size": (lambda v: v in IMAGE_SIZES, f"one of {', '.join(map(str, IMAGE_SIZES))}"),
     "latent_dim": (lambda v: v >= 1, "at least 1"),
     "base_filters": (lambda v: v >= 1, "at least 1"),
+    "generator_width": (lambda v: v >= 1, "at least 1"),
     "critic_kernel": (lambda v: 2 <= v <= 9, "from 2 to 9"),
     "batch_size": (lambda v: v >= 1, "at least 1"),
     "n_critic": (lambda v: v >= 1, "at least 1"),

@@ -145,7 +145,7 @@ def build_generator(config: Config) -> keras.Model:
     repeating pixels, "smoothed" likewise but for the last time, when it mixes them, and so leaves
     nothing of a grid.
     """
-    filters = [*reversed(_critic_filters(config))]
+    filters = [config.generator_width * width for width in reversed(_critic_filters(config))]
     glorot = _glorot_uniform(config.seed, stream=0)
     enlarge = _transposed if config.upsampling == "transposed" else _upsampling
     stack = [

@@ -1,6 +1,6 @@
 """The step of keras.io's example `wgan_gp`, transcribed, on networks of Keras's own layers.
 
-    python benchmarks/peers/keras_io.py WORK PRESET
+    python benchmarks/peers/keras_io.py WORK
 
 Two things are not the example's: each critic update has images of its own, where the example takes
 one mini-batch for all of them, and epsilon is uniform. Both are needed to get the same losses.
@@ -21,19 +21,19 @@ def plain_critic(config: Config) -> keras.Model:
 
     def plain(layer: keras.Layer) -> keras.Layer:
         if layer.name.startswith("image_layer_normalization"):
-            return layers.GroupNormalization(groups=1, epsilon=1e-5)
+            return layers.GroupNormalization(groups=1, epsilon=1e-5, dtype=layer.dtype_policy)
         if layer.name.startswith("pixel_layer_normalization"):
-            return layers.LayerNormalization(epsilon=1e-5)
+            return layers.LayerNormalization(epsilon=1e-5, dtype=layer.dtype_policy)
         if layer.name.startswith("activation"):
-            return layers.LeakyReLU(0.2)
+            return layers.LeakyReLU(0.2, dtype=layer.dtype_policy)
         return type(layer).from_config(layer.get_config())
 
     return keras.models.clone_model(build_critic(config), clone_function=plain)
 
 
 class KerasExample:
-    def __init__(self, work: Work, config: Config) -> None:
-        self.config = config
+    def __init__(self, work: Work) -> None:
+        config = self.config = work.config
         self.critic, self.generator = plain_critic(config), build_generator(config)
         for network, weights in ((self.critic, work.critic), (self.generator, work.generator)):
             for variable, value in zip(network.trainable_variables, weights, strict=True):
@@ -88,9 +88,9 @@ class KerasExample:
         return latents, tf.random.uniform((n, batch))
 
 
-def main(path: str, preset: str) -> None:
+def main(path: str) -> None:
     work = Work(path)
-    example = KerasExample(work, Config.preset(preset))
+    example = KerasExample(work)
     real_images = tf.constant(work.real_images)
     first = example.train_step(real_images, tf.constant(work.latents), tf.constant(work.epsilon))
     take_turns(

@@ -1,6 +1,6 @@
-"""The same iteration in PyTorch, eager, float32.
+"""The same iteration in PyTorch, eager; half precision by autocast.
 
-python benchmarks/peers/pytorch.py WORK PRESET contiguous|channels_last
+python benchmarks/peers/pytorch.py WORK contiguous|channels_last
 """
 
 import sys
@@ -60,7 +60,8 @@ def halving(before: int, after: int, kernel: int) -> list[nn.Module]:
 
 
 def generator(config: Config) -> nn.Sequential:
-    widths = [config.base_filters * factor for factor in (8, 4, 2, 1)]
+    width = config.generator_width * config.base_filters
+    widths = [width * factor for factor in (8, 4, 2, 1)]
     first = [nn.Linear(config.latent_dim, 16 * widths[0]), ToImage()]
     transposed = config.upsampling == "transposed"
     blocks = transposed_blocks(widths) if transposed else smoothed_blocks(widths)
@@ -178,17 +179,20 @@ def initialized(network: nn.Module) -> nn.Module:
     return network
 
 
-def main(path: str, preset: str, layout: str) -> None:
+def main(path: str, layout: str) -> None:
     work = Work(path)
     layout = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}[layout]
-    training = Training(Config.preset(preset), layout)
+    training = Training(work.config, layout)
     set_weights(training.critic, work.critic)
     set_weights(training.generator, work.generator)
     images = torch.from_numpy(work.real_images).permute(0, 1, 4, 2, 3)
     real_images = [batch.contiguous(memory_format=layout) for batch in images]
 
+    half = getattr(torch, work.config.precision.removeprefix("mixed_"))
+
     def iterate(latents: torch.Tensor, epsilon: torch.Tensor) -> list[float]:
-        return [loss.item() for loss in training.iterate(real_images, latents, epsilon)]
+        with torch.autocast("cpu", half, enabled=half != torch.float32):
+            return [loss.item() for loss in training.iterate(real_images, latents, epsilon)]
 
     first = iterate(torch.from_numpy(work.latents), torch.from_numpy(work.epsilon))
     take_turns(*first, lambda: iterate(*training.draws()))

@@ -1,6 +1,6 @@
 """This package's iteration: `fit` on the stream with callbacks, or the compiled step alone.
 
-python benchmarks/peers/this_package.py WORK PRESET fit|step
+python benchmarks/peers/this_package.py WORK fit|step
 """
 
 import sys
@@ -69,13 +69,13 @@ def step(model: WGANGP, work: Work) -> None:
     )
 
 
-def main(path: str, preset: str, way: str) -> None:
-    config = Config.preset(preset)
-    model = wgan_gp.build_model(config)
+def main(path: str, way: str) -> None:
+    work = Work(path)
+    model = wgan_gp.build_model(work.config)
     if way == "fit":
-        fit(model, config)
+        fit(model, work.config)
     else:
-        step(model, Work(path))
+        step(model, work)
 
 
 if __name__ == "__main__":

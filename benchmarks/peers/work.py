@@ -1,4 +1,4 @@
-"""The piece of work that all do, with NumPy alone: first weights, images, latents and epsilons.
+"""The piece of work that all do, with NumPy alone: settings, weights, images, latents, epsilons.
 
 A peer is a process of its own: it does the first iteration with these draws and prints its losses;
 then it waits for its turns, so that all meet the same machine.
@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from wgan_gp.config import Config
+
 
 class Work:
     """One generator iteration, from the file that `benchmarks/training_step.py` writes."""
 
     def __init__(self, path: str) -> None:
         arrays = np.load(path)
+        self.config = Config.from_json(str(arrays["settings"]))
         self.real_images = arrays["real_images"]  # (n_critic, batch, height, width, 3) in -1..1
         self.latents = arrays["latents"]  # (n_critic + 1, batch, latent_dim): the generator's last
         self.epsilon = arrays["epsilon"]  # (n_critic, batch)

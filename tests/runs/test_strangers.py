@@ -38,6 +38,7 @@ def everything_outside(folder: Path) -> dict[Path, bytes | None]:
     [
         ("config.json", {"image_size": HUGE}),
         ("config.json", {"base_filters": HUGE}),
+        ("config.json", {"generator_width": HUGE}),
         ("config.json", {"latent_dim": 2**31}),
         ("config.json", {"gradient_penalty_weight": HUGE}),
         ("config.json", {"critic_learning_rate": float("inf")}),
