@@ -59,7 +59,7 @@ class Config:
     adam_epsilon: float = 1e-8  # keeps Adam's division finite
     final_learning_rate: float = 1.0  # share of both rates left at the end, from half the run on
     ema_half_life: int = 0  # generated images; of the averaged generator, 0 for none: see WGANGP
-    precision: Precision = "float32"  # of the layers; mixed ones pay on GPUs, not on CPUs
+    precision: Precision = "float32"  # of the layers; mixed ones pay where the hardware has them
 
     # What shapes the run.
     iterations: int = 10_000  # generator iterations in the whole run

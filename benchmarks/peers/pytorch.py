@@ -1,4 +1,4 @@
-"""The same iteration in PyTorch, eager; half precision by autocast.
+"""The same iteration in PyTorch, eager, float32.
 
 python benchmarks/peers/pytorch.py WORK contiguous|channels_last
 """
@@ -188,11 +188,8 @@ def main(path: str, layout: str) -> None:
     images = torch.from_numpy(work.real_images).permute(0, 1, 4, 2, 3)
     real_images = [batch.contiguous(memory_format=layout) for batch in images]
 
-    half = getattr(torch, work.config.precision.removeprefix("mixed_"))
-
     def iterate(latents: torch.Tensor, epsilon: torch.Tensor) -> list[float]:
-        with torch.autocast("cpu", half, enabled=half != torch.float32):
-            return [loss.item() for loss in training.iterate(real_images, latents, epsilon)]
+        return [loss.item() for loss in training.iterate(real_images, latents, epsilon)]
 
     first = iterate(torch.from_numpy(work.latents), torch.from_numpy(work.epsilon))
     take_turns(*first, lambda: iterate(*training.draws()))
