@@ -123,11 +123,11 @@ show_pictures(
 )
 
 # %% [markdown]
-# And how it learned, from noise to petals, with the same 16 inputs to the generator all the way:
+# And how it learned, from noise to petals, with the same 9 inputs to the generator all the way:
 
 # %%
 film = base64.b64encode(pretrained_run("flowers").film.read_bytes()).decode()
-alt = "16 pictures that turn from noise into flowers"
+alt = "9 pictures that turn from noise into flowers"
 display(HTML(f'<img src="data:image/gif;base64,{film}" alt="{alt}">'))
 
 # %% [markdown]
