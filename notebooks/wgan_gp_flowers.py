@@ -22,8 +22,8 @@
 # You need to know how a Keras model is trained. You need not know anything about GANs. (The package
 # began with an example by MathWorks for MATLAB, see the references; its preset `matlab` is that
 # example to the letter, this notebook is not.) With `QUICK = True` everything runs on two CPU cores,
-# in 4 minutes (10 to 18 on slow ones), with *synthetic* flowers, drawn by a program; with `False` it
-# trains on photographs, four fifths of 3,670, and takes five times as long.
+# in 4 to 5 minutes (12 to 21 on slow ones), with *synthetic* flowers, drawn by a program; with `False`
+# it trains on photographs, four fifths of 3,670, and takes some six times as long.
 
 # %%
 QUICK = True
@@ -656,14 +656,14 @@ history = model.fit(
 #   generator catches up, its gap widens. (The frozen generator below shows how much of a gap is the
 #   critic's training.) On the synthetic flowers it is wider in the end than at iteration 200, and
 #   most of that comes in the second half, while the learning rates fall; on photographs, where the
-#   generator of the first pictures above was trained, it narrows, and widens again a little while the
-#   rates fall (there it is the mean of four gaps, see the end of section 8). The pictures improve in
-#   both, as SWD says. (Pictures and SWD are the averaged generator's; the curves are those of the
+#   generator of the first pictures above was trained, it narrows early, by almost half, and then hardly
+#   changes (there it is the mean of four gaps, see the end of section 8). The pictures improve in
+#   both all the way, as SWD says. (Pictures and SWD are the averaged generator's; the curves are those of the
 #   generator that the critic sees.) So the gap does not rank pictures, and no value of it is good as
 #   such. What it can show is trouble: a running mean that jumps or runs away after the first hundred
 #   iterations.
-# - *Between the curves* lies λ times the penalty: on the synthetic flowers a third of the loss at
-#   iteration 100, a fifth in the end; the slopes are near 1. Where the gap is small, λ times the
+# - *Between the curves* lies λ times the penalty: on the synthetic flowers more than a third of the loss
+#   at iteration 100, a seventh in the end; the slopes are near 1. Where the gap is small, λ times the
 #   penalty can exceed it, and blue rises above 0.
 #
 # **A bargain.** Why close to 1, and not quite? Let $d$ be the gap that the critic would find with
@@ -703,7 +703,7 @@ on_photographs = -with_film["critic_loss_unregularized"]
 second_quarter = on_photographs[len(on_photographs) // 4 : len(on_photographs) // 2].mean()
 print(f"the gap on photographs at iteration 200: {on_photographs[early]:.1f},", end=" ")
 print(f"in the second quarter: {second_quarter:.1f}, in the end: {on_photographs[-1]:.1f}")
-assert second_quarter < min(on_photographs[early], on_photographs[-1])
+assert max(second_quarter, on_photographs[-1]) < 0.6 * on_photographs[early]
 later = slice(len(norm) // 4, None)
 off = np.abs(bargain - norm)[later]
 unexplained = np.abs(bargain - scatter / norm - norm)[later]
@@ -947,7 +947,7 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # a grid; but to the eye its pictures were blobs, and many of the other's were flowers. With four times
 # the filters it had caught up after 5,000.
 #
-# And the transposed convolutions print their **grid**: a pattern of two pixels has 15 times the share of
+# And the transposed convolutions print their **grid**: a pattern of two pixels has 17 times the share of
 # their power (squared contrast) that it has in the synthetic flowers, where it comes from sharp edges.
 #
 # What every other ingredient brings on photographs, each with its picture, is the table in
