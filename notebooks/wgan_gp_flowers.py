@@ -112,7 +112,7 @@ display(HTML(f"<style>{STYLE}</style>"))
 
 # %% [markdown]
 # This is where it leads: the first 25 flowers of a generator that was trained on photographs, and
-# comes with the package. It was trained for 44 minutes on two CPU cores, by the means below and one
+# comes with the package. It was trained for 45 minutes on two CPU cores, by the means below and one
 # more, at the end of section 8: its critic also sees what a network that knows photographs sees.
 
 # %%
@@ -385,8 +385,7 @@ print(f"{len(held_out)} images are held out: training never sees them, quality i
 # ReLU, is $x$, or $0.2\,x$ below 0. Its *layer norm* brings the numbers of one image, or of one
 # pixel, to mean 0 and variance 1, and then scales and shifts each channel as it learns to; Gulrajani
 # et al. recommend it. The generator starts from a 4×4 map and doubles it, four times over. At each
-# size it has twice as many channels as the critic: to draw a flower takes more than to judge one, and
-# with as many it drew worse in the same time.
+# size it has twice as many channels as the critic: with as many it drew worse in the same time.
 
 # %%
 show_source(
@@ -657,8 +656,8 @@ history = model.fit(
 #   critic's training.) On the synthetic flowers it is wider in the end than at iteration 200, and
 #   most of that comes in the second half, while the learning rates fall; on photographs, where the
 #   generator of the first pictures above was trained, it narrows early, by almost half, and then hardly
-#   changes (there it is the mean of four gaps, see the end of section 8). The pictures improve in
-#   both all the way, as SWD says. (Pictures and SWD are the averaged generator's; the curves are those of the
+#   changes (there it is the mean of four gaps, see the end of section 8). From start to end the
+#   pictures improve in both, as SWD says. (Pictures and SWD are the averaged generator's; the curves are those of the
 #   generator that the critic sees.) So the gap does not rank pictures, and no value of it is good as
 #   such. What it can show is trouble: a running mean that jumps or runs away after the first hundred
 #   iterations.
@@ -844,8 +843,8 @@ if QUICK:
     show(figure, "Shares of colours and of numbers of flowers, generated beside true ones")
 
 # %% [markdown]
-# No kind is missing. The shares are further off than they would be by chance, and pictures of two flowers
-# are what it makes too few of.
+# No kind is missing. The shares are further off than they would be by chance: the two lines above name the
+# kinds that it makes too few of.
 #
 # **Is it copying?** For each new image, the nearest of all images, the held-out ones included, and
 # of their mirror images, by the root mean square difference of their pixels:

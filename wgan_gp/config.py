@@ -37,8 +37,8 @@ class Config:
     # What shapes the networks.
     image_size: int = 64  # height and width of the images, in pixels: 32, 64, 128 or 256
     latent_dim: int = 100  # standard-normal numbers that the generator turns into one image
-    base_filters: int = 64  # width of both networks: filters of the convolution next to the image
-    generator_width: int = 1  # how many times as wide the generator is
+    base_filters: int = 64  # width of the critic: filters of its convolution next to the image
+    generator_width: int = 1  # times the critic's width, which the generator has
     critic_activation: CriticActivation = "sigmoid"  # on the critic's score; the paper has none
     critic_features: CriticFeatures = "none"  # of a trained network, which it scores beside pixels
     critic_kernel: int = 5  # of its convolutions: an even one reaches all pixels equally often
@@ -122,8 +122,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # example's too. The learning rates stay the example's: Algorithm 1's alpha of 1e-4, chosen for
     # 200,000 iterations, gets nowhere near flowers in a run of this length.
     "paper": {"critic_activation": "linear"},
-    # Flowers from photographs, within 45 minutes on 2 fast CPU cores: how good they are is measured
-    # in docs/quality.md.
+    # Flowers from photographs, in some 45 minutes on 2 fast CPU cores: how good they are is
+    # measured in docs/quality.md.
     "flowers": {
         **_CHOSEN,
         "base_filters": 24,

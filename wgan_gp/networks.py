@@ -139,11 +139,11 @@ def _layer_norm(over: CriticNormalization) -> keras.Layer:
 def build_generator(config: Config) -> keras.Model:
     """The generator: latents `(n, latent_dim)`, standard normal -> images `(n, size, size, 3)`.
 
-    Images lie in -1..1. The example's has transposed convolutions and no normalisation. These with
-    their kernel of 5 and stride of 2 reach every second pixel more often than the others, which
-    shows as a grid. The other `upsampling`s double the size first and then convolve: "nearest" by
-    repeating pixels, "smoothed" likewise but for the last time, when it mixes them, and so leaves
-    nothing of a grid.
+    Images lie in -1..1. It is `config.generator_width` times as wide as the critic; the example's
+    is as wide, and has transposed convolutions and no normalisation. These with their kernel of 5
+    and stride of 2 reach every second pixel more often than the others, which shows as a grid. The
+    other `upsampling`s double the size first and then convolve: "nearest" by repeating pixels,
+    "smoothed" likewise but for the last time, when it mixes them, and so leaves nothing of a grid.
     """
     filters = [config.generator_width * width for width in reversed(_critic_filters(config))]
     glorot = _glorot_uniform(config.seed, stream=0)

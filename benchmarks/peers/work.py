@@ -1,4 +1,4 @@
-"""The piece of work that all do, with NumPy alone: settings, weights, images, latents, epsilons.
+"""The piece of work that all do, without Keras: settings, weights, images, latents, epsilons.
 
 A peer is a process of its own: it does the first iteration with these draws and prints its losses;
 then it waits for its turns, so that all meet the same machine.
