@@ -207,15 +207,15 @@ show(figure, "The Jensen-Shannon divergence is flat beyond a distance of 3; Wass
 #
 # $$\min_G \; \max_{\|D\|_L \le 1} \; \mathbb E\,D(x) - \mathbb E\,D(G(z))$$
 #
-# The gap is the distance only if the critic is the best one. So it is trained for several steps
-# before each step of the generator (in practice, two and even one can do): a discriminator that is
-# too good tells the generator nothing, a critic still has a slope. But it has to be kept from
+# The gap is the distance only if the critic is the best one. So it takes several steps for each step
+# of the generator (in practice two, or even one, can do). That is safe: a discriminator that is too
+# good tells the generator nothing, but a good critic still has a slope. Only, it has to be kept from
 # rising steeply, or the gap grows without end. Two ways:
 #
 # 1. **clipping**: after each step every weight is cut to a small range. This was the first idea,
 #    and its authors called it terrible: with a large range it takes long until the weights reach
-#    their limits, with a small one gradients vanish in a deep critic. Gulrajani et al. (see 2.) add
-#    that a clipped critic learns too simple a function;
+#    their limits, with a small one gradients vanish in a deep critic. The authors of the second way add
+#    that a clipped critic learns functions that are too simple;
 # 2. the **gradient penalty** ([Gulrajani et al. 2017](https://arxiv.org/abs/1704.00028), equation
 #    3): moving one distribution onto the other in the cheapest way gives each real point a
 #    generated partner. On the lines between partners the best critic has slope 1 almost everywhere
@@ -231,13 +231,13 @@ show(figure, "The Jensen-Shannon divergence is flat beyond a distance of 3; Wass
 #
 # ## 2 Three critics on a ring
 #
-# Before images, points in the plane: eight heaps on a ring are the real ones. Small networks learn
+# Before images, points in the plane: the real ones form eight clusters on a ring. Small networks learn
 # to make such points in three ways: as the original GAN (with the loss $-\log D(\tilde x)$), with
-# clipped weights, and with the penalty. A point is an image of one pixel to the package's
-# `objective`, which holds what the last two ways use; section 5 shows it. In the original GAN the
-# last layer gives a score $s$, and the probability is $D = \text{sigmoid}(s)$: `softplus(-s)` is
-# $-\log D$, and `softplus(s)` is $-\log(1 - D)$. The penalty's weight λ is 0.3 here, and 10 for
-# images: on such toys a smaller one is faster (the code of Gulrajani et al. has 0.1).
+# clipped weights, and with the penalty. The last two use the package's `objective` module (section 5
+# shows it). It expects images, so each point is passed as an image of one pixel with two channels. In
+# the original GAN the last layer gives a score $s$, and the probability is $D = \text{sigmoid}(s)$:
+# `softplus(-s)` is $-\log D$, and `softplus(s)` is $-\log(1 - D)$. The penalty's weight λ is 0.3 here,
+# and 10 for images: on such toys a smaller one is faster (the code of Gulrajani et al. has 0.1).
 
 # %%
 WAYS = ("original GAN", "weight clipping", "gradient penalty")
@@ -246,8 +246,8 @@ centres = np.stack([centres.real, centres.imag], axis=1).astype("float32")
 
 
 def ring(count):
-    heap = tf.random.uniform((count,), maxval=8, dtype=tf.int32)
-    points = tf.gather(centres, heap) + tf.random.normal((count, 2), stddev=0.1)
+    cluster = tf.random.uniform((count,), maxval=8, dtype=tf.int32)
+    points = tf.gather(centres, cluster) + tf.random.normal((count, 2), stddev=0.1)
     return tf.reshape(points, (count, 1, 1, 2))
 
 
@@ -313,7 +313,7 @@ for way in WAYS:
     landscapes[way] = critic(plane.reshape(-1, 1, 1, 2)).numpy().reshape(81, 81)
     ways_to_centres = np.linalg.norm(points[way][:, None] - centres, axis=2)
     shares = (ways_to_centres < 0.4).mean(axis=0)
-    covered[way] = int((shares > 0.25 / 8).sum())  # heaps with a quarter of their due
+    covered[way] = int((shares > 0.25 / 8).sum())  # clusters with a quarter of their share
 assert covered["gradient penalty"] == 8 > covered["original GAN"]
 
 # %% cellView="form" jupyter={"source_hidden": true}
@@ -322,19 +322,19 @@ figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), sharey=True)
 for ax, way in zip(axes, WAYS, strict=True):
     ax.contourf(axis, axis, landscapes[way], 12, cmap="Greys_r")
     ax.plot(*points[way][:400].T, ".", color=ORANGE, markersize=3, label="generated")
-    ax.plot(*centres.T, "o", mfc="none", color=GREEN, markersize=14, mew=2, label="real heaps")
+    ax.plot(*centres.T, "o", mfc="none", color=GREEN, markersize=14, mew=2, label="real clusters")
     ax.set(title=f"{way}: {covered[way]} of 8", aspect="equal", xlim=(-3.5, 3.5), ylim=(-3.5, 3.5))
 axes[0].legend(loc="center", fontsize=10)
 show(
-    figure, "Generated points: few heaps with the original GAN, all eight with the gradient penalty"
+    figure,
+    "Generated points: few clusters with the original GAN, all eight with the gradient penalty",
 )
 
 # %% [markdown]
-# *Bright is where the critic's score is high; the title counts the heaps that get at least a
-# quarter of the points due to them; one run each.* The original GAN leaves heaps out, which is called
-# **mode collapse**: whatever pleases the discriminator now will do. The clipped critic is a simple
-# landscape that says little about single heaps; it leaves some out, too. With the penalty every heap
-# has a ridge of its own, and gets its points.
+# *Bright: a high score. The title counts the clusters that get at least a quarter of their share of
+# points; one run each.* The original GAN misses clusters. This is **mode collapse**: the generator makes
+# only what fools the discriminator now. The clipped critic's landscape is too simple to show single
+# clusters. With the penalty every cluster has a ridge of its own, and gets its points.
 #
 # The critic's slope is what trains the generator: it moves its points, or images, in the direction in
 # which the score rises.
@@ -343,8 +343,9 @@ show(
 #
 # The settings are those of the preset `quick`, but for two critic updates an iteration instead of
 # one, so that there is a loop to be seen, and 700 iterations instead of 1,500. (Without `QUICK`:
-# those of `flowers`, which has two, but with a critic of pixels alone.) Whatever the data, *real* are
-# the images that are loaded, the held-out ones included, *generated* those that the generator makes.
+# those of `flowers`, which has two, but with a critic of pixels alone, and 3,500 iterations instead of
+# 4,000.) *Real* images are always the loaded ones, even where these are drawings; *generated* images
+# are the generator's.
 
 # %%
 config = dataclasses.replace(
@@ -382,15 +383,23 @@ print(f"{len(held_out)} images are held out: training never sees them, quality i
 # ## 4 The two networks
 #
 # The critic halves the size with strided convolutions, down to one score. Its activation, leaky
-# ReLU, is $x$, or $0.2\,x$ below 0. Its *layer norm* brings the numbers of one image, or of one
-# pixel, to mean 0 and variance 1, and then scales and shifts each channel as it learns to; Gulrajani
-# et al. recommend it. The generator starts from a 4×4 map and doubles it, four times over. At each
+# ReLU, is $x$, or $0.2\,x$ below 0. Its *layer norm* brings the numbers of one pixel (without `QUICK`:
+# of one image) to mean 0 and variance 1, and then applies a learned scale and offset to each channel;
+# Gulrajani et al. recommend it. The generator starts from a 4×4 map and doubles it, four times over. At each
 # size it has twice as many channels as the critic: with as many it drew worse in the same time.
+#
+# Here is the package's code for both. Skip what is said of `critic_features` and of views: section 8
+# comes back to it.
 
 # %%
 show_source(
-    networks.build_critic, networks._from_images, networks._critic_block, networks._to_score
+    networks.build_critic,
+    networks._from_images,
+    networks._critic_block,
+    networks._critic_convolution,
+    networks._to_score,
 )
+show_source(networks.build_generator, networks._upsampling)
 generator = wgan_gp.build_generator(config)
 critic = wgan_gp.build_critic(config)
 critic.summary(line_length=72)
@@ -412,15 +421,12 @@ assert set(reached[5]) == {2, 3} and set(reached[4]) == {2}
 
 # %% [markdown]
 # Every second pixel gets more, and that is the **grid** in many GANs' pictures. So this generator
-# doubles by repeating pixels, and convolves afterwards with a kernel of 3. In one step that would
-# be a transposed convolution with a kernel of 4, which reaches all pixels equally often; and since
-# its four weights come from three, even and odd pixels get the same sum of weights, so that what is
-# flat stays flat. But where the map changes, even and odd pixels mix their neighbours differently,
-# and a faint grid is left. So the last doubling, at the full size, is bilinear: it fades from one
-# pixel to the next. Section 8 shows the difference to transposed convolutions. (The same goes for
-# the critic, through which the generator's gradient comes: on photographs a kernel of 4 brings the
-# distance of section 6 down in most runs, see [docs/quality.md](../docs/quality.md#the-preset-flowers),
-# and the preset `flowers` has it. Here, on drawn flowers, it made no difference, and the kernel is 5.)
+# doubles by repeating pixels, and convolves afterwards with a kernel of 3: what is flat then stays
+# flat. Where the map changes, even and odd pixels still mix their neighbours differently, and a faint
+# grid is left. So the last doubling, at the full size, is bilinear: it fades from one pixel to the
+# next. Section 8 shows the difference to transposed convolutions. (A critic with a kernel of 5 has the
+# same flaw, and the generator's gradient comes through it; so `flowers` has a kernel of
+# [4](../docs/quality.md#many-recipes-at-once-on-a-gpu), `quick` the usual 5.)
 #
 # **Layer norm in the critic, not batch norm.** The penalty asks for the slope of each image's score
 # with respect to *that image*. Batch norm mixes the images of a batch: a score then depends on all the
@@ -518,7 +524,7 @@ assert np.isclose(penalty, by_hand, rtol=1e-4)
 # >    3. a step of Adam on the critic's weights down $L$
 # > 2. take latents $z$; a step of Adam on the generator's weights down $-D(G(z))$, mean over the mini-batch
 #
-# And so it looks in plain TensorFlow:
+# In plain TensorFlow it looks like this:
 
 
 # %%
@@ -585,14 +591,14 @@ show_source(
 )
 
 # %% [markdown]
-# What it adds: latents and epsilons are drawn from a seed that is a function of the iteration
-# (`stream_seed`), so that a run that was stopped and resumed ends with the same bits; the critic's
-# updates are a loop in the graph, which is compiled once; `replicas` are the devices that share a
-# batch; losses can be scaled for half precision; the penalty can be left out of some updates;
-# metrics are noted; `_seen` hands the images on as they are, or their features where the critic looks
-# through a network that is trained already, and a shift goes before it (see the end of section 8). And after each iteration an
-# **averaged generator** is brought up to date, whose weights are a moving average: they swing less,
-# and so its pictures are better.
+# It is the same algorithm. Skip on first reading: `replicas` (several devices), `scale_loss` (half
+# precision), `_with_penalty_if_due` (which can leave the penalty out of some updates), and `_seen` (which
+# hands the images on as they are; the other case is at the end of section 8). Two additions matter:
+#
+# - All random numbers follow from the seed and the iteration (`stream_seed`), so a run that was stopped
+#   and resumed ends with the same bits.
+# - After each iteration an **averaged generator** is updated: each of its weights is a moving average of
+#   the generator's over time. The average fluctuates less, so its pictures are better.
 #
 # | | here | Algorithm 1 |
 # | --- | --- | --- |
@@ -614,8 +620,8 @@ assert (config.beta_1, config.beta_2, config.final_learning_rate) == (0, 0.9, 0.
 # %% [markdown]
 # ## 6 Training
 #
-# The stream has no end. So an *epoch* is no pass over the images, but as many generator iterations as
-# one says, here 20; the history keeps their means.
+# The stream has no end. So an *epoch* is not a pass over the images but a chosen number of generator
+# iterations, here 20; the history keeps their means.
 
 # %%
 RUN = RunFolder.create_numbered(Path("runs"), "notebook").path  # a new folder for the results
@@ -647,35 +653,37 @@ history = model.fit(
 #
 # - *Why is the loss negative?* It is $\mathbb E\,D(\tilde x) - \mathbb E\,D(x)$ plus the penalty,
 #   and the critic scores real images higher. **Minus the orange curve is the gap**: the Wasserstein
-#   distance, if this critic were the best of all that are nowhere steeper than 1. It is not, by far
+#   distance, if this critic were the best of all that are nowhere steeper than 1. It is far from that
 #   ([Stanczuk et al. 2021](https://arxiv.org/abs/2103.01678)).
-# - *Should the gap not narrow, as the distance did in section 1?* That of the best critic would,
-#   wherever the generator comes nearer by that distance, which is not the same as better pictures.
-#   This critic is not the best one: it learns as well, and where it learns faster than the
-#   generator catches up, its gap widens. (The frozen generator below shows how much of a gap is the
-#   critic's training.) On the synthetic flowers it is wider in the end than at iteration 200, and
-#   most of that comes in the second half, while the learning rates fall; on photographs, where the
-#   generator of the first pictures above was trained, it narrows early, by almost half, and then hardly
-#   changes (there it is the mean of four gaps, see the end of section 8). From start to end the
-#   pictures improve in both, as SWD says. (Pictures and SWD are the averaged generator's; the curves are those of the
-#   generator that the critic sees.) So the gap does not rank pictures, and no value of it is good as
-#   such. What it can show is trouble: a running mean that jumps or runs away after the first hundred
-#   iterations.
-# - *Between the curves* lies λ times the penalty: on the synthetic flowers more than a third of the loss
-#   at iteration 100, a seventh in the end; the slopes are near 1. Where the gap is small, λ times the
-#   penalty can exceed it, and blue rises above 0.
+# - *Should the gap not narrow, as the distance did in section 1?* The best critic's would. This critic
+#   is still learning; where it improves faster than the generator, the gap widens. (The frozen generator
+#   below shows how much of a gap is the critic's training.) On the synthetic flowers it ends wider than
+#   it was at iteration 200; on photographs (the run behind the first pictures above, a mean of four gaps)
+#   it falls early by almost half and then stays. The pictures improve in both, as SWD says. So the gap does
+#   not rank pictures. What it can show is trouble: a running mean that jumps or runs away after the first
+#   hundred iterations. (Pictures and SWD are of the averaged generator, the curves of the one that the
+#   critic sees.)
+# - *Between the curves* lies λ times the penalty: on the synthetic flowers more than a third of the size of
+#   the blue curve at iteration 100, a seventh in the end; the slopes are near 1. Where the gap is small, λ
+#   times the penalty can exceed it, and blue rises above 0.
 #
 # **A bargain.** Why close to 1, and not quite? Let $d$ be the gap that the critic would find with
 # slope 1. Made $s$ times as steep, it finds $s\,d$, and pays $\lambda (s - 1)^2$. What is left,
-# $s\,d - \lambda (s - 1)^2$, is largest where its derivative $d - 2 \lambda (s - 1)$ is 0: at $s = 1 +
-# d / 2\lambda$. It can be checked: the gap of the trained critic is $s\,d$ and its gradient norm is
-# $s$, so the one divided by the other is $d$.
+# $s\,d - \lambda (s - 1)^2$, is largest where its derivative $d - 2 \lambda (s - 1)$ is 0: at
 #
-# That is for one slope everywhere. Slopes scatter, with a mean $m$ and a variance $v$; the gap is
-# then $m\,d$. If all were made $t$ times as steep, $t\,m\,d - \lambda\,(t^2 (v + m^2) - 2\,t\,m +
-# 1)$ would be left. A critic that has settled gains nothing by being steeper or flatter, so the
-# derivative at $t = 1$ is 0: $m\,d = 2 \lambda\,(v + m^2 - m)$, and so $m = 1 + d / 2\lambda - v /
-# m$. The variance is known, since the logged penalty is $v + (m - 1)^2$.
+# $$s = 1 + \frac{d}{2\lambda}$$
+#
+# It can be checked: the gap of the trained critic is $s\,d$ and its gradient norm is $s$, so the one
+# divided by the other is $d$.
+#
+# That assumes one slope everywhere. In fact slopes scatter, with a mean $m$ and a variance $v$, and the
+# gap is $m\,d$. Scaling all slopes by $t$ would leave $t\,m\,d - \lambda\,(t^2 (v + m^2) - 2\,t\,m + 1)$.
+# A critic that has settled gains nothing by being steeper or flatter, so the derivative at $t = 1$ is 0:
+# $m\,d = 2 \lambda\,(v + m^2 - m)$, and so
+#
+# $$m = 1 + \frac{d}{2\lambda} - \frac{v}{m}$$
+#
+# The variance is known, since the logged penalty is $v + (m - 1)^2$.
 
 # %%
 iterations = 20 * np.arange(1, len(history.epoch) + 1)
@@ -706,7 +714,7 @@ assert max(second_quarter, on_photographs[-1]) < 0.6 * on_photographs[early]
 later = slice(len(norm) // 4, None)
 off = np.abs(bargain - norm)[later]
 unexplained = np.abs(bargain - scatter / norm - norm)[later]
-print(f"after the first quarter, norm and 1 + d / 2λ differ by {off.max():.3f} at most,", end=" ")
+print(f"after the first quarter, norm and 1 + d / (2λ) differ by {off.max():.3f} at most,", end=" ")
 print(f"{off.mean():.3f} on average; with the scatter, by {unexplained.mean():.3f}")
 assert off.max() < 0.1 and unexplained.mean() < off.mean()
 
@@ -714,7 +722,7 @@ assert off.max() < 0.1 and unexplained.mean() < off.mean()
 # @title The figure's code
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
 axes[0].plot(iterations, norm, color=BLUE, label="measured")
-axes[0].plot(iterations, bargain, "--", color=GREEN, label="1 + d / 2λ")
+axes[0].plot(iterations, bargain, "--", color=GREEN, label="1 + d / (2λ)")
 axes[0].axhline(1, color="black", linestyle=":", linewidth=1)
 axes[0].set(title="Mean gradient norm", ylim=(0, 2))
 axes[0].legend()
@@ -811,8 +819,9 @@ ax.set(xticks=[], yticks=[32, 96], yticklabels=list(ways))
 show(figure, "Two rows of nine flowers that change from one into another")
 
 # %% [markdown]
-# Midway on the straight way a latent is 3 tenths shorter, where hardly any lie. Yet the pictures
-# look much the same: this generator bears it. Not every one does, and the sphere costs nothing.
+# Halfway along the straight line the latent is 30% shorter, a length that random latents hardly ever
+# have. Yet the pictures look much the same: this generator copes. Not every one does, and the sphere
+# costs nothing.
 #
 # **Does it draw all kinds?** Photographs do not say how many kinds there are. The synthetic flowers do
 # (so this is for `QUICK` only): seven colours equally often, and mostly one flower, sometimes two or
@@ -864,7 +873,7 @@ found = [nearest(picture, seen) for picture in new]
 among_real = [
     nearest(images[i], np.delete(seen, [i, i + len(images)], axis=0))[1] for i in shown[:6]
 ]
-print(f"Nearest to a real image is another one at {np.mean(among_real):.0f} on average.")
+print(f"A real image's nearest neighbour is {np.mean(among_real):.0f} away on average.")
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title The figure's code
@@ -939,15 +948,14 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # %% [markdown]
 # With a score within 0..1 the critic gains at most 1 by telling images apart, while a flat critic,
 # of slope 0, pays λ · (0 − 1)² = 10. So it brings its slopes to 1 first, in whatever direction is
-# easiest, and the generator learns slowly from them. In two runs of 10,000 iterations on
-# photographs ([docs/matlab.md](../docs/matlab.md)), of the MathWorks example with an eighth of its
-# filters, one as it is and one without the sigmoid, the sigmoid needed 3,000 iterations for the SWD
-# that the linear score had after 1,000. In the end its SWD was the lower one, as it printed less of
-# a grid; but to the eye its pictures were blobs, and many of the other's were flowers. With four times
-# the filters it had caught up after 5,000.
+# easiest, and the generator learns slowly from them. In longer runs on photographs the sigmoid needed
+# three times as long for the same SWD, then caught up, and even ended lower, because it printed less of a
+# grid; with an eighth of the example's filters its pictures stayed blobs to the eye
+# ([docs/matlab.md](../docs/matlab.md)).
 #
 # And the transposed convolutions print their **grid**: a pattern of two pixels has 17 times the share of
 # their power (squared contrast) that it has in the synthetic flowers, where it comes from sharp edges.
+# This recipe has far less of it than those: it is smoother than what it learns from.
 #
 # What every other ingredient brings on photographs, each with its picture, is the table in
 # [docs/quality.md](../docs/quality.md). The first five tips stand in the order of how far each lowered
@@ -974,14 +982,15 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # image. The network stays as it is. Each critic has a gradient penalty of its own, on the lines between
 # $f_k(x)$ and $f_k(\tilde x)$, so each estimates a Wasserstein distance of its own; the losses are their
 # means. The generator has to bring all four distances down, and its gradient comes through the network.
-# That is `critic_features="efficientnet-lite0"`, and how the flowers at the top were made. In about as
-# many minutes, a critic of pixels alone leaves out [more of the kinds of photographs that there
-# are](../docs/quality.md#a-critic-that-looks-through-a-trained-network), and takes longer until anything
-# looks like a flower.
+# (In training all images of an update, real and generated, are first moved by the same few pixels at
+# random: the network's strides would leave a grid otherwise.) That is
+# `critic_features="efficientnet-lite0"`, and how the flowers at the top were made. A critic of pixels
+# alone takes longer until anything looks like a flower, and leaves out [more kinds of
+# photographs](../docs/quality.md#a-critic-that-looks-through-a-trained-network).
 #
 # ## 9 Keeping it, and your own images
 #
-# While the model trained, `Checkpoint` saved all that is needed to go on. Take a *new* model, restore
+# While the model trained, `Checkpoint` saved everything needed to continue. Take a *new* model, restore
 # it, train both on for five iterations, and compare every weight:
 
 # %%
@@ -1049,10 +1058,9 @@ print("here: ", here.shape, here.dtype, here.astype("int64").sum())
 #    the check of the linear critic (`(16, 8, 8, 3)`). Do they notice?
 # 2. **One-sided.** The penalty could ask for a slope of *at most* 1: $\max(0, \|\nabla D\| - 1)^2$.
 #    Write it with `objective.gradient_norms`, and try it on the ring.
-# 3. **The bargain.** What gradient norm do you expect with λ = 1, if $d$ is what the run above had
-#    in the end, `gap[-1] / norm[-1]`? Train for 100 iterations with
-#    `dataclasses.replace(config, iterations=100, gradient_penalty_weight=1)`, take $d$ from that
-#    run instead, and compare.
+# 3. **The bargain.** Predict the gradient norm for λ = 1, with $d$ = `gap[-1] / norm[-1]` of the run above.
+#    Then train for 100 iterations with `dataclasses.replace(config, iterations=100,
+#    gradient_penalty_weight=1)`, predict it from that run's $d$, and compare both with the measured norm.
 #
 # <details><summary>Solutions</summary>
 #

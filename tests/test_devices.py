@@ -63,6 +63,46 @@ def test_a_mutant_trains_otherwise(train, mutant):
     assert difference(train("paper", "sgd")[1], train("paper", "sgd", 2, mutant)[1]) > 1e-4
 
 
+OVERFLOWS = """
+import keras
+import tensorflow as tf
+from wgan_gp.support.optimizers import apply_gradients
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+for overflowing in (0, 1, -1):
+    with strategy.scope():
+        network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1.0), 256.0)
+        optimizer.build(network.trainable_variables)
+    before = network.get_weights()
+
+    @tf.function
+    def update():
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        slope = tf.where(number == overflowing, float("inf"), 256.0)
+        gradients = [tf.fill(weight.shape, slope) for weight in network.trainable_variables]
+        apply_gradients(optimizer, gradients, network)
+
+    strategy.run(update)
+    changes = [float((x - y).max()) for x, y in zip(before, network.get_weights())]
+    print(float(optimizer.dynamic_scale.numpy()), *changes)
+"""
+
+
+def test_replicas_leave_out_an_update_together_where_a_gradient_of_one_overflows(environment):
+    result = subprocess.run(
+        [sys.executable, "-c", OVERFLOWS],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = [[float(x) for x in line.split()] for line in result.stdout.splitlines()]
+    assert found == [[128, 0, 0], [128, 0, 0], [256, 2, 2]]
+
+
 def test_two_workers_train_as_one_process_does(train):
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     tasks = [{"type": "worker", "index": index} for index in range(2)]

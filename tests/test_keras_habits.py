@@ -22,6 +22,8 @@ from wgan_gp import (
     random_streams,
 )
 from wgan_gp.model import WGANGP, build_model
+from wgan_gp.networks import portable
+from wgan_gp.support.optimizers import scaling
 
 
 @pytest.fixture
@@ -174,6 +176,8 @@ def test_labels_are_refused(tiny_config, dataset, tiny_images):
             fit(model, labelled)
     with pytest.raises(InputError, match="no use for labels"):
         model.fit(tiny_images, np.zeros(50))
+    with pytest.raises(InputError, match="no use for labels"):
+        model.fit(tiny_images, sample_weight=np.ones(50))
 
 
 @pytest.mark.parametrize(
@@ -181,6 +185,11 @@ def test_labels_are_refused(tiny_config, dataset, tiny_images):
     [
         (lambda path: keras.callbacks.BackupAndRestore(path), "use wgan_gp.Checkpoint"),
         (lambda path: keras.callbacks.SwapEMAWeights(), "take its ema_generator"),
+        (lambda path: keras.callbacks.TerminateOnNaN(), "use wgan_gp.StopAtNaN"),
+        (
+            lambda path: keras.callbacks.EarlyStopping("val_swd", restore_best_weights=True),
+            "keep the best by wgan_gp.Quality",
+        ),
     ],
 )
 def test_callbacks_that_would_be_silently_wrong_are_refused(
@@ -404,6 +413,20 @@ def test_losses_of_a_mixed_precision_follow_float32s(tiny_config, tiny_images, p
     expected, found = losses("float32"), losses(precision)
     assert (np.abs(found - expected).max(axis=1) < 0.25 * expected.std(axis=1)).all()
     assert (found[1] > 0).all()
+
+
+def test_parts_of_networks_are_looked_into(tiny_config):
+    half = dataclasses.replace(tiny_config, precision="mixed_float16")
+    inner = build_critic(half)
+    whole = keras.Sequential([keras.Input(inner.input_shape[1:]), inner])
+    assert isinstance(scaling("adam", whole), keras.optimizers.LossScaleOptimizer)
+
+    inner = build_generator(half)
+    whole = keras.Sequential([keras.Input(inner.input_shape[1:]), inner])
+    plain = portable(whole)
+    assert {layer.compute_dtype for layer in plain._flatten_layers()} == {"float32"}
+    latents = np.random.default_rng(0).standard_normal((3, half.latent_dim), "float32")
+    np.testing.assert_allclose(plain(latents), whole(latents), atol=0.02)
 
 
 def test_a_loss_scale_that_overflows_recovers(tiny_config, dataset):

@@ -249,7 +249,7 @@ def test_batches_of_another_shape_are_refused(tiny_config, shape):
 
 
 def test_evaluate_gives_the_losses_on_new_images_and_changes_nothing(tiny_config, tiny_images):
-    model = build_model(tiny_config)
+    model = build_model(dataclasses.replace(tiny_config, generator_normalization="batch"))
     before = model.get_weights()
     images = (tiny_images[:20] / 127.5 - 1).astype(np.float32)
     found = [model.evaluate(images, batch_size=20, return_dict=True, verbose=0) for _ in range(2)]
@@ -279,6 +279,20 @@ def test_evaluate_gives_the_losses_on_new_images_and_changes_nothing(tiny_config
         rel=1e-4,
         abs=1e-5,
     )
+
+
+def test_layers_that_draw_at_random_do_so_in_training_only(tiny_config, tiny_images):
+    critic = build_critic(tiny_config)
+    dropping = keras.Sequential([critic, keras.layers.Dropout(0.5, seed=0)])
+    networks = (build_generator(tiny_config), dropping)
+    model = WGANGP(*networks, n_critic=tiny_config.n_critic)
+    model.compile("sgd", "sgd")
+    images = (tiny_images[:20] / 127.5 - 1).astype(np.float32)
+    one, other = (model.evaluate(images, return_dict=True, verbose=0) for _ in range(2))
+    assert one == other
+    drawn = dropping.layers[-1].seed_generator.state.numpy()
+    model.fit(make_dataset(tiny_images, tiny_config), steps_per_epoch=1, shuffle=False, verbose=0)
+    assert (dropping.layers[-1].seed_generator.state.numpy() != drawn).any()
 
 
 def test_each_image_counts_as_much_as_another_whatever_its_batch(tiny_config, tiny_images):

@@ -21,6 +21,7 @@ _MODULES = {
     "Interrupted": "support.errors",
     "Monitor": "callbacks.monitor",
     "Quality": "callbacks.quality",
+    "StopAtNaN": "callbacks.stopping",
     "WGANGP": "model",
     "build_critic": "networks",
     "build_critic_features": "networks",

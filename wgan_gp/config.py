@@ -37,13 +37,13 @@ class Config:
     # What shapes the networks.
     image_size: int = 64  # height and width of the images, in pixels: 32, 64, 128 or 256
     latent_dim: int = 100  # standard-normal numbers that the generator turns into one image
-    base_filters: int = 64  # width of the critic: filters of its convolution next to the image
-    generator_width: int = 1  # times the critic's width, which the generator has
+    base_filters: int = 64  # filters of the critic's first convolution; deeper ones have up to 8x
+    generator_width: int = 1  # the generator's width, as a multiple of the critic's
     critic_activation: CriticActivation = "sigmoid"  # on the critic's score; the paper has none
-    critic_features: CriticFeatures = "none"  # of a trained network, which it scores beside pixels
+    critic_features: CriticFeatures = "none"  # trained network whose features it scores, too
     critic_kernel: int = 5  # of its convolutions: an even one reaches all pixels equally often
-    critic_normalization: CriticNormalization = "image"  # layer norm over all of it, or each pixel
-    upsampling: Upsampling = "transposed"  # convolutions, or a larger image and then convolutions
+    critic_normalization: CriticNormalization = "image"  # layer norm over all of it, or per pixel
+    upsampling: Upsampling = "transposed"  # convolutions; or enlarge (smoothly at last), convolve
     generator_normalization: GeneratorNormalization = "none"  # between the generator's layers
 
     # What shapes their training.
@@ -51,14 +51,14 @@ class Config:
     batch_size: int = 64  # images in a mini-batch
     n_critic: int = 5  # critic updates per generator iteration, each with its own mini-batch
     gradient_penalty_weight: float = 10.0  # lambda, the weight of the penalty in the critic's loss
-    penalty_every: int = 1  # critic updates from one with the penalty to the next, weighted by that
+    penalty_every: int = 1  # take the penalty in every k-th critic update, with k times its weight
     critic_learning_rate: float = 2e-4  # Adam's step size for the critic
     generator_learning_rate: float = 1e-3  # Adam's step size for the generator
     beta_1: float = 0.0  # Adam's decay of the mean gradient, in both optimizers
     beta_2: float = 0.9  # Adam's decay of the mean squared gradient, in both optimizers
     adam_epsilon: float = 1e-8  # keeps Adam's division finite
-    final_learning_rate: float = 1.0  # share of both rates left at the end, from half the run on
-    ema_half_life: int = 0  # generated images; of the averaged generator, 0 for none: see WGANGP
+    final_learning_rate: float = 1.0  # share of both rates left at the end; they fall from half on
+    ema_half_life: int = 0  # of the averaged generator, in generated images; 0 for none: see WGANGP
     precision: Precision = "float32"  # of the layers; mixed ones pay where the hardware has them
 
     # What shapes the run.

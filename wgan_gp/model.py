@@ -23,7 +23,13 @@ from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.fitting import CountingModel
 from wgan_gp.support.keras_habits import check_compile_options, check_no_mixing, images_alone
-from wgan_gp.support.optimizers import BothOptimizers, HeldThenLinear, averages_weights, scaling
+from wgan_gp.support.optimizers import (
+    BothOptimizers,
+    HeldThenLinear,
+    apply_gradients,
+    averages_weights,
+    scaling,
+)
 from wgan_gp.support.shapes import check_shapes, input_shape, output_shape
 from wgan_gp.support.shift import shift
 
@@ -47,8 +53,8 @@ class WGANGP(CountingModel):
         seed: decides the latents and epsilons of training.
         ema_half_life: how many generated images it takes until a weight counts half in
             `ema_generator`, the average of the generator over training; 0 keeps none. An average
-            hovers less than the generator itself, and so draws better. At first it looks back over
-            a twentieth of training only, so that the start is soon forgotten.
+            fluctuates less than the generator itself, and so draws better. At first it looks back
+            over a twentieth of training only, so that the start is soon forgotten.
         penalty_every: every how many critic updates one takes the penalty, with that many times
             its weight: the lazy regularization of StyleGAN2 (Karras et al., arXiv:1912.04958,
             section 3.1). The others are cheaper by half. The metrics of the penalty are those of
@@ -105,8 +111,8 @@ class WGANGP(CountingModel):
         self.seed = self._state("seed", "int64")
         self.seed.assign(np.int64(checked("seed", int, seed)))
         self.iteration = self._state("iteration", "int64")
-        # The latest iteration's critic loss, with and without the penalty. The metrics below are
-        # means over the epoch; a plot over iterations needs the values themselves.
+        # The latest iteration's critic loss, with and without the penalty, where the metrics below
+        # are means over the epoch.
         self.latest_critic_losses = self._state("latest_critic_losses", "float32", (2,))
         self._add_metrics()
         self.built = True  # both networks are; a train_step of one's own leaves it unset
@@ -182,7 +188,7 @@ class WGANGP(CountingModel):
         gradients, losses = self._with_penalty_if_due(
             number, partial(self._critic_gradients, real, generated, epsilon)
         )
-        self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
+        apply_gradients(self.critic_optimizer, gradients, self.critic)
         return losses
 
     def _with_penalty_if_due(self, number: tf.Tensor | int, gradients: Callable) -> tuple:
@@ -242,13 +248,16 @@ class WGANGP(CountingModel):
             loss += sum(self.generator.losses)
             scaled_loss = self.generator_optimizer.scale_loss(loss / replicas.count())
         gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
-        self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
+        apply_gradients(self.generator_optimizer, gradients, self.generator)
         self.generator_loss.update_state(loss)
         if self.ema_generator is not None:
             self._update_average(latents)
 
     def _update_average(self, latents: tf.Tensor) -> None:
-        """theta' <- beta theta' + (1 - beta) theta, with beta = 0.5^(batch / half-life)."""
+        """theta' <- beta theta' + (1 - beta) theta for weights that are trained.
+
+        beta = 0.5^(batch / h), h = min(half-life, 0.05 images so far).
+        """
         batch_size = tf.cast(tf.shape(latents)[0] * replicas.count(), tf.float32)
         images = batch_size * tf.cast(self.iteration + 1, tf.float32)
         half_life = tf.minimum(float(self.ema_half_life), _EMA_RAMP * images)

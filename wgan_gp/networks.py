@@ -1,7 +1,7 @@
 """The two networks: a generator (latents -> images) and a critic (images -> scores).
 
-With the preset `matlab` they are, layer by layer, those of the MATLAB example. Another image size
-than its 64x64 adds or removes blocks: every block halves (critic) or doubles (generator) height and
+With the preset `matlab` they are, layer by layer, those of the MATLAB example. Image sizes other
+than its 64x64 add or remove blocks: every block halves (critic) or doubles (generator) height and
 width, between 4x4 and the image.
 """
 
@@ -171,9 +171,10 @@ def portable(generator: keras.Model) -> keras.Model:
         return type(layer).from_config(config)
 
     is_subclassed = not hasattr(generator, "output_shape")  # and so not to be cloned
-    if is_subclassed or all(is_portable(layer) for layer in generator.layers):
+    layers_within = generator._flatten_layers(include_self=False)  # those of inner models, too
+    if is_subclassed or all(is_portable(layer) for layer in layers_within):
         return generator
-    same = keras.models.clone_model(generator, clone_function=plain)
+    same = keras.models.clone_model(generator, clone_function=plain, recursive=True)
     same.set_weights(generator.get_weights())
     return same
 

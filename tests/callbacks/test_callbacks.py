@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import os
 import re
 import signal
 import sys
@@ -267,6 +268,28 @@ def test_a_signal_ends_fit_after_the_iteration_and_saves(fit, python_s_own_handl
         fit(Press(), stop)
     assert stopped.value.signal == signal.SIGINT
     assert saved == [1]
+
+
+@pytest.fixture
+def nobody_reads(monkeypatch) -> None:
+    """Both outputs are pipes whose reader is gone, as after Ctrl-C on `... | tee`."""
+    for name in ("stdout", "stderr"):
+        reading, writing = os.pipe()
+        os.close(reading)
+        monkeypatch.setattr(sys, name, os.fdopen(writing, "w"))
+
+
+def test_a_signal_is_obeyed_where_nobody_reads(fit, python_s_own_handler, nobody_reads):
+    saved = []
+    with pytest.raises(Interrupted), StopOnSignal(lambda: saved.append(1)) as stop:
+        signal.raise_signal(signal.SIGINT)
+        fit(ProgressBar(7), stop)
+    assert saved == [1]
+
+
+def test_training_goes_on_where_nobody_reads(fit, nobody_reads, monkeypatch):
+    monkeypatch.setattr("wgan_gp.callbacks.progress._LOG_FILE_INTERVAL", 0.0)
+    assert int(fit(ProgressBar(7)).iteration) == 7
 
 
 def test_a_second_signal_stops_at_once(python_s_own_handler):

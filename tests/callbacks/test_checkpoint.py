@@ -16,7 +16,15 @@ import keras
 import numpy as np
 import pytest
 
-from wgan_gp import Checkpoint, HistoryFile, InputError, Monitor, make_dataset
+from wgan_gp import (
+    Checkpoint,
+    HistoryFile,
+    InputError,
+    Monitor,
+    build_critic,
+    build_generator,
+    make_dataset,
+)
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
 from wgan_gp.callbacks.stopping import StopAtNaN
 from wgan_gp.model import WGANGP, build_model
@@ -54,6 +62,28 @@ def names(folder: Path) -> list[str]:
 def all_variables(model: keras.Model) -> list[np.ndarray]:
     variables = [*model.variables, *model.critic_optimizer.variables]
     return [v.numpy() for v in (*variables, *model.generator_optimizer.variables)]
+
+
+def test_layers_that_draw_at_random_go_on_with_what_they_would_have_drawn(
+    tiny_config, tiny_images, tmp_path
+):
+    def trained(folder: Path, *iterations: int) -> WGANGP:
+        for number, upto in enumerate(iterations):
+            critic = keras.Sequential([build_critic(tiny_config), keras.layers.Dropout(0.5)])
+            critic.layers[-1].seed_generator.state.assign([number, 0])  # of a process of its own
+            model = WGANGP(build_generator(tiny_config), critic, n_critic=2)
+            model.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2))
+            checkpoint = Checkpoint(folder)
+            checkpoint.restore(model)
+            config = dataclasses.replace(tiny_config, n_critic=2)
+            stream = functools.partial(make_dataset, tiny_images, config)
+            model.fit_to(upto, stream, callbacks=[checkpoint], verbose=0)
+        return model
+
+    at_once = trained(tmp_path / "at once", 4)
+    in_two = trained(tmp_path / "in two", 2, 4)
+    for here, there in zip(all_variables(at_once), all_variables(in_two), strict=True):
+        np.testing.assert_array_equal(here, there)
 
 
 @pytest.mark.parametrize(("every", "stop"), [("epoch", 4), (None, 6), (3, 7)])

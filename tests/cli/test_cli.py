@@ -257,6 +257,13 @@ def test_a_run_never_overwrites_another(wgan_gp, finished, pictures):
         (["generate", "--run-dir", "empty"], "holds no generator.keras: has its training"),
         (["generate", "--run-dir", "damaged"], "generator.keras' is damaged"),
         (["export", "--run-dir", "empty", "--output", "."], "must be a new name, not '.'"),
+        (["generate", "--run-dir", "x" * 300], "cannot be read: File name too long"),
+        (["train", "--resume", "--run-dir", "x" * 300], "cannot be read: File name too long"),
+        (["train", "--data", ""], "data is empty: name 'synthetic', 'tf_flowers' or a folder"),
+        (
+            ["generate", "--pretrained", "flowers", "--output", "x" * 300],
+            "cannot be used: File name too long",
+        ),
     ],
 )  # fmt: skip
 def test_a_mistake_gets_one_sentence_and_makes_nothing(wgan_gp, arguments, said):

@@ -17,6 +17,7 @@ from wgan_gp.support.memory import enough_memory
 def run(tmp_path: Path, is_chief: bool = True, **options) -> SimpleNamespace:
     folder = RunFolder(tmp_path / "my run")
     folder.path.mkdir()
+    folder.write_settings(Config())
     return SimpleNamespace(folder=folder, plan=Plan(Config(), **options), is_chief=is_chief)
 
 
@@ -41,6 +42,12 @@ def test_a_stop_while_the_results_are_written_says_it_too(tmp_path):
     assert isinstance(said, Interrupted)
     assert said.signal == signal.SIGINT
     assert str(said).startswith("stopped; go on with: wgan-gp train --run-dir ")
+
+
+def test_a_run_that_had_not_begun_is_not_to_be_resumed(tmp_path):
+    stopped = run(tmp_path)
+    stopped.folder.config.unlink()
+    assert str(said_of(KeyboardInterrupt(), stopped)) == "stopped; start it again"
 
 
 @pytest.mark.parametrize(

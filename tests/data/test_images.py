@@ -323,7 +323,6 @@ def test_hidden_and_other_files_are_left_alone(folder, cache, caplog):
     save_solid(folder / "a.png", RED)
     save_solid(folder / ".b.png", BLUE)
     save_solid(folder / "deep" / "._a.png", BLUE)
-    save_solid(folder / "c.tiff", BLUE)
     save_solid(folder / "d.png", BLUE).rename(folder / "d")
     save_solid(folder / "e.png", BLUE).rename(folder / "e.png.part")
     (folder / "notes.txt").write_text("not a picture", encoding="utf-8")
@@ -344,8 +343,27 @@ def test_linked_files_and_folders_are_followed(folder, cache, tmp_path):
     save_solid(folder / "a.png", RED)
     (folder / "link").symlink_to(elsewhere, target_is_directory=True)
     (folder / "single.png").symlink_to(single)
-    (folder / "broken.png").symlink_to(tmp_path / "nothing.png")
     assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED, GREEN, BLUE]
+
+
+def test_pictures_that_are_left_out_are_named(folder, cache, tmp_path, caplog):
+    save_solid(folder / "a.jfif.png", RED).rename(folder / "a.jfif")
+    save_solid(folder / "b.jpe.png", BLUE).rename(folder / "b.jpe")
+    (folder / "broken.png").symlink_to(tmp_path / "nothing.png")
+    save_solid(folder / "c.tiff", BLUE).rename(folder / "c.heic")
+    (folder / "notes.txt").touch()
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED, BLUE]
+    assert warnings_in(caplog) == [
+        "2 of 4 pictures are of formats that are not read, or links that lead nowhere, and are "
+        "left out: broken.png, c.heic"
+    ]
+
+
+def test_no_name_is_not_the_folder_one_is_in(folder, cache, monkeypatch):
+    save_solid(folder / "a.png", RED)
+    monkeypatch.chdir(folder)
+    with pytest.raises(InputError, match="data is empty"):
+        load_images("", SIZE, cache_dir=cache)
 
 
 def test_a_folder_below_that_cannot_be_listed_stops_the_program(folder, cache, monkeypatch):

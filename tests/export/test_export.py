@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -391,9 +392,33 @@ def test_another_s_saved_model_is_not_replaced(wgan_gp, run):
 def test_an_export_goes_into_the_run_and_tells_how_far_off_it_is(wgan_gp, run, monkeypatch):
     shutil.copytree(run, wgan_gp.folder / "run")
     load = exporting.LOADERS["keras"]
-    monkeypatch.setitem(exporting.LOADERS, "keras", lambda path: lambda x: load(path)(x) + 0.5)
+    monkeypatch.setitem(exporting.LOADERS, "keras", lambda path: lambda x: load(path)(x) + 0.02)
     said = wgan_gp("export", "--run-dir", "run", "--format", "keras").stdout
-    assert said.startswith("run/export/generator.keras: differs from the generator by at most 0.5 ")
+    assert said.startswith(
+        "run/export/generator.keras: differs from the generator by at most 0.02 "
+    )
+
+
+@pytest.mark.parametrize("off", [0.5, np.nan])
+def test_an_export_that_is_another_generator_does_not_replace_the_one_before(
+    wgan_gp, run, monkeypatch, off
+):
+    arguments = ("export", "--run-dir", run, "--format", "keras", "--output", "a.keras")
+    wgan_gp(*arguments)
+    before = {path: path.read_bytes() for path in wgan_gp.folder.iterdir()}
+    load = exporting.LOADERS["keras"]
+    monkeypatch.setitem(exporting.LOADERS, "keras", lambda path: lambda x: load(path)(x) + off)
+    said = wgan_gp.mistake(*arguments, "--overwrite")
+    assert f"the images of this keras export differ from the generator's by {off}" in said
+    assert {path: path.read_bytes() for path in wgan_gp.folder.iterdir()} == before
+
+
+def test_a_folder_whose_name_is_not_utf_8_can_be_told(run, generator):
+    config, facts = RunFolder(run).read()
+    name = os.fsdecode(b"/photographs/fotos-\xe9t\xe9")
+    card = model_card(config, {**facts, "data": name}, {}, generator)
+    assert "images in a folder 'fotos-?t?'" in card
+    card.encode()
 
 
 def test_two_exports_into_one_folder_have_a_card_each(wgan_gp, run):

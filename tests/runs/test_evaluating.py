@@ -18,6 +18,7 @@ from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics.evaluation import evaluate
 from wgan_gp.runs.evaluating import evaluate_run
 from wgan_gp.runs.folder import RunFolder
+from wgan_gp.sampling import generate_images
 
 HOLDOUT = ["--holdout=0.4", "--quality-every=2"]
 
@@ -104,6 +105,35 @@ def test_the_model_card_tells_what_was_measured(wgan_gp, run):
     assert other["generated"] != score["generated"]
     wgan_gp("export", "--run-dir", "run", "--format", "keras", "--output", "b.keras", "--overwrite")
     assert (wgan_gp.folder / "b.keras.md").read_text() == card
+
+
+def test_the_best_generator_can_be_used_as_the_last_one_can(wgan_gp, run):
+    (run / "generator.keras").unlink()  # as of a run that was stopped, or broke down
+    best = keras.saving.load_model(run / "best.keras")
+    wgan_gp("generate", "--run-dir", "run", "--best", "--count=1", "--output=best.png")
+    with Image.open("best.png") as picture:
+        np.testing.assert_array_equal(picture, generate_images(best, 1)[0])
+    wgan_gp("interpolate", "--run-dir=run", "--best", "--tiles=1", "--stations=2", "--frames=2")
+    assert Path("walk.gif").is_file()
+
+    wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd", "--best")
+    wgan_gp("export", "--run-dir", "run", "--format", "keras", "--best")
+    exported = keras.saving.load_model(run / "export" / "best.keras")
+    for here, there in zip(best.get_weights(), exported.get_weights(), strict=True):
+        np.testing.assert_array_equal(here, there)
+    card = (run / "export" / "best.keras.md").read_text()
+    score = json.loads((run / "best-quality.json").read_text())["scores"]["swd"]
+    assert f"| swd | {score['generated']:.3g} | {score['real']:.3g} |" in card
+
+
+def test_the_card_of_the_best_is_of_its_row_in_the_history(run):
+    rows = "iteration,critic_loss,val_swd\n20,1,90\n40,2,60\n60,3,60\n80,4,70\n100,5,nan\n"
+    (run / "history.csv").write_text(rows)
+    assert RunFolder(run).metrics_of_best() == {
+        "iteration": "40", "critic_loss": "2", "val_swd": "60",
+    }  # fmt: skip
+    (run / "history.csv").write_text("iteration,critic_loss\n20,1\n")
+    assert RunFolder(run).metrics_of_best() == {}
 
 
 def test_a_generator_that_is_replaced_meanwhile_is_not_the_one_that_was_measured(run, monkeypatch):

@@ -1,8 +1,10 @@
 """`wgan_gp.train` and `wgan_gp.resume`: what the command does, in Python."""
 
 import dataclasses
+import errno
 import json
 import logging
+import os
 import shutil
 
 import numpy as np
@@ -123,6 +125,21 @@ def test_facts_that_a_start_left_unfinished_are_written_anew(wgan_gp, pictures):
     (wgan_gp.folder / "run" / "run.json").write_text("")
     wgan_gp("train", *TINY, "--data", pictures, "--run-dir", "run")
     assert json.loads((wgan_gp.folder / "run" / "run.json").read_text())["images"] == 20
+
+
+def test_a_start_that_failed_at_its_checkpoints_is_a_run_to_go_on_with(
+    wgan_gp, pictures, monkeypatch
+):
+    def refuse(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "run/checkpoints")
+
+    with monkeypatch.context() as full:
+        full.setattr("wgan_gp.callbacks.checkpoint_folder.CheckpointFolder.begin", refuse)
+        train = ("train", "--data", pictures, "--run-dir", "run", *TINY)
+        said = wgan_gp(*train, status=2).stderr.splitlines()[-1]
+    assert said.endswith("go on with: wgan-gp train --run-dir run --resume")
+    wgan_gp("train", "--run-dir", "run", "--resume")
+    assert (wgan_gp.folder / "run" / "generator.keras").is_file()
 
 
 def test_a_run_measures_images_that_it_does_not_train_on(tiny_config, tmp_path):

@@ -31,11 +31,11 @@ class Checkpoint(keras.callbacks.Callback):
     """Saves the whole state of training while `fit` runs, and restores it before.
 
     That is the model as a `.keras` file, with both networks, both optimizers' moments and counts,
-    the seed and the iteration; the sums behind the metrics of an unfinished epoch; and what the
-    other callbacks remember. (Keras's `BackupAndRestore` knows neither of the latter two.) The
-    images need no state: `make_dataset` can start at any iteration. A checkpoint may lie within an
-    epoch; `WGANGP.fit_to` does the rest of that epoch first, in fewer steps, and so has to do
-    whoever calls `fit`.
+    the seed and the iteration; the states of layers that draw at random, such as Dropout; the sums
+    behind the metrics of an unfinished epoch; and what the other callbacks remember. (Keras's
+    `BackupAndRestore` knows none of the latter three.) The images need no state: `make_dataset` can
+    start at any iteration. A checkpoint may lie within an epoch; `WGANGP.fit_to` does the rest of
+    that epoch first, in fewer steps, and so has to do whoever calls `fit`.
 
     Put it after the callbacks whose state it saves.
 
@@ -98,6 +98,7 @@ class Checkpoint(keras.callbacks.Callback):
             state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
             _check_same(state.get("settings", {}), self._settings, checkpoint)
             self._take(state)
+            random_states = np.array(state.get("random_states", []), "uint32")
         except InputError:
             raise
         except (
@@ -112,6 +113,8 @@ class Checkpoint(keras.callbacks.Callback):
                 f"the checkpoint '{checkpoint}' is not one of this program: {error!r}"
             ) from error
         _load_weights(model, checkpoint / _MODEL)
+        for variable, value in zip(_random_states(model), random_states, strict=False):
+            variable.assign(value)
         self._saved_iteration = int(model.iteration.numpy())
         return self._saved_iteration
 
@@ -193,6 +196,7 @@ class Checkpoint(keras.callbacks.Callback):
             "iteration": int(self.model.iteration.numpy()),
             "is_within_epoch": self._is_within_epoch,
             "metrics": self._sums or _sums(self.model),
+            "random_states": [x.numpy().tolist() for x in _random_states(self.model)],
             "settings": self._settings,
             "callbacks": {type(c).__name__: c.get_state() for c in self.callbacks},
         }
@@ -206,6 +210,11 @@ def _sums(model: keras.Model) -> dict[str, list[float]]:
         metric.name: [variable.numpy().tolist() for variable in metric.variables]
         for metric in model.metrics
     }
+
+
+def _random_states(model: keras.Model) -> list[keras.Variable]:
+    """Of layers that draw at random; Keras keeps them out of the weights, and of its files."""
+    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
 
 
 def _settings(model: keras.Model) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from tqdm import tqdm
 
+from wgan_gp.support.saying import say
+
 # Short names, so that the line fits a terminal of 80 columns with some bar left.
 _SHOWN = {"critic_loss": "critic", "generator_loss": "generator"}
 # Seconds between two updates; where the bar cannot be redrawn in place, each one is a line.
@@ -105,7 +107,7 @@ class _Lines:
     def write(self, text: str) -> None:
         text = text.strip("\r\n ")
         if text:
-            print(text, flush=True)
+            say(text)
 
     def flush(self) -> None:
         pass

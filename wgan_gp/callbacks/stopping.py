@@ -10,6 +10,7 @@ from types import FrameType
 import keras
 
 from wgan_gp.support.errors import DivergedError, Interrupted
+from wgan_gp.support.saying import say
 
 
 class StopAtNaN(keras.callbacks.Callback):
@@ -80,7 +81,7 @@ class StopOnSignal(keras.callbacks.Callback):
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._received = number
         self.__exit__()
-        print("\nStopping after this iteration; once more stops at once.", file=sys.stderr)
+        say("\nStopping after this iteration; once more stops at once.", sys.stderr)
 
     def _stop_if_asked(self) -> None:
         if self._received is not None:

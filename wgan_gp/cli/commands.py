@@ -24,6 +24,7 @@ from wgan_gp.support.errors import (
 )
 from wgan_gp.support.files import at_home
 from wgan_gp.support.quiet_tensorflow import load_tensorflow
+from wgan_gp.support.saying import say
 
 if TYPE_CHECKING:  # it needs TensorFlow
     from wgan_gp.runs.run import Run
@@ -45,7 +46,7 @@ def train(command: Train) -> None:
     with _resumable(run):
         run.train()
     if run.is_chief:
-        print(f"Done. New images: {run.folder.samples}, how they came about: {run.folder.film}")
+        say(f"Done. New images: {run.folder.samples}, how they came about: {run.folder.film}")
 
 
 def generate(command: Generate) -> None:
@@ -59,7 +60,7 @@ def generate(command: Generate) -> None:
     from wgan_gp.sampling import generate_images
     from wgan_gp.support.memory import enough_memory
 
-    generator = folder.load_generator()
+    generator = folder.load_generator(command.best)
     is_taken = output.exists() if is_one_file else output.is_dir() and any(output.iterdir())
     _check_free(output, is_taken and not command.overwrite)
     if not is_one_file:
@@ -107,7 +108,7 @@ def interpolate(command: Interpolate) -> None:
 
     check_film(output)
     _check_free(output, output.exists() and not command.overwrite)
-    generator = folder.load_generator()
+    generator = folder.load_generator(command.best)
     with _writing(output), enough_memory("lower --tiles, --stations or --frames"):
         frames = walk(generator, command.stations, command.frames, command.tiles, command.seed)
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -130,6 +131,7 @@ def export(command: Export) -> None:
             output,
             float16=command.float16,
             overwrite=command.overwrite,
+            best=command.best,
         )
     print(
         f"{output}: differs from the generator by at most {difference:.1g} on 64 images; facts: "
@@ -154,30 +156,34 @@ def _writing(output: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _resumable(run: "Run") -> Iterator[None]:
     """Say how to go on when training does not come to its end."""
-    folder, how = run.folder, _how_to_go_on(run)
+    folder = run.folder
     try:
         yield
     except Interrupted as error:
-        raise Interrupted(error.signal, f"{error}; {how}") from error
+        raise Interrupted(error.signal, f"{error}; {_how_to_go_on(run)}") from error
     except KeyboardInterrupt as error:  # at a second signal, or while the results are written
-        raise Interrupted(signal.SIGINT, f"stopped; {how}") from error
+        raise Interrupted(signal.SIGINT, f"stopped; {_how_to_go_on(run)}") from error
     except DivergedError as error:
         where = f"; the last good checkpoints: {folder.checkpoints}" if run.is_chief else ""
         raise DivergedError(f"{error}{where}") from error
     except TooLittleMemoryError as error:
         # In the middle of a run it is others that have taken the memory.
         has_begun = any(folder.checkpoints.glob("iteration-*"))
-        raise InputError(f"{error}; or {how}" if has_begun else str(error)) from error
+        raise InputError(
+            f"{error}; or {_how_to_go_on(run)}" if has_begun else str(error)
+        ) from error
     except OSError as error:
         raise InputError(
             f"'{error.filename or folder.path}' cannot be used ({error.strerror or error}): "
-            f"when that is mended, {how}"
+            f"when that is mended, {_how_to_go_on(run)}"
         ) from error
 
 
 def _how_to_go_on(run: "Run") -> str:
     if not run.is_chief:  # its folder is a copy, and goes with this process
         return "start this worker again with --resume, like the first one"
+    if not run.folder.config.exists():  # which is there when the model is built
+        return "start it again"
     words = ["wgan-gp", "train", "--run-dir", str(run.folder.path), "--resume"]
     if run.plan.cache_dir:
         words += ["--cache-dir", str(run.plan.cache_dir)]

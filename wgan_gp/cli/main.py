@@ -21,6 +21,7 @@ from wgan_gp.cli.options import Evaluate, Export, Generate, Interpolate, Train
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import DivergedError, InputError, Interrupted
+from wgan_gp.support.saying import say
 
 _COMMANDS = {
     Train: commands.train,
@@ -46,6 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _exit(error, status=128 + error.signal)
     except KeyboardInterrupt:
         _exit("stopped", status=130)
+    except BrokenPipeError:  # whoever read the answer, such as `head`, has seen enough
+        _exit("nobody reads the output any more", status=1)
+    except OSError as error:
+        if error.filename is None:  # nothing that the user could mend
+            raise
+        _exit(f"'{error.filename}' cannot be used: {error.strerror}", status=2)
 
 
 def _command(arguments: list[str]) -> Command:
@@ -84,5 +91,5 @@ def _parse(arguments: list[str], train: Train) -> Command:
 
 
 def _exit(message: object, status: int) -> NoReturn:
-    print(f"wgan-gp: {message}", file=sys.stderr)
+    say(f"wgan-gp: {message}", sys.stderr)
     sys.exit(status)

@@ -86,8 +86,10 @@ class Train:
 class OfGenerator:
     """Which trained generator: that of a run, or one that comes with the package."""
 
-    run_dir: Path | None = None  # folder of a finished run
+    run_dir: Path | None = None  # folder of a run
     pretrained: Pretrained | None = None  # in place of a run: a generator of the package's own
+    # take best.keras, the generator with the lowest val_swd of the run, finished or not
+    best: _Flag = False
 
     def folder(self) -> RunFolder:
         """The run; raises an InputError if there is none, or not one alone is named."""
@@ -155,7 +157,8 @@ class Export(OfGenerator):
         ending = ENDINGS[self.format]
         suffix = f"{'-float16' if self.float16 else ''}{ending}"
         if self.run_dir:
-            path = self.output or at_home(self.run_dir) / "export" / f"generator{suffix}"
+            name = "best" if self.best else "generator"
+            path = self.output or at_home(self.run_dir) / "export" / f"{name}{suffix}"
         else:
             path = self.output or Path(f"{self.pretrained}{suffix}")
         path = at_home(path)

@@ -13,7 +13,9 @@ from PIL import Image, ImageOps
 
 from wgan_gp.support.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp")
+# Pictures, too, but nothing here reads them.
+OTHER_SUFFIXES = (".avif", ".heic", ".heif", ".jp2", ".jxl", ".tif", ".tiff")
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 
 MAX_PIXELS = 50_000_000  # of a picture in memory: with all that is done to it, half a gigabyte

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from wgan_gp.data.decoding import SUFFIXES, decode_file
+from wgan_gp.data.decoding import OTHER_SUFFIXES, SUFFIXES, decode_file
 from wgan_gp.data.source import Pictures, Source, file_contents, file_fingerprint
 from wgan_gp.support.errors import InputError
 
@@ -29,20 +29,23 @@ def open_folder(folder: Path) -> Source:
             f"there is no folder '{folder}': data must be 'synthetic', 'tf_flowers' or a "
             f"folder of images"
         )
-    files = _find_pictures(folder)
+    found = _find_pictures(folder)
+    files = [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
     if not files:
         raise InputError(f"no image found in '{folder}': looked for {' '.join(SUFFIXES)} files")
+    others = (path for path in found if path.suffix.lower() in OTHER_SUFFIXES or _is_broken(path))
     return Source(
         name=str(folder),
         count=len(files),
         fingerprint=file_fingerprint(files, folder),
         read=partial(_read, folder, files),
         content=partial(file_contents, files, folder),
+        left_out=tuple(str(path.relative_to(folder)) for path in others),
     )
 
 
 def _find_pictures(folder: Path) -> list[Path]:
-    """Every picture file below `folder`; hidden ones are left out, links are followed.
+    """What is called a picture below `folder`; hidden ones are left out, links are followed.
 
     Those that a run has drawn are left out, too: its folder may lie among the photographs.
     """
@@ -56,8 +59,12 @@ def _find_pictures(folder: Path) -> list[Path]:
         visited.add(os.path.realpath(directory))
         subdirectories[:] = sorted(name for name in subdirectories if not name.startswith("."))
         paths = (Path(directory, name) for name in names if not name.startswith("."))
-        found += (path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
+        found += (path for path in paths if path.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES))
     return sorted(found)
+
+
+def _is_broken(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
 
 
 def _refuse(error: OSError) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -78,23 +78,31 @@ def load_image_set(
         raise InputError(f"none of the {opened.count} images in '{opened.name}' can be read")
     note_use(entry, state)
     remove_oldest(cache, entry)
+    if others := opened.left_out:
+        _log.warning(
+            "%d of %d pictures are of formats that are not read, or links that lead nowhere, and "
+            "are left out: %s",
+            len(others), opened.count + len(others), _some(others),
+        )  # fmt: skip
     if unreadable := cached.unreadable:
         _log.warning(
             "%d of %d images cannot be read and are left out: %s",
-            len(unreadable), opened.count, _some(unreadable, entry),
+            len(unreadable), opened.count, _some(unreadable, f" (all: '{entry / ABOUT}')"),
         )  # fmt: skip
     return cached
 
 
-def _some(names: list[str], entry: Path) -> str:
+def _some(names: Sequence[str], where: str = "") -> str:
     """The first of `names`, and where to find the others."""
     shown = ", ".join(x if x.isprintable() else ascii(x) for x in names[:_NAMES_SHOWN])
-    return shown if len(names) <= _NAMES_SHOWN else f"{shown}, ... (all: '{entry / ABOUT}')"
+    return shown if len(names) <= _NAMES_SHOWN else f"{shown}, ...{where}"
 
 
 def _open(source: str | Path, data_dir: str | Path | None, may_prepare: bool) -> Source:
     if data_dir and source != "tf_flowers":
         raise InputError(f"a data_dir goes with the data 'tf_flowers', not with '{source}'")
+    if source == "":  # which would be the folder one is in
+        raise InputError("data is empty: name 'synthetic', 'tf_flowers' or a folder of images")
     if source == "synthetic":
         return _synthetic_source()
     try:

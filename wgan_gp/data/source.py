@@ -25,6 +25,7 @@ class Source:
     read: Callable[[int], Pictures]  # image size -> pictures, uint8 (size, size, 3)
     # What the pictures are, whenever and wherever they were written. None: the fingerprint says it.
     content: Callable[[], str] | None = None
+    left_out: tuple[str, ...] = ()  # pictures of other formats, and links that lead nowhere
 
 
 def file_fingerprint(files: Iterable[Path], root: Path) -> str:

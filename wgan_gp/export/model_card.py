@@ -118,7 +118,7 @@ def model_card(
     known = model_facts(config, facts)
     return _CARD.substitute(
         known,
-        data_name=Path(facts["data"]).name,
+        data_name=_folder_name(facts["data"]),
         version=known["wgan_gp_version"],
         parameters=f"{generator.count_params():,}",
         images=_numbers(facts["images"], facts.get("images_held_out", 0)),
@@ -141,7 +141,12 @@ def _numbers(images: int, held_out: int) -> str:
 def _data(data: str) -> tuple[str, str]:
     """Name and licence of training data. Of a folder it is the name alone that is told."""
     unknown = "not known: ask the owner of the images"
-    return _DATA.get(data, (f"images in a folder '{Path(data).name}'", unknown))
+    return _DATA.get(data, (f"images in a folder '{_folder_name(data)}'", unknown))
+
+
+def _folder_name(data: str) -> str:
+    """The last part of the path, without what UTF-8 cannot write."""
+    return Path(data).name.encode("utf-8", "replace").decode()
 
 
 def _rounded(name: str, value: str | None) -> str:

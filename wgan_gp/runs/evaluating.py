@@ -64,7 +64,7 @@ def evaluate_run(
     with tempfile.TemporaryFile(dir=folder.path):  # found out before minutes of measuring
         pass
     # Taken first: a run that goes on meanwhile may replace the file, and its report would be void.
-    facts = _facts(folder.best if best else folder.generator)
+    facts = _facts(folder.generator_file(best))
     generator = folder.load_generator(best)
     real, training, reference = _images(folder, data, data_dir, cache_dir)
     asked = metrics or _possible_metrics(folder, training, features)

@@ -37,6 +37,8 @@ LOADERS: dict[Format, Callable[[Path], Images]] = {
     "keras": _load_keras,
 }
 _CHECKED = 64  # images
+# Of -1..1. Rounding, float16 weights and a GPU's TF32 stay below; other functions do not.
+_MOST_DIFFERENCE = 0.05
 
 
 def export_run(
@@ -46,6 +48,7 @@ def export_run(
     *,
     float16: bool = False,
     overwrite: bool = False,
+    best: bool = False,
 ) -> float:
     """Write the generator of a run to `path`, with a model card (".md") and its facts (".json").
 
@@ -53,31 +56,46 @@ def export_run(
         float16: litert: keep the weights in half the space.
         overwrite: replace an export that is there, as far as it is as this function wrote it, and a
             file at `path` itself, whatever it is.
+        best: the generator with the lowest `val_swd`, not the last one. (Its iteration is then that
+            of its row in the history, in the course of which it was measured.)
 
     Returns:
         How far the exported generator's images are from its own, at most, of -1..1.
 
     Raises:
-        InputError: there is no trained generator, the format's extra is not installed, or
-            something that is in the way is not to be replaced.
+        InputError: there is no trained generator, the format's extra is not installed, something
+            that is in the way is not to be replaced, or the exported generator's images are others.
         OSError: a file cannot be written.
     """
     card, about = (path.with_name(path.name + ending) for ending in (".md", ".json"))
-    generator, (config, known) = folder.load_generator(), folder.read()
+    generator, (config, known) = folder.load_generator(best), folder.read()
+    known.setdefault("generator_iteration", config.iterations)
+    metrics = folder.metrics_of_best() if best else folder.metrics_at(known["generator_iteration"])
+    if best:
+        known["generator_iteration"] = metrics.get("iteration", "not kept")
     facts = model_facts(config, known)
-    metrics = folder.metrics_at(int(facts["iteration"]))
-    text = model_card(config, known, metrics, generator, folder.read_quality())
+    text = model_card(config, known, metrics, generator, folder.read_quality(best))
     _check_free(path, card, about, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as unfinished:
         _write(generator, format_, unfinished, facts, float16)
+        difference = _difference(LOADERS[format_](unfinished), generator)
+        if not difference <= _MOST_DIFFERENCE:
+            raise InputError(
+                f"the images of this {format_} export differ from the generator's by "
+                f"{difference:.1g}, of -1..1: it was not kept; choose another format"
+            )
     with replacing(card) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
     digests = {_name(file, path): digest(file) for file in _files(path, card)}
     with replacing(about) as unfinished:
         unfinished.write_text(json.dumps({**facts, "sha256": digests}, indent=2) + "\n", "utf-8")
+    return difference
+
+
+def _difference(exported: Images, generator: keras.Model) -> float:
     latents = np.random.default_rng(0).standard_normal((_CHECKED, input_shape(generator)[-1]), "f4")
-    return float(np.abs(LOADERS[format_](path)(latents) - generator(latents).numpy()).max())
+    return float(np.abs(exported(latents) - generator(latents).numpy()).max())
 
 
 def _write(

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import math
+import os
 import re
 import zipfile
 import zlib
@@ -57,6 +58,9 @@ class RunFolder:
         self.tensorboard = path / "tensorboard"
         self._lock = path / ".lock"
 
+    def generator_file(self, best: bool = False) -> Path:
+        return self.best if best else self.generator
+
     def report_files(self, best: bool = False) -> tuple[Path, Path]:
         """What `evaluate` has measured, and generated images beside those nearest to them."""
         whose = "best-" if best else ""
@@ -93,12 +97,14 @@ class RunFolder:
                 makes any: what is written would end up elsewhere.
         """
         path = at_home(path)
-        if not path.is_dir():
-            raise InputError(f"there is no run folder '{path}'")
-        root = path.resolve()
-        for inner in path.rglob("*"):
-            if inner.is_symlink() and not inner.resolve().is_relative_to(root):
-                raise InputError(f"'{inner}' is a link out of the run folder: put a copy there")
+        try:
+            if not path.is_dir():
+                raise InputError(f"there is no run folder '{path}'")
+            leads_out = next(_links_out_of(path), None)
+        except OSError as error:
+            raise InputError(f"the run folder '{path}' cannot be read: {error.strerror}") from error
+        if leads_out:
+            raise InputError(f"'{leads_out}' is a link out of the run folder: put a copy there")
         return cls(path)
 
     @classmethod
@@ -172,15 +178,24 @@ class RunFolder:
 
     def metrics_at(self, iteration: int) -> dict[str, str]:
         """The row of the history that ends at `iteration`, by the names of its columns."""
+        rows = {row.get("iteration"): row for row in self._rows()}
+        return rows.get(str(iteration), {})
+
+    def metrics_of_best(self) -> dict[str, str]:
+        """The row of the history in which `best.keras` was measured."""
+        measured = (row for row in self._rows() if "val_swd" in row)
+        return min(measured, key=lambda row: float(row["val_swd"]), default={})
+
+    def _rows(self) -> list[dict[str, str]]:
+        """The history, without the cells that are no finite numbers."""
         if not self.history.is_file():
-            return {}
+            return []
         with self.history.open(newline="", encoding="utf-8", errors="replace") as lines:
             try:
-                rows = {row.get("iteration"): row for row in csv.DictReader(lines)}
+                rows = list(csv.DictReader(lines))
             except csv.Error:  # not a table at all
-                return {}
-        row = rows.get(str(iteration), {})
-        return {name: value for name, value in row.items() if _is_number(value)}
+                return []
+        return [{name: x for name, x in row.items() if _is_number(x)} for row in rows]
 
     def load_generator(self, best: bool = False) -> "keras.Model":
         """The trained generator, or the best that `val_swd` has found.
@@ -195,7 +210,7 @@ class RunFolder:
 
         from wgan_gp.support.shapes import input_shape, output_shape
 
-        file = self.best if best else self.generator
+        file = self.generator_file(best)
         if not file.is_file():
             why = "was its quality measured?" if best else "has its training finished?"
             raise InputError(f"'{self.path}' holds no {file.name}: {why}")
@@ -220,20 +235,21 @@ class RunFolder:
                 return generator
         raise InputError(f"'{file}' is not a generator of images")
 
-    def read_quality(self) -> Report | None:
-        """What `evaluate` has measured of `generator.keras`, if it has.
+    def read_quality(self, best: bool = False) -> Report | None:
+        """What `evaluate` has measured of the generator that is there now, if it has.
 
         Raises:
             InputError: the file is damaged.
         """
-        if not self.quality.is_file():
+        file, _ = self.report_files(best)
+        if not file.is_file():
             return None
         try:
-            quality = json.loads(self.quality.read_text(encoding="utf-8"))
-            is_of_the_last = quality["sha256"] == digest(self.generator)
+            quality = json.loads(file.read_text(encoding="utf-8"))
+            is_of_the_last = quality["sha256"] == digest(self.generator_file(best))
             return Report.from_dict(quality) if is_of_the_last else None
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise InputError(f"'{self.quality}' is damaged: measure the run once more") from error
+            raise InputError(f"'{file}' is damaged: measure the run once more") from error
 
     def has_results(self) -> bool:
         """Whether training has left anything that a new beginning would replace."""
@@ -252,6 +268,15 @@ class RunFolder:
         for number, path in self.tiles().items():
             if number > iteration:
                 path.unlink()
+
+
+def _links_out_of(folder: Path) -> Iterator[Path]:
+    """Links in `folder` that lead elsewhere. (What a run removes meanwhile is none.)"""
+    root = folder.resolve()
+    for directory, subdirectories, files in os.walk(folder):
+        for inner in (Path(directory, name) for name in (*subdirectories, *files)):
+            if inner.is_symlink() and not inner.resolve().is_relative_to(root):
+                yield inner
 
 
 def _is_number(text: str | None) -> bool:

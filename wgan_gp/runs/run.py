@@ -30,6 +30,7 @@ from wgan_gp.support.extras import require
 from wgan_gp.support.files import UNFINISHED
 from wgan_gp.support.memory import enough_memory
 from wgan_gp.support.replicas import check_divisible
+from wgan_gp.support.saying import say
 
 _RUNS = Path("runs")
 
@@ -148,12 +149,11 @@ class Run:
     def _announce(self, count: int, held_out: int) -> None:
         config, verb = self.plan.config, "Training on" if self.is_new else "Going on with"
         held = f" ({held_out:,} more are held out)" if held_out else ""
-        print(
+        say(
             f"{verb} {count:,} images of {config.image_size}x{config.image_size}{held} for "
             f"{config.iterations:,} generator iterations on {described(self.strategy)}; results: "
             f"{self.folder.path if self.is_chief else 'with the first worker'}\n"
-            f"The first iteration builds the graph and can take half a minute.",
-            flush=True,
+            f"The first iteration builds the graph and can take half a minute."
         )
 
 

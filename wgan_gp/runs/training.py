@@ -64,7 +64,7 @@ def train_in(
     )
     done = checkpoint.restore(model)
     if not done:
-        _begin(folder, checkpoint.folder)
+        _begin(folder, config, checkpoint.folder)
     _prepare(folder, config, images[_spread(training)], done)
     with StopOnSignal(checkpoint.save) as stop:
         model.fit_to(
@@ -126,13 +126,14 @@ def _spread(numbers: np.ndarray) -> np.ndarray:
     return numbers[np.linspace(0, len(numbers) - 1, min(_TILES, len(numbers))).astype(int)]
 
 
-def _begin(folder: RunFolder, checkpoints: CheckpointFolder) -> None:
+def _begin(folder: RunFolder, config: Config, checkpoints: CheckpointFolder) -> None:
     """Begin at the beginning, unless there are results whose checkpoints are lost."""
     if folder.has_results() and not checkpoints.has_begun_only():
         raise InputError(
             f"'{folder.path}' holds results, and no checkpoint to go on from: bring back its "
             f"'{folder.checkpoints.name}', or start a new run"
         )
+    folder.write_settings(config)  # first: from here on it is a run, and can be resumed
     checkpoints.begin()
 
 

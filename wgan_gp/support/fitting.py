@@ -27,10 +27,10 @@ class CountingModel(keras.Model):
         """`keras.Model.fit` on a dataset like that of `make_dataset`.
 
         Raises:
-            InputError: there are labels, a callback would do something else than it says, or the
-            replicas of a `tf.distribute` strategy do not divide the batch.
+            InputError: there are labels or weights, a callback would do something else than it
+            says, or the replicas of a `tf.distribute` strategy do not divide the batch.
         """
-        images_alone((x, y))
+        images_alone((x, y, options.get("sample_weight")))
         check_callbacks(_listed(callbacks))
         if isinstance(x, tf.data.Dataset):
             images_alone(x.element_spec)

@@ -43,6 +43,17 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
                 "SwapEMAWeights knows one optimizer's averages: give WGANGP an ema_half_life, and "
                 "take its ema_generator"
             )
+        if isinstance(callback, keras.callbacks.TerminateOnNaN):
+            raise InputError(
+                "TerminateOnNaN looks at a log called 'loss', which a GAN does not have: use "
+                "wgan_gp.StopAtNaN"
+            )
+        if getattr(callback, "restore_best_weights", False):
+            raise InputError(
+                f"restore_best_weights of {type(callback).__name__} would take the weights back, "
+                f"but not the optimizers: keep the best by wgan_gp.Quality(..., best=FILE) or "
+                f"ModelCheckpoint"
+            )
         if isinstance(callback, _OF_RATES) and not hasattr(keras.optimizers, "MultiOptimizer"):
             raise InputError(
                 f"{type(callback).__name__} knows two optimizers from Keras 3.15 on, and this is "

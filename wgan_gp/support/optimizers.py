@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
 
 _TWO_RATES = "set the learning_rate of model.critic_optimizer and of model.generator_optimizer"
@@ -70,8 +71,18 @@ def averages_weights(optimizer: keras.optimizers.Optimizer) -> bool:
 def scaling(optimizer: Any, network: keras.Model) -> keras.optimizers.Optimizer:
     """The optimizer, with its loss scaled where float16 would lose small gradients."""
     optimizer = keras.optimizers.get(optimizer)
-    is_half = any(layer.compute_dtype == "float16" for layer in network.layers)
+    layers = network._flatten_layers()  # those within layers of one's own, too
+    is_half = any(layer.compute_dtype == "float16" for layer in layers)
     if is_half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         # Keras begins with 2^15, which overflows in a critic's first updates; it rises by itself.
         return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**8)
     return optimizer
+
+
+def apply_gradients(
+    optimizer: keras.optimizers.Optimizer, gradients: list[tf.Tensor], network: keras.Model
+) -> None:
+    """Update the weights of `network`, or none of them where a scaled gradient has overflowed."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        gradients = replicas.overflowing_together(gradients)
+    optimizer.apply(gradients, network.trainable_variables)

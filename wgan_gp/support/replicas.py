@@ -41,6 +41,18 @@ def mean(value: tf.Tensor) -> tf.Tensor:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, value)
 
 
+def overflowing_together(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    """The gradients of this replica: none is finite where any replica has one that is not.
+
+    Keras's loss scaling decides by those of one replica whether all of them take the step.
+    """
+    if count() == 1:
+        return gradients
+    # 0 times a finite number is 0, and NaN otherwise.
+    flaw = mean(tf.add_n([tf.reduce_sum(0.0 * gradient) for gradient in gradients]))
+    return [gradient + flaw for gradient in gradients]
+
+
 def as_logs(results: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """What a step returns: between machines Keras adds up a first axis, so there has to be one."""
     if not are_apart(tf.distribute.get_strategy()):

@@ -1,0 +1,23 @@
+"""Nobody reading does not end what is being done."""
+
+import os
+
+from wgan_gp.support.saying import say
+
+
+def unread_pipe():
+    reading, writing = os.pipe()
+    os.close(reading)
+    return os.fdopen(writing, "w")
+
+
+def test_a_line_is_printed_at_once(capfd):
+    say("a line")
+    assert capfd.readouterr().out == "a line\n"
+
+
+def test_a_pipe_that_nobody_reads_swallows_what_is_said():
+    with unread_pipe() as pipe:
+        say("a line", pipe)
+        say("another", pipe)
+        pipe.write("and what the end of the program flushes")
