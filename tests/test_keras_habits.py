@@ -416,12 +416,17 @@ def test_losses_of_a_mixed_precision_follow_float32s(tiny_config, tiny_images, p
 
 
 def test_parts_of_networks_are_looked_into(tiny_config):
-    half = dataclasses.replace(tiny_config, precision="mixed_float16")
-    inner = build_critic(half)
-    whole = keras.Sequential([keras.Input(inner.input_shape[1:]), inner])
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, dtype="mixed_float16")])
+    whole = keras.Sequential([keras.Input((4,)), inner])
+    assert [layer.compute_dtype for layer in whole.layers] == ["float32"]
     assert isinstance(scaling("adam", whole), keras.optimizers.LossScaleOptimizer)
 
+    half = dataclasses.replace(tiny_config, precision="mixed_float16")
     inner = build_generator(half)
+    inner.pop()
+    inner.pop()
+    colours = keras.layers.Conv2DTranspose(3, 5, 2, "same", dtype="mixed_float16")
+    inner.add(keras.layers.SpectralNormalization(colours, dtype="mixed_float16"))
     whole = keras.Sequential([keras.Input(inner.input_shape[1:]), inner])
     plain = portable(whole)
     assert {layer.compute_dtype for layer in plain._flatten_layers()} == {"float32"}

@@ -168,6 +168,8 @@ def portable(generator: keras.Model) -> keras.Model:
         config = {**layer.get_config(), "dtype": "float32"}
         if "synchronized" in config:
             config["synchronized"] = False
+        if isinstance(layer, layers.Wrapper):
+            config["layer"] = keras.saving.serialize_keras_object(plain(layer.layer))
         return type(layer).from_config(config)
 
     is_subclassed = not hasattr(generator, "output_shape")  # and so not to be cloned

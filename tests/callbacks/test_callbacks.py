@@ -279,12 +279,22 @@ def nobody_reads(monkeypatch) -> None:
         monkeypatch.setattr(sys, name, os.fdopen(writing, "w"))
 
 
-def test_a_signal_is_obeyed_where_nobody_reads(fit, python_s_own_handler, nobody_reads):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_obeyed_where_nobody_reads(fit, python_s_own_handler, nobody_reads, number):
     saved = []
-    with pytest.raises(Interrupted), StopOnSignal(lambda: saved.append(1)) as stop:
-        signal.raise_signal(signal.SIGINT)
+    with (
+        pytest.raises(Interrupted) as stopped,
+        StopOnSignal(lambda: saved.append(1)) as stop,
+    ):
+        signal.raise_signal(number)
         fit(ProgressBar(7), stop)
     assert saved == [1]
+    assert stopped.value.signal == number
+
+
+def test_training_goes_on_without_any_output(fit, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert int(fit(ProgressBar(7)).iteration) == 7
 
 
 def test_training_goes_on_where_nobody_reads(fit, nobody_reads, monkeypatch):

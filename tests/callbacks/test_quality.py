@@ -73,6 +73,7 @@ def test_the_best_generator_is_kept(fit, tiny_config, tiny_images, tmp_path):
     fit(model, 12, quality, Note())
     best = min(quality.curve, key=lambda point: point[1])[0]
     assert best < 12  # so that the last one is not the best one anyway
+    assert json.loads((tmp_path / "best.json").read_text())["iteration"] == best
     kept = keras.saving.load_model(tmp_path / "best.keras").get_weights()
     for expected, found in zip(snapshots[best], kept, strict=True):
         np.testing.assert_array_equal(expected, found)

@@ -1,6 +1,7 @@
 """The command line, run as a user runs it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -75,6 +76,18 @@ def test_the_bare_command_shows_its_help(process):
     said = process().stdout
     assert "train        Train a WGAN-GP on images" in said
     assert said == process("--help").stdout
+
+
+def test_where_nobody_reads_what_is_printed_nothing_fails(environment):
+    buffered = {name: x for name, x in environment.items() if name != "PYTHONUNBUFFERED"}
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "wgan_gp", "--version"]
+    with os.fdopen(writing, "w") as pipe:
+        result = subprocess.run(
+            command, env=buffered, stdout=pipe, stderr=subprocess.PIPE, text=True, check=True
+        )
+    assert result.stderr == ""
 
 
 def test_the_version_is_told(wgan_gp):

@@ -359,6 +359,12 @@ def test_pictures_that_are_left_out_are_named(folder, cache, tmp_path, caplog):
     ]
 
 
+def test_a_folder_of_another_format_is_told_what_to_do(folder, cache):
+    (folder / "c.heic").touch()
+    with pytest.raises(InputError, match=r"no image found .*'c.heic' cannot be read: convert them"):
+        load_images(folder, SIZE, cache_dir=cache)
+
+
 def test_no_name_is_not_the_folder_one_is_in(folder, cache, monkeypatch):
     save_solid(folder / "a.png", RED)
     monkeypatch.chdir(folder)

@@ -308,7 +308,7 @@ def test_the_card_of_a_lazy_penalty_tells_no_number_that_no_update_gave(run, gen
     metrics = {"critic_loss": "0.0", "gradient_penalty": "0.0", "gradient_norm": "0.0"}
     card = model_card(config, facts, metrics, generator)
     assert "| 0, with 10 x none of penalty |" in card
-    assert "| gradient norm, last epoch | none (1 is" in card
+    assert "| gradient norm, epoch's mean | none (1 is" in card
 
 
 def test_the_card_tells_the_quality_that_was_measured(run, generator):

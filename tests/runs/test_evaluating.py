@@ -122,18 +122,26 @@ def test_the_best_generator_can_be_used_as_the_last_one_can(wgan_gp, run):
     for here, there in zip(best.get_weights(), exported.get_weights(), strict=True):
         np.testing.assert_array_equal(here, there)
     card = (run / "export" / "best.keras.md").read_text()
+    iteration = json.loads((run / "best.json").read_text())["iteration"]
+    assert f"| generator iterations | {iteration} |" in card
     score = json.loads((run / "best-quality.json").read_text())["scores"]["swd"]
     assert f"| swd | {score['generated']:.3g} | {score['real']:.3g} |" in card
+    (run / "best.json").write_text('{"iteration": "many"}')
+    wgan_gp("export", "--run-dir", "run", "--format", "keras", "--best", "--overwrite")
+    card = (run / "export" / "best.keras.md").read_text()
+    assert "| generator iterations | not kept |" in card
+    assert "--best goes with --run-dir DIR" in wgan_gp.mistake(
+        "generate", "--pretrained", "flowers", "--best"
+    )
 
 
-def test_the_card_of_the_best_is_of_its_row_in_the_history(run):
-    rows = "iteration,critic_loss,val_swd\n20,1,90\n40,2,60\n60,3,60\n80,4,70\n100,5,nan\n"
-    (run / "history.csv").write_text(rows)
-    assert RunFolder(run).metrics_of_best() == {
-        "iteration": "40", "critic_loss": "2", "val_swd": "60",
-    }  # fmt: skip
-    (run / "history.csv").write_text("iteration,critic_loss\n20,1\n")
-    assert RunFolder(run).metrics_of_best() == {}
+def test_metrics_are_those_of_the_epoch_that_an_iteration_is_in(run):
+    (run / "history.csv").write_text("iteration,critic_loss\n20,1\n40,2\n,3\n60,nan\n")
+    folder = RunFolder(run)
+    assert folder.metrics_at(20) == {"iteration": "20", "critic_loss": "1"}
+    assert folder.metrics_at(21) == {"iteration": "40", "critic_loss": "2"}
+    assert folder.metrics_at(45) == {"iteration": "60"}
+    assert folder.metrics_at(61) == {}
 
 
 def test_a_generator_that_is_replaced_meanwhile_is_not_the_one_that_was_measured(run, monkeypatch):

@@ -101,6 +101,12 @@ def test_a_link_out_of_the_run_is_not_followed(wgan_gp, other, name, command):
     assert everything_outside(wgan_gp.folder) == before
 
 
+def test_a_link_to_itself_is_one_sentence(wgan_gp, other):
+    (other / "loop").symlink_to("loop")
+    said = wgan_gp.mistake("generate", "--run-dir", "other")
+    assert "loop" in said
+
+
 def test_a_cache_named_by_the_run_is_not_written_to(wgan_gp, other):
     change(other / "run.json", cache_dir=str(wgan_gp.folder / "elsewhere"))
     wgan_gp("train", "--run-dir", "other", "--resume")

@@ -98,7 +98,7 @@ class Checkpoint(keras.callbacks.Callback):
             state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
             _check_same(state.get("settings", {}), self._settings, checkpoint)
             self._take(state)
-            random_states = np.array(state.get("random_states", []), "uint32")
+            random_states = np.array(state.get("random_states", []), "int64")
         except InputError:
             raise
         except (

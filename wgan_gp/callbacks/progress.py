@@ -82,7 +82,8 @@ class ProgressBar(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         if self._bar is not None:  # a second `fit` of the same run
             return
-        is_live = sys.stdout.isatty() or "ipykernel" in sys.modules
+        is_terminal = sys.stdout is not None and sys.stdout.isatty()
+        is_live = is_terminal or "ipykernel" in sys.modules
         self._bar = tqdm(
             initial=int(self.model.iteration.numpy()),
             total=self.iterations,

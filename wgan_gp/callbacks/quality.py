@@ -4,6 +4,7 @@ quality = Quality(held_out_images(images, config), every=500)
 model.fit(..., callbacks=[quality, keras.callbacks.EarlyStopping("val_swd", mode="min")])
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ class Quality(keras.callbacks.Callback):
         count: images to generate, and real ones to compare with; fewer where there are fewer.
         seed: decides the latents and which real images are taken.
         last_iteration: measured too, even if `every` does not hit it.
-        best: a file such as `best.keras`, for the generator with the lowest `val_swd` so far.
+        best: a file such as `best.keras`, for the generator with the lowest `val_swd` so far; its
+            iteration stands beside it, in `best.json`.
 
     Raises:
         InputError: `every` is below 1, or the images cannot be measured.
@@ -105,4 +107,7 @@ class Quality(keras.callbacks.Callback):
         if self.best and all(swd < earlier for _, earlier in self.curve):
             with replacing(self.best) as unfinished:
                 portable(self.model.drawing_generator).save(unfinished)
+            with replacing(self.best.with_suffix(".json")) as unfinished:
+                text = json.dumps({"iteration": iteration, **self._latest}, indent=2) + "\n"
+                unfinished.write_text(text, encoding="utf-8")
         self.curve.append((iteration, swd))

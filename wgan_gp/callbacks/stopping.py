@@ -12,6 +12,9 @@ import keras
 from wgan_gp.support.errors import DivergedError, Interrupted
 from wgan_gp.support.saying import say
 
+# Where there is no SIGHUP, as on Windows, the first two alone.
+_SIGNALS = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+
 
 class StopAtNaN(keras.callbacks.Callback):
     """Ends `fit` with a `DivergedError` at the first iteration whose losses are not finite.
@@ -42,7 +45,9 @@ def diverged(model: keras.Model, broken: str) -> DivergedError:
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """At SIGINT or SIGTERM (Ctrl-C, the end of the system): finish the iteration, save, stop.
+    """At SIGINT, SIGTERM or SIGHUP: finish the iteration, save, stop.
+
+    They come of Ctrl-C, the end of the system, and that of the terminal.
 
     It listens while it is entered as a context manager, and ends `fit` with `Interrupted`. Python
     hears a signal when TensorFlow's iteration is over; a second one after that stops at once. Put
@@ -63,7 +68,7 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def __enter__(self) -> "StopOnSignal":
         if threading.current_thread() is threading.main_thread():  # no other can listen
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _SIGNALS:
                 if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` and the like ask for
                     self._handlers[number] = signal.signal(number, self._note)
         return self

@@ -72,7 +72,7 @@ def generate(command: Generate) -> None:
             save_png(image_grid(images), output)
         else:
             save_pngs(images, output)
-    print(f"{command.count} images: {output}")
+    say(f"{command.count} images: {output}")
 
 
 def evaluate(command: Evaluate) -> None:
@@ -94,9 +94,9 @@ def evaluate(command: Evaluate) -> None:
             seed=command.seed,
             best=command.best,
         )
-    print(report)
+    say(str(report))
     quality, nearest = folder.report_files(command.best)
-    print(f"Kept in {quality}" + (f"; {nearest}" if report.pairs is not None else ""))
+    say(f"Kept in {quality}" + (f"; {nearest}" if report.pairs is not None else ""))
 
 
 def interpolate(command: Interpolate) -> None:
@@ -113,7 +113,7 @@ def interpolate(command: Interpolate) -> None:
         frames = walk(generator, command.stations, command.frames, command.tiles, command.seed)
         output.parent.mkdir(parents=True, exist_ok=True)
         save_walk(frames, output)
-    print(f"{len(frames)} pictures, which repeat: {output}")
+    say(f"{len(frames)} pictures, which repeat: {output}")
 
 
 def export(command: Export) -> None:
@@ -133,7 +133,7 @@ def export(command: Export) -> None:
             overwrite=command.overwrite,
             best=command.best,
         )
-    print(
+    say(
         f"{output}: differs from the generator by at most {difference:.1g} on 64 images; facts: "
         f"{output}.json, {output}.md"
     )
@@ -149,6 +149,8 @@ def _writing(output: Path) -> Iterator[None]:
     """Say in one sentence that `output` cannot be written."""
     try:
         yield
+    except BrokenPipeError:  # nobody sees the progress any more
+        raise
     except OSError as error:
         raise InputError(f"'{output}' cannot be written: {error.strerror or error}") from error
 
@@ -201,14 +203,14 @@ def _print_plan(config: Config) -> None:
     with enough_memory(less_of(config)):
         generator, critic = build_generator(config), build_critic(config)
         features = build_critic_features(config)
-    print(config.to_json())
+    say(config.to_json())
     generator.summary()
     if features is not None:
         features.summary()
     critic.summary()
     tflop = iteration_tflop(config, generator, critic, features)
     speed = matrix_product_tflops()
-    print(
+    say(
         f"Cost: {tflop:.3g} TFLOP an iteration, {tflop * config.iterations:,.4g} TFLOP in all.\n"
         f"At the {speed:.2g} TFLOP/s of a large matrix product on this machine that is at least "
         f"{tflop / speed:.2g} s an iteration and "

@@ -62,7 +62,7 @@ def _command(arguments: list[str]) -> Command:
     run that it goes on with. So the words are read twice, by the same parser.
     """
     if arguments == ["--version"]:
-        print(f"wgan-gp {wgan_gp.__version__}")
+        say(f"wgan-gp {wgan_gp.__version__}")
         sys.exit()
     if not arguments or arguments[0] != "train":
         return _parse(arguments or ["--help"], Train())

@@ -93,9 +93,11 @@ class OfGenerator:
 
     def folder(self) -> RunFolder:
         """The run; raises an InputError if there is none, or not one alone is named."""
+        if self.best and self.pretrained:
+            raise InputError("--best goes with --run-dir DIR, not with --pretrained")
         if (self.run_dir is None) == (self.pretrained is None):
             raise InputError(
-                "name one generator: --run-dir DIR, the folder of a finished run, or --pretrained "
+                "name one generator: --run-dir DIR, the folder of a run, or --pretrained "
                 + "|".join(get_args(Pretrained))
             )
         return RunFolder.find(self.run_dir) if self.run_dir else pretrained_run(self.pretrained)
@@ -115,7 +117,7 @@ class Generate(OfGenerator):
 class Evaluate:
     """Measure how good the images of a run's generator are, against images held out of training."""
 
-    run_dir: Path  # folder of a finished run
+    run_dir: Path  # folder of a run
     count: int = 2048  # images to generate, and real ones to compare with
     # separated by commas: swd, diversity, checkerboard, memorization, modes; and of features: kid,
     # fid, precision, recall, memorization_features. By default all that the run allows

@@ -31,9 +31,12 @@ def open_folder(folder: Path) -> Source:
         )
     found = _find_pictures(folder)
     files = [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
+    others = [path for path in found if path.suffix.lower() in OTHER_SUFFIXES or _is_broken(path)]
     if not files:
-        raise InputError(f"no image found in '{folder}': looked for {' '.join(SUFFIXES)} files")
-    others = (path for path in found if path.suffix.lower() in OTHER_SUFFIXES or _is_broken(path))
+        left_out = f"; such as '{others[0].name}' cannot be read: convert them" if others else ""
+        raise InputError(
+            f"no image found in '{folder}': looked for {' '.join(SUFFIXES)} files{left_out}"
+        )
     return Source(
         name=str(folder),
         count=len(files),

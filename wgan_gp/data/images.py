@@ -179,6 +179,8 @@ def _decode(source: Source, image_size: int, entry: Path, reopen: Callable[[], S
     try:
         with progress as pictures:
             write_entry(entry, pictures)
+    except BrokenPipeError:  # nobody sees the progress any more
+        raise
     except OSError as error:
         raise InputError(
             f"the image cache '{entry.parent}' cannot be written ({error.strerror or error}): "

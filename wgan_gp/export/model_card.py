@@ -53,8 +53,8 @@ ${image_size}x${image_size} pixels.
 | what the critic scored | ${scored} |
 | generator iterations | ${iteration} |
 | preset, seed | ${preset}, ${seed} |
-| critic's loss, last epoch | ${critic_loss}, with ${weight} x ${gradient_penalty} of penalty |
-| gradient norm, last epoch | ${gradient_norm} (1 is the penalty's aim) |
+| critic's loss, epoch's mean | ${critic_loss}, with ${weight} x ${gradient_penalty} of penalty |
+| gradient norm, epoch's mean | ${gradient_norm} (1 is the penalty's aim) |
 
 ## Use
 
@@ -111,8 +111,8 @@ def model_card(
         config: the settings that the generator was trained with.
         facts: what else is known of its run: "data", "preset", "images" (their number), and how
             many of those are "images_held_out".
-        metrics: means over the last epoch, by their names in the history; those that are missing
-            are told to be.
+        metrics: means over the epoch that the generator is of, by their names in the history; those
+            that are missing are told to be.
         quality: what `evaluate` has measured, if it has.
     """
     known = model_facts(config, facts)

@@ -56,8 +56,7 @@ def export_run(
         float16: litert: keep the weights in half the space.
         overwrite: replace an export that is there, as far as it is as this function wrote it, and a
             file at `path` itself, whatever it is.
-        best: the generator with the lowest `val_swd`, not the last one. (Its iteration is then that
-            of its row in the history, in the course of which it was measured.)
+        best: the generator with the lowest `val_swd`, not the last one.
 
     Returns:
         How far the exported generator's images are from its own, at most, of -1..1.
@@ -69,11 +68,11 @@ def export_run(
     """
     card, about = (path.with_name(path.name + ending) for ending in (".md", ".json"))
     generator, (config, known) = folder.load_generator(best), folder.read()
-    known.setdefault("generator_iteration", config.iterations)
-    metrics = folder.metrics_of_best() if best else folder.metrics_at(known["generator_iteration"])
-    if best:
-        known["generator_iteration"] = metrics.get("iteration", "not kept")
+    iteration = known.get("generator_iteration", config.iterations)
+    iteration = folder.best_iteration() if best else iteration
+    known["generator_iteration"] = "not kept" if iteration is None else iteration
     facts = model_facts(config, known)
+    metrics = {} if iteration is None else folder.metrics_at(iteration)
     text = model_card(config, known, metrics, generator, folder.read_quality(best))
     _check_free(path, card, about, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -53,7 +53,7 @@ class RunFolder:
         self.film = path / "training.gif"
         self.samples = path / "samples.png"
         self.generator = path / "generator.keras"
-        self.best = path / "best.keras"  # the generator with the lowest val_swd
+        self.best = path / "best.keras"  # the generator with the lowest val_swd; see best.json
         self.quality, self.nearest = self.report_files()
         self.tensorboard = path / "tensorboard"
         self._lock = path / ".lock"
@@ -101,8 +101,9 @@ class RunFolder:
             if not path.is_dir():
                 raise InputError(f"there is no run folder '{path}'")
             leads_out = next(_links_out_of(path), None)
-        except OSError as error:
-            raise InputError(f"the run folder '{path}' cannot be read: {error.strerror}") from error
+        except (OSError, RuntimeError) as error:  # the latter at a link to itself
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"the run folder '{path}' cannot be read: {reason}") from error
         if leads_out:
             raise InputError(f"'{leads_out}' is a link out of the run folder: put a copy there")
         return cls(path)
@@ -176,15 +177,18 @@ class RunFolder:
                 raise InputError(f"'{self.facts}' is damaged: {name} is {str(facts[name])[:50]!r}")
         return config, facts
 
-    def metrics_at(self, iteration: int) -> dict[str, str]:
-        """The row of the history that ends at `iteration`, by the names of its columns."""
-        rows = {row.get("iteration"): row for row in self._rows()}
-        return rows.get(str(iteration), {})
+    def best_iteration(self) -> int | None:
+        """That of `best.keras`; None where it was not kept."""
+        try:
+            best = json.loads(self.best.with_suffix(".json").read_text(encoding="utf-8"))
+            return int(best["iteration"])
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            return None
 
-    def metrics_of_best(self) -> dict[str, str]:
-        """The row of the history in which `best.keras` was measured."""
-        measured = (row for row in self._rows() if "val_swd" in row)
-        return min(measured, key=lambda row: float(row["val_swd"]), default={})
+    def metrics_at(self, iteration: int) -> dict[str, str]:
+        """The row of the history whose epoch `iteration` is in, by the names of its columns."""
+        rows = (row for row in self._rows() if int(row["iteration"]) >= iteration)
+        return min(rows, key=lambda row: int(row["iteration"]), default={})
 
     def _rows(self) -> list[dict[str, str]]:
         """The history, without the cells that are no finite numbers."""
@@ -195,7 +199,8 @@ class RunFolder:
                 rows = list(csv.DictReader(lines))
             except csv.Error:  # not a table at all
                 return []
-        return [{name: x for name, x in row.items() if _is_number(x)} for row in rows]
+        rows = ({name: x for name, x in row.items() if _is_number(x)} for row in rows)
+        return [row for row in rows if row.get("iteration", "").isdecimal()]
 
     def load_generator(self, best: bool = False) -> "keras.Model":
         """The trained generator, or the best that `val_swd` has found.

@@ -143,7 +143,8 @@ def _prepare(folder: RunFolder, config: Config, shown: np.ndarray, done: int) ->
         raise InputError(
             f"'{folder.path}' is at iteration {done} already: iterations must be at least that"
         )
-    folder.write_settings(config)
+    if done:
+        folder.write_settings(config)  # such as more iterations
     folder.remove_tiles_after(done)
     save_png(image_grid(shown), folder.reals)
 

@@ -15,7 +15,8 @@ def images_alone(data: Any) -> Any:
     images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
     if labels is not None or weights is not None:
         raise InputError(
-            "a WGAN-GP has no use for labels: give it images alone, ds.map(lambda x, y: x)"
+            "a WGAN-GP has no use for labels or weights: give it images alone, "
+            "ds.map(lambda x, y: x)"
         )
     return images
 

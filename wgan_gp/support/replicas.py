@@ -49,8 +49,9 @@ def overflowing_together(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
     if count() == 1:
         return gradients
     # 0 times a finite number is 0, and NaN otherwise.
-    flaw = mean(tf.add_n([tf.reduce_sum(0.0 * gradient) for gradient in gradients]))
-    return [gradient + flaw for gradient in gradients]
+    known = [gradient for gradient in gradients if gradient is not None]
+    flaw = mean(tf.add_n([tf.reduce_sum(0.0 * gradient) for gradient in known]))
+    return [gradient if gradient is None else gradient + flaw for gradient in gradients]
 
 
 def as_logs(results: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
