@@ -112,8 +112,8 @@ display(HTML(f"<style>{STYLE}</style>"))
 
 # %% [markdown]
 # This is where it leads: the first 25 flowers of a generator that was trained on photographs, and
-# comes with the package. It was trained for 45 minutes on two CPU cores, by the means below and one
-# more, at the end of section 8: its critic also sees what a network that knows photographs sees.
+# comes with the package. It was trained for an hour and a half on two CPU cores, with the method below and
+# one addition (end of section 8): its critic also sees the features of a network trained on photographs.
 
 # %%
 flowers = wgan_gp.load_pretrained("flowers")
