@@ -1,5 +1,6 @@
 """What the callbacks leave behind while `fit` runs."""
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -270,24 +271,34 @@ def test_a_signal_ends_fit_after_the_iteration_and_saves(fit, python_s_own_handl
     assert saved == [1]
 
 
-@pytest.fixture
-def nobody_reads(monkeypatch) -> None:
+@contextlib.contextmanager
+def nobody_reading() -> Iterator[None]:
     """Both outputs are pipes whose reader is gone, as after Ctrl-C on `... | tee`."""
-    for name in ("stdout", "stderr"):
-        reading, writing = os.pipe()
-        os.close(reading)
-        monkeypatch.setattr(sys, name, os.fdopen(writing, "w"))
+    with contextlib.ExitStack() as stack:
+        pipes = []
+        for _ in range(2):
+            reading, writing = os.pipe()
+            os.close(reading)
+            pipes.append(stack.enter_context(os.fdopen(writing, "w")))
+        stack.enter_context(contextlib.redirect_stdout(pipes[0]))
+        stack.enter_context(contextlib.redirect_stderr(pipes[1]))
+        yield
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_is_obeyed_where_nobody_reads(fit, python_s_own_handler, nobody_reads, number):
+def test_a_signal_is_obeyed_where_nobody_reads(fit, number):
     saved = []
-    with (
-        pytest.raises(Interrupted) as stopped,
-        StopOnSignal(lambda: saved.append(1)) as stop,
-    ):
-        signal.raise_signal(number)
-        fit(ProgressBar(7), stop)
+    before = signal.signal(number, signal.SIG_DFL)  # which may be to ignore it, as under `nohup`
+    try:
+        with (
+            nobody_reading(),
+            pytest.raises(Interrupted) as stopped,
+            StopOnSignal(lambda: saved.append(1)) as stop,
+        ):
+            signal.raise_signal(number)
+            fit(stop)
+    finally:
+        signal.signal(number, before)
     assert saved == [1]
     assert stopped.value.signal == number
 
@@ -297,9 +308,10 @@ def test_training_goes_on_without_any_output(fit, monkeypatch):
     assert int(fit(ProgressBar(7)).iteration) == 7
 
 
-def test_training_goes_on_where_nobody_reads(fit, nobody_reads, monkeypatch):
+def test_training_goes_on_where_nobody_reads(fit, monkeypatch):
     monkeypatch.setattr("wgan_gp.callbacks.progress._LOG_FILE_INTERVAL", 0.0)
-    assert int(fit(ProgressBar(7)).iteration) == 7
+    with nobody_reading():
+        assert int(fit(ProgressBar(7)).iteration) == 7
 
 
 def test_a_second_signal_stops_at_once(python_s_own_handler):
