@@ -78,12 +78,7 @@ def export_run(
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as unfinished:
         _write(generator, format_, unfinished, facts, float16)
-        difference = _difference(LOADERS[format_](unfinished), generator)
-        if not difference <= _MOST_DIFFERENCE:
-            raise InputError(
-                f"the images of this {format_} export differ from the generator's by "
-                f"{difference:.1g}, of -1..1: it was not kept; choose another format"
-            )
+        difference = _compare(LOADERS[format_](unfinished), generator, format_)
     with replacing(card) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
     digests = {_name(file, path): digest(file) for file in _files(path, card)}
@@ -92,9 +87,16 @@ def export_run(
     return difference
 
 
-def _difference(exported: Images, generator: keras.Model) -> float:
+def _compare(exported: Images, generator: keras.Model, format_: Format) -> float:
+    """How far images differ at most; raises an InputError if that is another function."""
     latents = np.random.default_rng(0).standard_normal((_CHECKED, input_shape(generator)[-1]), "f4")
-    return float(np.abs(exported(latents) - generator(latents).numpy()).max())
+    difference = float(np.abs(exported(latents) - generator(latents).numpy()).max())
+    if not difference <= _MOST_DIFFERENCE:
+        raise InputError(
+            f"the images of this {format_} export differ from the generator's by {difference:.1g}, "
+            f"of -1..1: it was not kept; choose another format"
+        )
+    return difference
 
 
 def _write(
