@@ -1,8 +1,9 @@
 """Makes a finished run into a generator that comes with the package.
 
-    python tools/pretrained.py RUN_DIR NAME PHOTOGRAPHS DESCRIPTION FEATURES
+    python tools/pretrained.py RUN_DIR NAME PHOTOGRAPHS DATA FEATURES
 
-Weights in float16, settings, history, a short film, these weights' quality, and a model card. The
+Weights in float16, settings, history, a short film, these weights' quality, and a model card. DATA
+is what the photographs are called in `wgan_gp/export/model_card.py`, which knows their licence; the
 FEATURES are those of `wgan-gp evaluate`.
 """
 
@@ -29,7 +30,7 @@ from wgan_gp.support.quiet_tensorflow import load_tensorflow
 _NETWORK, _WEIGHTS = "config.json", "model.weights.h5"
 
 
-def main(run_dir: str, name: str, photographs: str, description: str, features: str) -> None:
+def main(run_dir: str, name: str, photographs: str, data: str, features: str) -> None:
     load_tensorflow()
     run = RunFolder.find(Path(run_dir))
     root = Path(__file__).parents[1]
@@ -40,7 +41,7 @@ def main(run_dir: str, name: str, photographs: str, description: str, features: 
     shutil.rmtree(made.path, ignore_errors=True)
     made.path.mkdir(parents=True)
     made.write_settings(config)
-    made.write_facts({**known, "data": description, "data_dir": None})
+    made.write_facts({**known, "data": data, "data_dir": None})
     shutil.copy(run.history, made.history)
     save_short_film(list(run.tiles().values()), config.image_size, made.film)
     halve(run.generator, made.generator)

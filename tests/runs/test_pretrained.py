@@ -30,6 +30,7 @@ def test_it_is_small_and_tells_where_it_comes_from(run):
     card = (run.path / "README.md").read_text()
     for told in ("licence of the data", "| swd |", "wgan-gp train --preset flowers", "at commit"):
         assert told in card
+    assert "not known" not in card
     assert not [file for file in run.path.iterdir() if file.suffix in (".png", ".jpg")]
     assert "/" not in run.read()[1]["data"]
 
@@ -101,6 +102,7 @@ def test_each_command_takes_it(wgan_gp):
     wgan_gp("export", "--pretrained", "flowers", "--format", "keras")
     card = (wgan_gp.folder / "flowers.keras.md").read_text()
     assert "overlaps tf_flowers" in card
+    assert "each photographer's own" in card
     assert "| swd |" in card
 
 
