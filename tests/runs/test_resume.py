@@ -82,10 +82,10 @@ def check_goes_on(shell: Shell, uninterrupted: dict, *options: str) -> None:
 # Each moment: text and number of the file operation, seconds after it. See killed.py.
 MOMENTS = {
     "before the first checkpoint": ("iteration-000001.png", 1, 0.0),
-    "in a checkpoint write": (".writing", 14, 0.0),
+    "in a checkpoint write": ("checkpoints/.writing", 20, 0.0),  # the second checkpoint
     "between two epochs": ("history.csv", 5, 0.0),
     # What 12 supersedes is removed; steps 13 to 15 follow, and no file is touched.
-    "in a step": ("iteration-000003", 1, 0.013),
+    "in a step": ("checkpoints/iteration-000003", 2, 0.013),
 }
 
 
@@ -96,8 +96,8 @@ def test_a_killed_run_goes_on_to_the_bit(wgan_gp, process, uninterrupted, train,
 
 
 def test_a_run_killed_twice_in_a_row_goes_on_to_the_bit(wgan_gp, process, uninterrupted, train):
-    killed(process, "iteration-000009", 1, 0.02, *train)
-    killed(process, ".writing", 9, 0.0, *RESUME)
+    killed(process, "checkpoints/iteration-000009", 2, 0.02, *train)
+    killed(process, "checkpoints/.writing", 9, 0.0, *RESUME)
     check_goes_on(wgan_gp, uninterrupted)
 
 

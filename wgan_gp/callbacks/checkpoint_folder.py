@@ -12,10 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import digest, sync, sync_names
+from wgan_gp.support.files import UNFINISHED, digest, replacing, sync_names
 
 _SUMS = "SHA256SUMS"
-_UNFINISHED = ".writing"
 _NONE_YET = ".none-yet"  # an empty file, gone with the first checkpoint
 
 _log = logging.getLogger(__name__)
@@ -47,29 +46,22 @@ class CheckpointFolder:
         """
         return (self.path / _NONE_YET).exists()
 
-    def write(self, iteration: int, write_files: Callable[[Path], None]) -> Path:
+    def write(self, iteration: int, write_files: Callable[[Path], None]) -> None:
         """The checkpoint of `iteration`, made of the files that `write_files` puts in a folder.
 
         It takes its name only when it is on the disk. Then the oldest are removed: what a later
         good one has superseded, and nothing else.
         """
-        unfinished = self.path / _UNFINISHED
-        shutil.rmtree(unfinished, ignore_errors=True)
-        try:
-            unfinished.mkdir(parents=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        for leftover in self.path.glob(f"{UNFINISHED}*"):  # of a process that was killed
+            shutil.rmtree(leftover, ignore_errors=True)
+        with replacing(self.path / f"iteration-{iteration:06d}") as unfinished:
+            unfinished.mkdir()
             write_files(unfinished)
             self._write_sums(unfinished)
-            sync(unfinished)
-            finished = self.path / f"iteration-{iteration:06d}"
-            shutil.rmtree(finished, ignore_errors=True)
-            unfinished.replace(finished)
-        except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
         (self.path / _NONE_YET).unlink(missing_ok=True)
         sync_names(self.path)
         self._prune(iteration)
-        return finished
 
     def newest(self) -> int:
         """The iteration of the newest checkpoint, sound or not; 0 if there is none."""
