@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from wgan_gp.imagenet import inception
-from wgan_gp.imagenet.efficientnet_lite0 import load_efficientnet_lite0
+from wgan_gp.imagenet.efficientnet_lite0 import load_efficientnet_lite0_classifier
 from wgan_gp.imagenet.torch_file import read_torch_file
 from wgan_gp.metrics.features import load_feature_network
 from wgan_gp.support.errors import InputError
@@ -221,7 +221,7 @@ def test_weights_in_kerass_cache_need_no_network(tmp_path, monkeypatch):
 
 
 def test_efficientnet_lite0_recognizes_daisies(flower_photographs):
-    model = load_efficientnet_lite0(include_top=True)
+    model = load_efficientnet_lite0_classifier(224)
 
     def share_of_daisies(kind: str) -> float:
         files = sorted((flower_photographs / kind).glob("*.jpg"))[:40]
@@ -241,7 +241,7 @@ def test_efficientnet_lite0_gives_its_last_pooled_activations():
     features = network(images)
     assert features.shape == (3, 1280)
     assert (network.name, network.input_size) == ("efficientnet-lite0", 224)
-    top = load_efficientnet_lite0(include_top=True)
+    top = load_efficientnet_lite0_classifier(224)
     kernel, bias = (weight.numpy() for weight in top.layers[-1].weights)
     logits = features @ kernel + bias
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)

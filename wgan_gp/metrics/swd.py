@@ -142,12 +142,7 @@ def _standardized_patches(images: np.ndarray, size: int, rng: np.random.Generato
 def _cut(band: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """The patches whose upper left corners are at `rows` and `columns`, both `(count, PATCHES)`."""
     count, size, _, channels = band.shape
-    inside = size - PATCH + 1
-    image, row, pixel, value = np.ascontiguousarray(band).strides
-    patches = np.lib.stride_tricks.as_strided(  # a row of a patch is one run in memory
-        np.ascontiguousarray(band),
-        (count, inside, inside, PATCH, PATCH * channels),
-        (image, row, pixel, row, value),
-        writeable=False,
-    )
-    return patches[np.arange(count)[:, None], rows, columns]
+    values = band.reshape(count, size, -1)  # so that a row of a patch is one run in memory
+    window = (PATCH, PATCH * channels)
+    patches = np.lib.stride_tricks.sliding_window_view(values, window, axis=(1, 2))
+    return patches[np.arange(count)[:, None], rows, channels * columns]
