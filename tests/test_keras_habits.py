@@ -22,8 +22,8 @@ from wgan_gp import (
     random_streams,
 )
 from wgan_gp.model import WGANGP, build_model
-from wgan_gp.networks import portable
 from wgan_gp.support.optimizers import scaling
+from wgan_gp.support.portable import portable
 
 
 @pytest.fixture
@@ -196,7 +196,8 @@ def test_callbacks_that_would_be_silently_wrong_are_refused(
     tiny_config, dataset, tmp_path, callback, said
 ):
     model = build_model(tiny_config)
-    for callbacks in (callback(tmp_path / "backup"), [callback(tmp_path / "backup")]):
+    refused = callback(tmp_path / "backup")
+    for callbacks in (refused, [refused], [[refused]]):
         with pytest.raises(InputError, match=said):
             fit(model, dataset, callbacks=callbacks)
     assert int(model.iteration) == 0

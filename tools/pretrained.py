@@ -46,7 +46,8 @@ def main(run_dir: str, name: str, photographs: str, data: str, features: str) ->
     save_short_film(list(run.tiles().values()), config.image_size, made.film)
     halve(run.generator, made.generator)
     print(evaluate_run(made, features=features, data=photographs))
-    made.nearest.unlink(missing_ok=True)  # it shows photographs
+    _, nearest = made.report_files()
+    nearest.unlink(missing_ok=True)  # it shows photographs
     card = model_card(
         config,
         made.read()[1],

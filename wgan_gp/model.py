@@ -379,7 +379,7 @@ class WGANGP(CountingModel):
     def critic_losses_of_execution(self) -> np.ndarray:
         """The latest iterations' `latest_critic_losses`, `(steps_per_execution, 2)`, in order."""
         kept = self._losses_of_execution.numpy()
-        return np.roll(kept, -int(self.iteration.numpy()), axis=0)
+        return np.roll(kept, -self.iterations_done, axis=0)
 
     def _real_images(self, data: Any, *n_critic: int) -> tf.Tensor:
         """The images of `evaluate`, or of `fit`, whose elements hold `n_critic` mini-batches."""

@@ -26,9 +26,9 @@ from wgan_gp.export.model_card import model_card
 from wgan_gp.export.onnx import load_onnx
 from wgan_gp.export.saved_model import load_saved_model
 from wgan_gp.metrics.report import Report, Score
-from wgan_gp.networks import portable
 from wgan_gp.runs import exporting
 from wgan_gp.runs.folder import RunFolder
+from wgan_gp.support.portable import portable
 
 BATCHES = (1, 7, 64)
 

@@ -115,7 +115,7 @@ class Checkpoint(keras.callbacks.Callback):
         _load_weights(model, checkpoint / _MODEL)
         for variable, value in zip(_random_states(model), random_states, strict=False):
             variable.assign(value)
-        self._saved_iteration = int(model.iteration.numpy())
+        self._saved_iteration = model.iterations_done
         return self._saved_iteration
 
     def _take(self, state: dict[str, Any]) -> None:
@@ -132,7 +132,7 @@ class Checkpoint(keras.callbacks.Callback):
             DivergedError: a weight is no longer finite, and the checkpoint would be worthless.
             OSError: it cannot be written; those before it are as they were.
         """
-        iteration = int(self.model.iteration.numpy())
+        iteration = self.model.iterations_done
         if iteration == self._saved_iteration:
             return
         if not all(np.isfinite(weights).all() for weights in self.model.get_weights()):
@@ -145,10 +145,10 @@ class Checkpoint(keras.callbacks.Callback):
         if self.every is None and replicas.are_apart(self.model.distribute_strategy):
             self.every = "epoch"  # the same iteration everywhere, whatever a machine's clock says
         self._saved_at = time.monotonic()
-        self._done = int(self.model.iteration.numpy())
+        self._done = self.model.iterations_done
         self._settings = self._settings or _settings(self.model)
         newest = self.folder.newest()
-        if newest > int(self.model.iteration.numpy()) and not self._is_restored:
+        if newest > self.model.iterations_done and not self._is_restored:
             raise InputError(
                 f"'{self.folder.path}' holds the checkpoint of iteration {newest}: restore it "
                 f"before training, or choose another folder"
@@ -188,12 +188,12 @@ class Checkpoint(keras.callbacks.Callback):
             return time.monotonic() - self._saved_at >= _SECONDS_AT_RISK
         if self.every == "epoch":
             return False
-        before, self._done = self._done, int(self.model.iteration.numpy())
+        before, self._done = self._done, self.model.iterations_done
         return is_passed(before, self._done, self.every)
 
     def _write(self, folder: Path) -> None:
         state = {
-            "iteration": int(self.model.iteration.numpy()),
+            "iteration": self.model.iterations_done,
             "is_within_epoch": self._is_within_epoch,
             "metrics": self._sums or _sums(self.model),
             "random_states": [x.numpy().tolist() for x in _random_states(self.model)],

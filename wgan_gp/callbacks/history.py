@@ -1,6 +1,5 @@
 """The metrics of a run as a table."""
 
-import contextlib
 import csv
 import logging
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import keras
 
+from wgan_gp.callbacks.history_rows import read_rows
 from wgan_gp.support.files import replacing, sync
 
 _log = logging.getLogger(__name__)
@@ -46,8 +46,8 @@ class HistoryFile(keras.callbacks.Callback):
         self._expected = int(state.get("count", 0))
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        rows = _read(self.path) if self.rows is None else self.rows
-        self.rows = _until(int(self.model.iteration.numpy()), rows)
+        rows = read_rows(self.path) if self.rows is None else self.rows
+        self.rows = _until(self.model.iterations_done, rows)
         if len(self.rows) < self._expected:
             _log.warning("'%s' has lost %d rows", self.path, self._expected - len(self.rows))
         self._write_all()
@@ -58,7 +58,7 @@ class HistoryFile(keras.callbacks.Callback):
         self._averaged = counted // self.model.distribute_strategy.num_replicas_in_sync
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        iteration = int(self.model.iteration.numpy())
+        iteration = self.model.iterations_done
         row = {"epoch": epoch, **logs, "iteration": iteration}
         had = len(self.rows)
         while self.rows and _iteration(self.rows[-1]) > iteration - self._averaged:
@@ -92,19 +92,3 @@ def _until(iteration: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _iteration(row: dict[str, Any]) -> int:
     """The iteration that a row ends at; one of version 0.1.0 may not know its own."""
     return int(row.get("iteration", 0))
-
-
-def _read(path: Path) -> list[dict[str, str]]:
-    """The rows of a file, without a last one that was cut short."""
-    if not path.is_file():
-        return []
-    rows = []
-    with (
-        path.open(newline="", encoding="utf-8", errors="replace") as file,
-        contextlib.suppress(csv.Error),  # no table from there on
-    ):
-        for row in csv.DictReader(line for line in file if "\0" not in line):
-            is_whole = None not in row and None not in row.values()
-            if is_whole and row.get("iteration", "").isdecimal():
-                rows.append(row)
-    return rows

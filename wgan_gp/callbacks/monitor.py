@@ -18,6 +18,7 @@ from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
 from wgan_gp.sampling import render
 from wgan_gp.support.files import replacing
+from wgan_gp.support.notebook import in_notebook
 
 _TILES = 25
 
@@ -69,17 +70,17 @@ class Monitor(keras.callbacks.Callback):
         seed = stream_seed(self.seed, MONITOR)
         self.latents = draw_latents(_TILES, self.model.latent_dim, seed)
         self._stopwatch.start()
-        self._done = int(self.model.iteration.numpy())
+        self._done = self.model.iterations_done
         if self.folder:
             (self.folder / "grids").mkdir(parents=True, exist_ok=True)
-        if _in_notebook():
+        if in_notebook():
             from IPython.display import display
 
             self._display = display("The monitor follows here.", display_id=True)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._stopwatch.tick()
-        before, self._done = self._done, int(self.model.iteration.numpy())
+        before, self._done = self._done, self.model.iterations_done
         losses = self.model.critic_losses_of_execution()[before - self._done :]
         for iteration, pair in enumerate(losses.tolist(), start=before + 1):
             self.curve.append(iteration, *pair)
@@ -162,11 +163,3 @@ def _clock(seconds: float) -> str:
     """Seconds as hh:mm:ss."""
     minutes, second = divmod(int(seconds), 60)
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}"
-
-
-def _in_notebook() -> bool:
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    return hasattr(get_ipython(), "kernel")

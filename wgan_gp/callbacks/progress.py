@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from tqdm import tqdm
 
+from wgan_gp.support.notebook import in_notebook
 from wgan_gp.support.saying import say
 
 # Short names, so that the line fits a terminal of 80 columns with some bar left.
@@ -61,7 +62,7 @@ class IterationCount(keras.callbacks.Callback):
         self._stopwatch.tick()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        logs["iteration"] = int(self.model.iteration.numpy())
+        logs["iteration"] = self.model.iterations_done
         logs["seconds"] = round(self._stopwatch.tick(), 3)
 
 
@@ -83,9 +84,9 @@ class ProgressBar(keras.callbacks.Callback):
         if self._bar is not None:  # a second `fit` of the same run
             return
         is_terminal = sys.stdout is not None and sys.stdout.isatty()
-        is_live = is_terminal or "ipykernel" in sys.modules
+        is_live = is_terminal or in_notebook()
         self._bar = tqdm(
-            initial=int(self.model.iteration.numpy()),
+            initial=self.model.iterations_done,
             total=self.iterations,
             unit="it",
             file=sys.stdout if is_live else _Lines(),
@@ -97,7 +98,7 @@ class ProgressBar(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         losses = {shown: f"{logs[name]:.3g}" for name, shown in _SHOWN.items()}
         self._bar.set_postfix(losses, refresh=False)
-        self._bar.update(int(self.model.iteration.numpy()) - self._bar.n)
+        self._bar.update(self.model.iterations_done - self._bar.n)
         if self._bar.n >= self.iterations:
             self._bar.close()
 

@@ -12,14 +12,15 @@ import keras
 import numpy as np
 
 from wgan_gp.callbacks.every import check_every, comes_up
+from wgan_gp.data.subset import Subset
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.swd import SlicedWasserstein
-from wgan_gp.networks import portable
 from wgan_gp.random_streams import QUALITY, draw_latents, stream_seed
 from wgan_gp.sampling import render
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import replacing
+from wgan_gp.support.files import replacing, write_whole
+from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import output_shape
 
 
@@ -50,7 +51,7 @@ class Quality(keras.callbacks.Callback):
 
     def __init__(
         self,
-        images: np.ndarray,
+        images: np.ndarray | Subset,
         every: int = 500,
         count: int = 256,
         seed: int = 0,
@@ -78,7 +79,7 @@ class Quality(keras.callbacks.Callback):
         self._latest = {name: float(value) for name, value in state["latest"].items()}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self._done = int(self.model.iteration.numpy())
+        self._done = self.model.iterations_done
         made = output_shape(self.model.drawing_generator)[1:]
         if made != self.images.shape[1:]:
             raise InputError(
@@ -87,7 +88,7 @@ class Quality(keras.callbacks.Callback):
             )
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        before, self._done = self._done, int(self.model.iteration.numpy())
+        before, self._done = self._done, self.model.iterations_done
         if comes_up(before, self._done, self.every, self.last_iteration):
             self.measure(self._done)
 
@@ -107,7 +108,6 @@ class Quality(keras.callbacks.Callback):
         if self.best and all(swd < earlier for _, earlier in self.curve):
             with replacing(self.best) as unfinished:
                 portable(self.model.drawing_generator).save(unfinished)
-            with replacing(self.best.with_suffix(".json")) as unfinished:
-                text = json.dumps({"iteration": iteration, **self._latest}, indent=2) + "\n"
-                unfinished.write_text(text, encoding="utf-8")
+            text = json.dumps({"iteration": iteration, **self._latest}, indent=2) + "\n"
+            write_whole(self.best.with_suffix(".json"), text)
         self.curve.append((iteration, swd))

@@ -39,7 +39,7 @@ def diverged(model: keras.Model, broken: str) -> DivergedError:
         )
     ]
     return DivergedError(
-        f"training broke down at iteration {int(model.iteration.numpy())}: {broken} not finite. "
+        f"training broke down at iteration {model.iterations_done}: {broken} not finite. "
         f"Try a new run with a lower {' and '.join(rates)}, or a larger batch_size"
     )
 
@@ -91,5 +91,5 @@ class StopOnSignal(keras.callbacks.Callback):
     def _stop_if_asked(self) -> None:
         if self._received is not None:
             self.save()
-            iteration = int(self.model.iteration.numpy())
+            iteration = self.model.iterations_done
             raise Interrupted(self._received, f"stopped after iteration {iteration}")

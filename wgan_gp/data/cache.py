@@ -20,7 +20,7 @@ import filelock
 import numpy as np
 
 from wgan_gp.data.source import Pictures
-from wgan_gp.support.files import UNFINISHED, replacing
+from wgan_gp.support.files import UNFINISHED, write_whole
 
 PIXELS = "images.uint8"
 ABOUT = "about.json"
@@ -101,8 +101,7 @@ def note_use(entry: Path, state: str) -> None:
             os.utime(entry / ABOUT)
             return
         about["states"] = [*states, state][-_MOST_STATES:]
-        with replacing(entry / ABOUT) as unfinished:
-            unfinished.write_text(json.dumps(about), encoding="utf-8")
+        write_whole(entry / ABOUT, json.dumps(about))
 
 
 def _write_pixels(file: BinaryIO, pictures: Pictures) -> dict[str, Any]:

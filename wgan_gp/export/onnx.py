@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wgan_gp.networks import portable
 from wgan_gp.support.extras import require
+from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import input_shape
 
 _OPSET = 18  # of ONNX 1.13; every runtime of the last years knows it

@@ -17,8 +17,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wgan_gp.networks import portable
 from wgan_gp.sampling import draw_samples, in_batches, to_uint8
+from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import input_shape
 
 MAX_COUNT = 4096  # images that one request for `generate` may ask for

@@ -25,7 +25,7 @@ from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import UnreachableError
-from wgan_gp.support.files import digest, replacing
+from wgan_gp.support.files import digest, write_whole
 
 _log = logging.getLogger(__name__)
 
@@ -156,9 +156,7 @@ def _facts(generator: Path) -> dict[str, str]:
 
 
 def _write(facts: dict[str, str], report: Report, quality: Path, nearest: Path) -> None:
-    with replacing(quality) as unfinished:
-        text = json.dumps({**facts, **report.to_dict()}, indent=2) + "\n"
-        unfinished.write_text(text, encoding="utf-8")
+    write_whole(quality, json.dumps({**facts, **report.to_dict()}, indent=2) + "\n")
     if report.pairs is None:
         nearest.unlink(missing_ok=True)  # it belongs to the report that was there before
     else:

@@ -19,7 +19,7 @@ from wgan_gp.export.onnx import export_onnx, load_onnx
 from wgan_gp.export.saved_model import export_saved_model, load_saved_model
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import digest, replacing
+from wgan_gp.support.files import digest, replacing, write_whole
 from wgan_gp.support.shapes import input_shape
 
 Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
@@ -79,11 +79,9 @@ def export_run(
     with replacing(path) as unfinished:
         _write(generator, format_, unfinished, facts, float16)
         difference = _compare(LOADERS[format_](unfinished), generator, format_)
-    with replacing(card) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+    write_whole(card, text)
     digests = {_name(file, path): digest(file) for file in _files(path, card)}
-    with replacing(about) as unfinished:
-        unfinished.write_text(json.dumps({**facts, "sha256": digests}, indent=2) + "\n", "utf-8")
+    write_whole(about, json.dumps({**facts, "sha256": digests}, indent=2) + "\n")
     return difference
 
 

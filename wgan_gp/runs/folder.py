@@ -1,7 +1,6 @@
 """The folder that holds all that a run makes."""
 
 import contextlib
-import csv
 import json
 import math
 import os
@@ -14,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 
+from wgan_gp.callbacks.history_rows import read_rows
 from wgan_gp.config import Config
 from wgan_gp.metrics.report import Report
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import UNFINISHED, at_home, digest, replacing
+from wgan_gp.support.files import UNFINISHED, at_home, digest, write_whole
 
 if TYPE_CHECKING:
     import keras
@@ -54,7 +54,6 @@ class RunFolder:
         self.samples = path / "samples.png"
         self.generator = path / "generator.keras"
         self.best = path / "best.keras"  # the generator with the lowest val_swd; see best.json
-        self.quality, self.nearest = self.report_files()
         self.tensorboard = path / "tensorboard"
         self._lock = path / ".lock"
 
@@ -143,16 +142,14 @@ class RunFolder:
             raise InputError(f"another process is training in '{self.path}'") from error
 
     def write_settings(self, config: Config) -> None:
-        with replacing(self.config) as unfinished:
-            unfinished.write_text(config.to_json(), encoding="utf-8")
+        write_whole(self.config, config.to_json())
 
     def update_facts(self, facts: dict[str, Any]) -> None:
         """Note `facts`, beside those noted before."""
         self.write_facts({**json.loads(self.facts.read_text(encoding="utf-8")), **facts})
 
     def write_facts(self, facts: dict[str, Any]) -> None:
-        with replacing(self.facts) as unfinished:
-            unfinished.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        write_whole(self.facts, json.dumps(facts, indent=2) + "\n")
 
     def read(self) -> tuple[Config, dict[str, Any]]:
         """The run's settings and facts.
@@ -186,21 +183,10 @@ class RunFolder:
             return None
 
     def metrics_at(self, iteration: int) -> dict[str, str]:
-        """The row of the history whose epoch `iteration` is in, by the names of its columns."""
-        rows = (row for row in self._rows() if int(row["iteration"]) >= iteration)
-        return min(rows, key=lambda row: int(row["iteration"]), default={})
-
-    def _rows(self) -> list[dict[str, str]]:
-        """The history, without the cells that are no finite numbers."""
-        if not self.history.is_file():
-            return []
-        with self.history.open(newline="", encoding="utf-8", errors="replace") as lines:
-            try:
-                rows = list(csv.DictReader(lines))
-            except csv.Error:  # not a table at all
-                return []
-        rows = ({name: x for name, x in row.items() if _is_number(x)} for row in rows)
-        return [row for row in rows if row.get("iteration", "").isdecimal()]
+        """The row of the history whose epoch `iteration` is in, where it holds finite numbers."""
+        rows = (row for row in read_rows(self.history) if int(row["iteration"]) >= iteration)
+        row = min(rows, key=lambda row: int(row["iteration"]), default={})
+        return {name: x for name, x in row.items() if _is_number(x)}
 
     def load_generator(self, best: bool = False) -> "keras.Model":
         """The trained generator, or the best that `val_swd` has found.

@@ -21,9 +21,9 @@ from wgan_gp.data.stream import training_numbers
 from wgan_gp.imagenet.efficientnet_lite0 import require_weights
 from wgan_gp.model import WGANGP
 from wgan_gp.runs.cost import less_of
-from wgan_gp.runs.devices import Strategy, all_workers_there, described, is_chief, strategy_of
+from wgan_gp.runs.devices import all_workers_there, described, is_chief, strategy_of
 from wgan_gp.runs.folder import RunFolder
-from wgan_gp.runs.plan import Plan
+from wgan_gp.runs.plan import Plan, Strategy
 from wgan_gp.runs.training import train_in
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require

@@ -15,18 +15,18 @@ from wgan_gp.callbacks.quality import Quality
 from wgan_gp.callbacks.stopping import StopAtNaN, StopOnSignal
 from wgan_gp.config import Config
 from wgan_gp.data.stream import make_dataset
+from wgan_gp.data.subset import Subset
 from wgan_gp.model import WGANGP, build_model
-from wgan_gp.networks import portable
 from wgan_gp.pictures import image_grid, save_film, save_png
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import replacing
+from wgan_gp.support.portable import portable
 
 _EPOCH_ITERATIONS = 20  # a line of history.csv is the mean over so many generator iterations
 _TILES = 25  # images in a picture
 _LEAST_MEASURED = 64  # real images; a distance from fewer says too little
-_MEASURED = 256  # real images, and generated ones
 
 _log = logging.getLogger(__name__)
 
@@ -86,10 +86,9 @@ def _quality(
     if len(numbers) < _LEAST_MEASURED:
         _log.info("quality is not measured: %d images to compare with are too few", len(numbers))
         return []
-    chosen = np.random.default_rng(config.seed).permutation(numbers)[:_MEASURED]
     return [
         Quality(
-            images[np.sort(chosen)],
+            Subset(images, numbers),
             config.quality_every,
             seed=config.seed,
             last_iteration=config.iterations,
@@ -152,7 +151,7 @@ def _prepare(folder: RunFolder, config: Config, shown: np.ndarray, done: int) ->
 def _finish(model: WGANGP, folder: RunFolder) -> None:
     with replacing(folder.generator) as unfinished:
         portable(model.drawing_generator).save(unfinished)
-    folder.update_facts({"generator_iteration": int(model.iteration.numpy())})
+    folder.update_facts({"generator_iteration": model.iterations_done})
     save_png(image_grid(model.generate(_TILES)), folder.samples)
     if tiles := list(folder.tiles().values()):  # a worker has those of this session only
         save_film(tiles, folder.film)

@@ -33,6 +33,12 @@ def replacing(path: Path) -> Iterator[Path]:
     sync_names(path.parent)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, whole or not at all."""
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
 def at_home(path: Path) -> Path:
     """`path` without a leading `~` or `~user`; raises an InputError if nobody is called so."""
     try:

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -20,6 +20,11 @@ class CountingModel(keras.Model):
     """
 
     iteration: keras.Variable  # int64
+
+    @property
+    def iterations_done(self) -> int:
+        """`iteration` as a number (`int` alone knows no variable with a copy on each device)."""
+        return int(self.iteration.numpy())
 
     def fit(
         self, x: Any = None, y: Any = None, *, callbacks: Any = None, **options: Any
@@ -70,12 +75,12 @@ class CountingModel(keras.Model):
             raise InputError(f"steps_per_epoch must be at least 1, not {steps_per_epoch}")
 
         def stop_in_time(batch: int, logs: dict | None) -> None:
-            if int(self.iteration.numpy()) >= iteration:
+            if self.iterations_done >= iteration:
                 self.stop_training = True
 
         stop = keras.callbacks.LambdaCallback(on_train_batch_end=stop_in_time)
         self.stop_training = False
-        while (done := int(self.iteration.numpy())) < iteration and not self.stop_training:
+        while (done := self.iterations_done) < iteration and not self.stop_training:
             epoch, done_in_epoch = divmod(done, steps_per_epoch)
             last_epoch = -(-iteration // steps_per_epoch)
             steps = steps_per_epoch - done_in_epoch
@@ -110,9 +115,7 @@ class CountingModel(keras.Model):
 
 
 def _listed(callbacks: Any) -> list[keras.callbacks.Callback]:
-    """Callbacks in a list, one alone, none, or those in Keras's `CallbackList`."""
+    """Callbacks as Keras takes them: in a list, nested or alone, none, or its `CallbackList`."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks = callbacks.callbacks
-    if callbacks is None:
-        return []
-    return [*callbacks] if isinstance(callbacks, Sequence) else [callbacks]
+        return callbacks.callbacks
+    return keras.tree.flatten(callbacks) if callbacks else []

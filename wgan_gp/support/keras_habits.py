@@ -7,6 +7,14 @@ import keras
 
 from wgan_gp.support.errors import InputError
 
+_REFUSED = {
+    keras.callbacks.BackupAndRestore: "would begin the images anew, and so train another model: "
+    "use wgan_gp.Checkpoint",
+    keras.callbacks.SwapEMAWeights: "knows one optimizer's averages: give WGANGP an ema_half_life, "
+    "and take its ema_generator",
+    keras.callbacks.TerminateOnNaN: "looks at a log called 'loss', which a GAN does not have: use "
+    "wgan_gp.StopAtNaN",
+}
 _OF_RATES = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 
 
@@ -34,21 +42,9 @@ def check_compile_options(options: Mapping[str, Any]) -> None:
 def check_callbacks(callbacks: Sequence[Any]) -> None:
     """Raise an InputError for one of Keras's that would be silently wrong here."""
     for callback in callbacks:
-        if isinstance(callback, keras.callbacks.BackupAndRestore):
-            raise InputError(
-                "BackupAndRestore would begin the images anew, and so train another model: use "
-                "wgan_gp.Checkpoint"
-            )
-        if isinstance(callback, keras.callbacks.SwapEMAWeights):
-            raise InputError(
-                "SwapEMAWeights knows one optimizer's averages: give WGANGP an ema_half_life, and "
-                "take its ema_generator"
-            )
-        if isinstance(callback, keras.callbacks.TerminateOnNaN):
-            raise InputError(
-                "TerminateOnNaN looks at a log called 'loss', which a GAN does not have: use "
-                "wgan_gp.StopAtNaN"
-            )
+        for kind, why in _REFUSED.items():
+            if isinstance(callback, kind):
+                raise InputError(f"{kind.__name__} {why}")
         if getattr(callback, "restore_best_weights", False):
             raise InputError(
                 f"restore_best_weights of {type(callback).__name__} would take the weights back, "

@@ -1,0 +1,21 @@
+"""The rows of a `history.csv`, read without Keras."""
+
+import contextlib
+import csv
+from pathlib import Path
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a file, without a last one that was cut short."""
+    if not path.is_file():
+        return []
+    rows = []
+    with (
+        path.open(newline="", encoding="utf-8", errors="replace") as file,
+        contextlib.suppress(csv.Error),  # no table from there on
+    ):
+        for row in csv.DictReader(line for line in file if "\0" not in line):
+            is_whole = None not in row and None not in row.values()
+            if is_whole and row.get("iteration", "").isdecimal():
+                rows.append(row)
+    return rows

@@ -1,0 +1,26 @@
+"""A generator that any device can hold and any format can take."""
+
+import keras
+
+
+def portable(generator: keras.Model) -> keras.Model:
+    """The same generator where float32 and one device are all there is: to be kept and exported."""
+
+    def is_portable(layer: keras.Layer) -> bool:
+        return layer.compute_dtype == "float32" and not getattr(layer, "synchronized", False)
+
+    def plain(layer: keras.Layer) -> keras.Layer:
+        config = {**layer.get_config(), "dtype": "float32"}
+        if "synchronized" in config:
+            config["synchronized"] = False
+        if isinstance(layer, keras.layers.Wrapper):
+            config["layer"] = keras.saving.serialize_keras_object(plain(layer.layer))
+        return type(layer).from_config(config)
+
+    is_subclassed = not hasattr(generator, "output_shape")  # and so not to be cloned
+    layers_within = generator._flatten_layers(include_self=False)  # those of inner models, too
+    if is_subclassed or all(is_portable(layer) for layer in layers_within):
+        return generator
+    same = keras.models.clone_model(generator, clone_function=plain, recursive=True)
+    same.set_weights(generator.get_weights())
+    return same
