@@ -41,7 +41,8 @@ def main(run_dir: str, name: str, photographs: str, data: str, features: str) ->
     shutil.rmtree(made.path, ignore_errors=True)
     made.path.mkdir(parents=True)
     made.write_settings(config)
-    made.write_facts({**known, "data": data, "data_dir": None})
+    how = how_made(config, known["preset"], root)
+    made.write_facts({**known, "data": data, "data_dir": None, "how_made": how})
     shutil.copy(run.history, made.history)
     save_short_film(list(run.tiles().values()), config.image_size, made.film)
     halve(run.generator, made.generator)
@@ -55,8 +56,7 @@ def main(run_dir: str, name: str, photographs: str, data: str, features: str) ->
         made.load_generator(),
         made.read_quality(),
     )
-    how = how_made(config, known["preset"], root)
-    (made.path / "README.md").write_text(card + how, encoding="utf-8")
+    (made.path / "README.md").write_text(card, encoding="utf-8")
 
 
 def save_short_film(tiles: list[Path], image_size: int, path: Path) -> None:

@@ -1,7 +1,6 @@
 """Images laid out as pictures, and pictures as files."""
 
 import math
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,8 +51,8 @@ def check_free(folder: Path, count: int) -> None:
 
     Those that `save_pngs` has written are not: they say so.
     """
-    for path in _places(folder, count):
-        if os.path.lexists(path) and not _is_ours(path):
+    for number, path in sorted(_numbered(folder).items()):
+        if number < count and not _is_ours(path):
             raise InputError(
                 f"'{path}' was not written by this program: move it away, or choose another folder"
             )
@@ -72,17 +71,19 @@ def save_pngs(images: np.ndarray, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     mark = PngInfo()
     mark.add_text(*_MARK)
-    places = _places(folder, len(images))
-    for path, image in zip(places, images, strict=True):
-        with replacing(path) as unfinished:
+    for number, image in enumerate(images):
+        with replacing(folder / f"{number:05d}.png") as unfinished:
             _as_image(image).save(unfinished, format="PNG", pnginfo=mark)
-    for path in set(folder.glob("*.png")).difference(places):
-        if re.fullmatch(r"\d{5,}\.png", path.name) and _is_ours(path):
+    for number, path in _numbered(folder).items():
+        if number >= len(images) and _is_ours(path):
             path.unlink()
 
 
-def _places(folder: Path, count: int) -> list[Path]:
-    return [folder / f"{number:05d}.png" for number in range(count)]
+def _numbered(folder: Path) -> dict[int, Path]:
+    """What is in `folder` under a name that `save_pngs` gives, by its number."""
+    files = folder.iterdir() if folder.is_dir() else ()
+    names = ((re.fullmatch(r"(\d{5}|[1-9]\d{5,})\.png", file.name), file) for file in files)
+    return {int(name[1]): file for name, file in names if name}
 
 
 def _is_ours(path: Path) -> bool:

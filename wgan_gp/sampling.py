@@ -1,6 +1,7 @@
 """From latents to images: new pictures from a generator."""
 
 from collections.abc import Callable
+from numbers import Integral
 
 import keras
 import numpy as np
@@ -9,9 +10,10 @@ import tensorflow as tf
 from wgan_gp import random_streams  # a module, not names: see model.py
 from wgan_gp.config import MAX_SEED
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.shapes import input_shape, output_shape
+from wgan_gp.support.shapes import latent_dim, output_shape
 
 _BATCH_SIZE = 64
+_MOST = 2**31 - 1  # images; TensorFlow counts them as int32
 
 
 def generate_images(generator: keras.Model, count: int, seed: int = 0) -> np.ndarray:
@@ -20,18 +22,19 @@ def generate_images(generator: keras.Model, count: int, seed: int = 0) -> np.nda
     The same generator, count and seed give the same images.
 
     Raises:
-        InputError: `count` is less than 1, or `seed` not in 0..2^63-1.
+        InputError: `count` is not in 1..2^31-1 or `seed` not in 0..2^63-1, or the generator takes
+            no latents, as a whole `WGANGP` does not.
     """
-    if count < 1:
-        raise InputError(f"count must be at least 1, not {count}")
+    if not (isinstance(count, Integral) and 1 <= count <= _MOST):
+        raise InputError(f"count must be a whole number from 1 to {_MOST}, not {count}")
     check_seed(seed)
     return draw_samples(generator, count, seed).numpy()
 
 
 def check_seed(seed: int) -> None:
     """Raise an InputError unless `seed` is in 0..2^63-1."""
-    if not 0 <= seed <= MAX_SEED:
-        raise InputError(f"seed must be from 0 to {MAX_SEED}, not {seed}")
+    if not (isinstance(seed, Integral) and 0 <= seed <= MAX_SEED):
+        raise InputError(f"seed must be a whole number from 0 to {MAX_SEED}, not {seed}")
 
 
 def draw_samples(
@@ -39,7 +42,7 @@ def draw_samples(
 ) -> tf.Tensor:
     """What `generate_images` gives, as a tensor; it can be part of a graph."""
     sample_seed = random_streams.stream_seed(seed, random_streams.SAMPLES)
-    latents = random_streams.draw_latents(count, input_shape(generator)[-1], sample_seed)
+    latents = random_streams.draw_latents(count, latent_dim(generator), sample_seed)
     return render(generator, latents)
 
 

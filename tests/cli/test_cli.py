@@ -197,10 +197,13 @@ def test_tensorboard_is_asked_for_by_name_where_it_is_missing(monkeypatch, capsy
     )
 
 
-def test_generate_makes_one_tiled_picture(wgan_gp, finished):
+def test_generate_makes_one_tiled_picture_or_fills_a_folder(wgan_gp, finished):
     wgan_gp("generate", "--run-dir", finished[0], "--count", "6", "--output", "new/six.png")
     with Image.open(wgan_gp.folder / "new" / "six.png") as picture:
         assert picture.size == (3 * 32, 2 * 32)
+    (wgan_gp.folder / "v1.0").mkdir()
+    wgan_gp("generate", "--run-dir", finished[0], "--count", "2", "--output", "v1.0")
+    assert {path.name for path in (wgan_gp.folder / "v1.0").iterdir()} == {"00000.png", "00001.png"}
 
 
 def test_generate_makes_single_pictures_and_the_seed_decides_them(wgan_gp, finished):
@@ -318,8 +321,9 @@ def test_too_little_memory_is_one_sentence(
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("--count", "0", "count must be at least 1, not 0"),
-        ("--seed", str(2**63), "seed must be from 0 to"),
+        ("--count", "0", "count must be a whole number from 1 to 2147483647, not 0"),
+        ("--count", str(10**20), "count must be a whole number from 1 to"),
+        ("--seed", str(2**63), "seed must be a whole number from 0 to"),
         ("--output", "flowers.jpg", "takes a FILE.png or a folder, not 'flowers.jpg'"),
         ("--output", "file/below.png", "'file/below.png' cannot be written"),
     ],

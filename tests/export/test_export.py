@@ -16,10 +16,13 @@ import tensorflow as tf
 from wgan_gp import (
     WGANGP,
     Config,
+    InputError,
     build_critic,
     build_generator,
+    build_model,
     export_onnx,
     export_saved_model,
+    generate_images,
 )
 from wgan_gp.cli.main import main
 from wgan_gp.export.model_card import model_card
@@ -141,7 +144,8 @@ def test_the_onnx_file_carries_its_facts_and_names(wgan_gp, run):
     session = onnxruntime.InferenceSession(wgan_gp.folder / "a.onnx")
     facts = session.get_modelmeta().custom_metadata_map
     about = json.loads((wgan_gp.folder / "a.onnx.json").read_text())
-    assert facts == {name: value for name, value in about.items() if name != "sha256"}
+    assert facts == {name: str(value) for name, value in about.items() if name != "sha256"}
+    assert (about["latent_dim"], about["image_size"]) == (100, 32)
     (latents,), (images,) = session.get_inputs(), session.get_outputs()
     assert (latents.name, latents.shape) == ("latents", ["n", 100])
     assert (images.name, images.shape) == ("images", ["n", 32, 32, 3])
@@ -160,6 +164,19 @@ def exported(generator, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def saved_model(exported):
     return tf.saved_model.load(exported)
+
+
+def test_a_saved_model_that_cannot_be_written_is_an_os_error(generator, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match="not a directory"):
+        export_saved_model(generator, tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("use", [export_saved_model, lambda x, path: generate_images(x, 2)])
+def test_a_whole_wgan_gp_is_answered_with_its_generator(tiny_config, tmp_path, use):
+    with pytest.raises(InputError, match="give its drawing_generator"):
+        use(build_model(tiny_config), tmp_path / "model")
 
 
 def generate(saved_model, count: int, seed: int) -> np.ndarray:
@@ -332,22 +349,34 @@ def test_the_card_tells_the_quality_that_was_measured(run, generator):
             ["--run-dir=RUN", "--format=onnx", "--output=b.onnx", "--overwrite"],
             "'b.onnx.md' is not as an export wrote it",
         ),
-        (["--run-dir=RUN", "--format=onnx", "--output=a.txt"], "onnx must end in .onnx, not 'a.t"),
+        (["--run-dir=RUN", "--format=onnx", "--output=a.txt"], "onnx must end in .onnx: 'a.txt'"),
         (["--run-dir=RUN", "--format=onnx", "--output=a.onnx"], "'a.onnx' exists already"),
         (["--run-dir=RUN", "--format=onnx", "--output=b.onnx"], "'b.onnx.md' exists already"),
+        (["--run-dir=RUN", "--output=c.onnx"], "saved_model must not end in .onnx: 'c.onnx'"),
+        (["--run-dir=RUN", "--output=mine/.."], "--output must be a new name, not 'mine/..'"),
+        (["--run-dir=RUN", "--output=link"], "'link' exists already"),
+        (["--run-dir=RUN", "--output=linked"], "'linked/elsewhere' exists already"),
+        (
+            ["--run-dir=RUN", "--output=linked", "--overwrite"],
+            "'linked/elsewhere' is not as an export wrote it",
+        ),
         (["--run-dir=RUN", "--format=keras", "--float16"], "--float16 goes with --format litert"),
         (["--run-dir=RUN", "--output=a.onnx/below"], "'a.onnx/below' cannot be written"),
     ],
 )
 def test_what_cannot_be_exported_is_explained_and_nothing_changes(wgan_gp, run, options, said):
-    for name in ("empty", "mine"):
+    for name in ("empty", "mine", "linked"):
         (wgan_gp.folder / name).mkdir()
+    links = [wgan_gp.folder / name for name in ("link", "linked/elsewhere")]
+    for link in links:
+        link.symlink_to(wgan_gp.folder / "empty")
     files = [wgan_gp.folder / name for name in ("mine/photo.jpg", "a.onnx", "b.onnx.md")]
     for file in files:
         file.write_text("mine")
     options = [option.replace("RUN", str(run)) for option in options]
     assert said in wgan_gp.mistake("export", *options)
     assert [file.read_text() for file in files] == ["mine"] * 3
+    assert all(link.is_symlink() for link in links)
 
 
 def test_an_unknown_format_is_answered_with_the_known_ones(wgan_gp, run):
@@ -395,7 +424,7 @@ def test_an_export_goes_into_the_run_and_tells_how_far_off_it_is(wgan_gp, run, m
     monkeypatch.setitem(exporting.LOADERS, "keras", lambda path: lambda x: load(path)(x) + 0.02)
     said = wgan_gp("export", "--run-dir", "run", "--format", "keras").stdout
     assert said.startswith(
-        "run/export/generator.keras: differs from the generator by at most 0.02 "
+        "run/export/generator.keras (keras): differs from the generator by at most 0.02 "
     )
 
 

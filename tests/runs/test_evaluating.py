@@ -240,7 +240,7 @@ def test_a_file_of_features_adds_their_metrics(wgan_gp, run):
         (["--run-dir=run", "--metrics=beauty"], "a metric is one of swd, "),
         (["--run-dir=run", "--features=nets"], "there are no features 'nets'"),
         (["--run-dir=run", "--count=3"], "3 images are too few to compare: count must be 16 or"),
-        (["--run-dir=run", "--seed=-1"], "seed must be from 0 to"),
+        (["--run-dir=run", "--seed=-1"], "seed must be a whole number from 0 to"),
         (["--run-dir=run", "--data=nowhere"], "there is no folder 'nowhere'"),
     ],
 )

@@ -103,6 +103,7 @@ def test_each_command_takes_it(wgan_gp):
     card = (wgan_gp.folder / "flowers.keras.md").read_text()
     assert "overlaps tf_flowers" in card
     assert "each photographer's own" in card
+    assert "The weights are under the licence of the code, Apache-2.0." in card
     assert "| swd |" in card
 
 

@@ -53,7 +53,7 @@ def generate(command: Generate) -> None:
     """Make images with a trained generator."""
     folder, output = command.folder(), at_home(command.output)
     is_one_file = output.suffix.lower() == ".png"
-    if output.suffix and not is_one_file:
+    if output.suffix and not (is_one_file or output.is_dir()):
         raise InputError(f"--output takes a FILE.png or a folder, not '{output}'")
     load_tensorflow()
     from wgan_gp.pictures import check_free, image_grid, save_png, save_pngs
@@ -63,9 +63,9 @@ def generate(command: Generate) -> None:
     generator = folder.load_generator(command.best)
     is_taken = output.exists() if is_one_file else output.is_dir() and any(output.iterdir())
     _check_free(output, is_taken and not command.overwrite)
-    if not is_one_file:
-        check_free(output, command.count)
     with _writing(output), enough_memory("lower --count"):
+        if not is_one_file:
+            check_free(output, command.count)
         images = generate_images(generator, command.count, command.seed)
         if is_one_file:
             output.parent.mkdir(parents=True, exist_ok=True)
@@ -134,8 +134,8 @@ def export(command: Export) -> None:
             best=command.best,
         )
     say(
-        f"{output}: differs from the generator by at most {difference:.1g} on 64 images; facts: "
-        f"{output}.json, {output}.md"
+        f"{output} ({command.format}): differs from the generator by at most {difference:.1g} on "
+        f"64 images; facts: {output}.json, {output}.md"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 from tyro import conf
 
 from wgan_gp.config import PRESETS, Config
-from wgan_gp.export.formats import ENDINGS, Format
+from wgan_gp.export.formats import ENDINGS, Format, ending_of
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan, Strategy
 from wgan_gp.runs.pretrained import Pretrained, pretrained_run
@@ -164,9 +164,11 @@ class Export(OfGenerator):
         else:
             path = self.output or Path(f"{self.pretrained}{suffix}")
         path = at_home(path)
-        if not path.name or not path.name.endswith(ending):
-            named = f"end in {ending}" if ending else "be a new name"
-            raise InputError(f"--output of {self.format} must {named}, not '{path}'")
+        if path.name in ("", ".."):
+            raise InputError(f"--output must be a new name, not '{path}'")
+        if ending_of(path) != ending:
+            named = f"end in {ending}" if ending else f"not end in {path.suffix}"
+            raise InputError(f"--output of --format {self.format} must {named}: '{path}'")
         return path
 
 

@@ -1,5 +1,6 @@
 """The formats of an export, by name. Apart from their code, which takes seconds to import."""
 
+from pathlib import Path
 from typing import Literal
 
 Format = Literal["saved_model", "onnx", "litert", "keras"]
@@ -11,3 +12,8 @@ ENDINGS: dict[Format, str] = {
     "litert": ".tflite",
     "keras": ".keras",
 }
+
+
+def ending_of(path: Path) -> str:
+    """That of the format which the name of `path` stands for."""
+    return path.suffix if path.suffix in ENDINGS.values() else ""

@@ -75,10 +75,10 @@ ${quality}
 - The pictures resemble the training data and nothing else; what is rare there is rare here.
 - Look at many before you rely on any.
 - A generator can come close to single training images. Where those are confidential, so is it.
-""")
+${how_made}""")
 
 
-def model_facts(config: Config, facts: Mapping[str, Any]) -> dict[str, str]:
+def model_facts(config: Config, facts: Mapping[str, Any]) -> dict[str, str | int]:
     """The facts that every export carries.
 
     Args:
@@ -88,12 +88,12 @@ def model_facts(config: Config, facts: Mapping[str, Any]) -> dict[str, str]:
     """
     training_data, licence = _data(facts["data"])
     return {
-        "latent_dim": str(config.latent_dim),
-        "image_size": str(config.image_size),
+        "latent_dim": config.latent_dim,
+        "image_size": config.image_size,
         "value_range": "-1..1",
         "training_data": training_data,
         "data_licence": licence,
-        "iteration": str(facts.get("generator_iteration", config.iterations)),
+        "iteration": facts.get("generator_iteration", config.iterations),
         "wgan_gp_version": __version__,
     }
 
@@ -110,7 +110,7 @@ def model_card(
     Args:
         config: the settings that the generator was trained with.
         facts: what else is known of its run: "data", "preset", "images" (their number), and how
-            many of those are "images_held_out".
+            many of those are "images_held_out"; "how_made", a last section, where there is one.
         metrics: means over the epoch that the generator is of, by their names in the history; those
             that are missing are told to be.
         quality: what `evaluate` has measured, if it has.
@@ -123,6 +123,7 @@ def model_card(
         parameters=f"{generator.count_params():,}",
         images=_numbers(facts["images"], facts.get("images_held_out", 0)),
         preset=facts["preset"],
+        how_made=facts.get("how_made", ""),
         seed=config.seed,
         scored=_SCORED[config.critic_features],
         weight=f"{config.gradient_penalty_weight:g}",

@@ -13,13 +13,13 @@ import tensorflow as tf
 
 from wgan_gp.support.extras import require
 from wgan_gp.support.portable import portable
-from wgan_gp.support.shapes import input_shape
+from wgan_gp.support.shapes import latent_dim
 
 _OPSET = 18  # of ONNX 1.13; every runtime of the last years knows it
 
 
 def export_onnx(
-    generator: keras.Model, path: str | Path, metadata: Mapping[str, str] | None = None
+    generator: keras.Model, path: str | Path, metadata: Mapping[str, str | int] | None = None
 ) -> None:
     """Write `generator`, latents `(n, latent_dim)` -> images in -1..1, as an ONNX file.
 
@@ -27,7 +27,7 @@ def export_onnx(
         metadata: goes into the file, as its metadata properties.
 
     Raises:
-        InputError: the extra `onnx` is not installed.
+        InputError: the extra `onnx` is not installed, or the generator takes no latents.
         OSError: the file cannot be written.
     """
     require("onnx", "onnx", "tf2onnx", "onnxruntime")
@@ -35,7 +35,7 @@ def export_onnx(
     import tf2onnx
 
     generator = portable(generator)
-    latents = tf.TensorSpec((None, input_shape(generator)[-1]), tf.float32, "latents")
+    latents = tf.TensorSpec((None, latent_dim(generator)), tf.float32, "latents")
 
     @tf.function(input_signature=[latents])
     def images(latents: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -44,7 +44,7 @@ def export_onnx(
     model, _ = tf2onnx.convert.from_function(images, [latents], opset=_OPSET)
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "n"
-    onnx.helper.set_model_props(model, dict(metadata or {}))
+    onnx.helper.set_model_props(model, {name: str(x) for name, x in (metadata or {}).items()})
     onnx.checker.check_model(model)
     Path(path).write_bytes(model.SerializeToString())
 

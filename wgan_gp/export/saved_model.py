@@ -1,10 +1,12 @@
 """The generator as a TensorFlow SavedModel, for services and for other languages.
 
-It holds three signatures, with any number n of images:
+It holds three signatures, with any number n of images from 1 on:
 
 serving_default   latents float32 (n, latent_dim)  -> images float32 (n, height, width, 3), -1..1
 generate          count int32 (), seed int64 ()    -> images uint8 (count, height, width, 3)
 render_png        latents float32 (n, latent_dim)  -> png_bytes string (n,), a file each
+
+count is from 1 to MAX_COUNT, seed from 0 to 2^63-1.
 
 generator = tf.saved_model.load("flowers")  # TensorFlow is all that this needs
 generator.signatures["generate"](count=tf.constant(25), seed=tf.constant(0, tf.int64))["images"]
@@ -19,7 +21,7 @@ import tensorflow as tf
 
 from wgan_gp.sampling import draw_samples, in_batches, to_uint8
 from wgan_gp.support.portable import portable
-from wgan_gp.support.shapes import input_shape
+from wgan_gp.support.shapes import latent_dim
 
 MAX_COUNT = 4096  # images that one request for `generate` may ask for
 
@@ -28,6 +30,7 @@ def export_saved_model(generator: keras.Model, path: str | Path) -> None:
     """Write `generator`, latents `(n, latent_dim)` -> images in -1..1, as the folder `path`.
 
     Raises:
+        InputError: it takes no latents, as a whole `WGANGP` does not.
         OSError: the folder cannot be written.
     """
     generator = portable(generator)
@@ -50,13 +53,16 @@ def export_saved_model(generator: keras.Model, path: str | Path) -> None:
 
         return {"png_bytes": in_batches(render, latents, tf.TensorSpec((None,), tf.string))}
 
-    latents = tf.TensorSpec((None, input_shape(generator)[-1]), tf.float32, "latents")
+    latents = tf.TensorSpec((None, latent_dim(generator)), tf.float32, "latents")
     count, seed = tf.TensorSpec((), tf.int32, "count"), tf.TensorSpec((), tf.int64, "seed")
     archive = keras.export.ExportArchive()
     archive.add_endpoint("serving_default", serving_default, [latents])
     archive.add_endpoint("generate", generate, [count, seed])
     archive.add_endpoint("render_png", render_png, [latents])
-    archive.write_out(str(path), verbose=False)
+    try:
+        archive.write_out(str(path), verbose=False)
+    except tf.errors.OpError as error:  # as which TensorFlow reports what the system refuses
+        raise OSError(error.message) from error
 
 
 def load_saved_model(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:

@@ -14,7 +14,7 @@ from wgan_gp.sampling import check_seed, render
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 from wgan_gp.support.files import replacing
-from wgan_gp.support.shapes import input_shape
+from wgan_gp.support.shapes import latent_dim
 
 _FRAMES_PER_SECOND = 20
 
@@ -57,9 +57,9 @@ def walk(
         if number < 1:
             raise InputError(f"{name} must be at least 1, not {number}")
     check_seed(seed)
-    latent_dim = input_shape(generator)[-1]
-    drawn = draw_latents(tiles * stations, latent_dim, stream_seed(seed, WALK)).numpy()
-    places = drawn.reshape(tiles, stations, latent_dim)
+    dimensions = latent_dim(generator)
+    drawn = draw_latents(tiles * stations, dimensions, stream_seed(seed, WALK)).numpy()
+    places = drawn.reshape(tiles, stations, dimensions)
     pictures = []
     for station in range(stations):
         for step in range(frames):

@@ -20,7 +20,7 @@ from wgan_gp.export.saved_model import export_saved_model, load_saved_model
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import digest, replacing, write_whole
-from wgan_gp.support.shapes import input_shape
+from wgan_gp.support.shapes import latent_dim
 
 Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
 
@@ -87,7 +87,7 @@ def export_run(
 
 def _compare(exported: Images, generator: keras.Model, format_: Format) -> float:
     """How far images differ at most; raises an InputError if that is another function."""
-    latents = np.random.default_rng(0).standard_normal((_CHECKED, input_shape(generator)[-1]), "f4")
+    latents = np.random.default_rng(0).standard_normal((_CHECKED, latent_dim(generator)), "f4")
     difference = float(np.abs(exported(latents) - generator(latents).numpy()).max())
     if not difference <= _MOST_DIFFERENCE:
         raise InputError(
@@ -98,7 +98,7 @@ def _compare(exported: Images, generator: keras.Model, format_: Format) -> float
 
 
 def _write(
-    generator: keras.Model, format_: Format, path: Path, facts: dict[str, str], float16: bool
+    generator: keras.Model, format_: Format, path: Path, facts: dict[str, str | int], float16: bool
 ) -> None:
     if format_ == "saved_model":
         export_saved_model(generator, path)
@@ -118,7 +118,7 @@ def _check_free(path: Path, card: Path, about: Path, overwrite: bool) -> None:
     written = _written(about)
     for file in taken:
         is_named = file == path  # the user said so; in a folder, nobody has looked at each file
-        is_ours = written.get(_name(file, path)) == digest(file)
+        is_ours = not file.is_symlink() and written.get(_name(file, path)) == digest(file)
         if not (is_named or is_ours or (file == about and written)):
             raise InputError(
                 f"'{file}' is not as an export wrote it, and would be lost: move it away, or "
@@ -131,9 +131,14 @@ def _name(file: Path, export: Path) -> str:
 
 
 def _files(*paths: Path) -> list[Path]:
-    """Those of the paths that are files, and all files in those that are folders."""
-    inner = [file for path in paths if path.is_dir() for file in sorted(path.rglob("*"))]
-    return [file for file in (*paths, *inner) if not file.is_dir() and os.path.lexists(file)]
+    """Those of the paths that are files or links, and all of these in those that are folders."""
+    folders = (path for path in paths if _is_folder(path))
+    inner = [file for path in folders for file in sorted(path.rglob("*"))]
+    return [file for file in (*paths, *inner) if os.path.lexists(file) and not _is_folder(file)]
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _written(about: Path) -> dict[str, str]:

@@ -35,6 +35,7 @@ _FACTS = {
     "images_crc32": int,
     "images_held_out": int,
     "generator_iteration": int,
+    "how_made": str,  # of a generator that comes with the package
 }
 _NEEDED = {"preset", "data", "images", "images_crc32"}  # which every run knows from its start
 

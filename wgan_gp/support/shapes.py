@@ -23,6 +23,17 @@ def input_shape(network: keras.Model) -> Shapes | None:
     return [(None, *shape[1:]) for shape in built] if are_several else (None, *built[1:])
 
 
+def latent_dim(generator: keras.Model) -> int:
+    """How many numbers a latent of it has; raises an InputError if it takes no latents."""
+    shape = input_shape(generator)
+    if shape is None or len(shape) != 2 or not isinstance(shape[-1], int):
+        raise InputError(
+            f"'{generator.name}' does not take latents of shape (n, latent_dim): of a WGANGP, give "
+            f"its drawing_generator"
+        )
+    return shape[-1]
+
+
 def output_shape(network: keras.Model) -> Shapes:
     """Its output's shape, `(None, ...)`, or a list of them; the input's must be known."""
     if hasattr(network, "output_shape"):
