@@ -318,7 +318,9 @@ def test_a_mutant_fails(config, real_images, monkeypatch, mutate, seen):
 def untrained(monkeypatch):
     """EfficientNet-Lite0 with new weights, which need no file."""
     keras.utils.set_random_seed(0)
-    monkeypatch.setattr(efficientnet_lite0, "_trained", build_efficientnet_lite0)
+    monkeypatch.setattr(
+        efficientnet_lite0, "load_efficientnet_lite0_classifier", build_efficientnet_lite0
+    )
 
 
 @pytest.fixture

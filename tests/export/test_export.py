@@ -125,7 +125,7 @@ def test_every_format_equals_the_generator(
         assert images.shape == expected.shape
         np.testing.assert_allclose(images, expected, rtol=0, atol=tolerance)
     facts = json.loads((path.parent / f"{name}.json").read_text())
-    assert (facts["latent_dim"], facts["iteration"], facts["value_range"]) == ("100", "3", "-1..1")
+    assert (facts["latent_dim"], facts["iteration"], facts["value_range"]) == (100, 3, "-1..1")
     left = {file.name for file in path.parent.iterdir()}
     assert left == {name, f"{name}.json", f"{name}.md"}
 
