@@ -129,6 +129,9 @@ def test_settings_cannot_be_changed():
         ("holdout", 1.0),
         ("holdout", -0.1),
         ("batch_size", 2**31),
+        ("adam_epsilon", 1e-60),  # 0 in float32, as are numbers too small to be normal
+        ("critic_learning_rate", 1e-40),
+        ("beta_2", 1 - 1e-9),  # 1 in float32
     ],
 )
 def test_a_value_out_of_range_is_named(name, value):
@@ -189,8 +192,9 @@ def test_the_readmes_table_is_of_the_presets(label, shown):
 # Properties
 
 counts = st.integers(1, 10**9)
-rates = st.floats(0, 1e6, exclude_min=True)
-decays = st.floats(0, 1, exclude_max=True)
+# As float32 has them: no number nearer to 0 or to 1.
+rates = st.floats(2.0**-126, 1e6)
+decays = st.floats(0, 1 - 2.0**-24)
 configs = st.builds(
     Config,
     image_size=st.sampled_from(IMAGE_SIZES),
@@ -213,7 +217,7 @@ configs = st.builds(
     beta_1=decays,
     beta_2=decays,
     adam_epsilon=rates,
-    final_learning_rate=st.floats(0, 1, exclude_min=True),
+    final_learning_rate=st.floats(2.0**-126, 1),
     ema_half_life=st.integers(0, 10**9),
     precision=st.sampled_from(["float32", "mixed_bfloat16", "mixed_float16"]),
     iterations=counts,

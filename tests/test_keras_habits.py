@@ -513,3 +513,37 @@ def test_subclassed_networks_and_grey_images_work(tiny_config, tiny_images, tmp_
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.generate(3), model.generate(3))
     wgan_gp.export_saved_model(model.drawing_generator, tmp_path / "exported")
+
+
+class Halving(keras.layers.Layer):
+    """A layer that nobody has registered."""
+
+    def call(self, x):
+        return x / 2
+
+
+@pytest.mark.parametrize(
+    "layer", [lambda: keras.layers.Lambda(lambda x: x / 2), Halving], ids=["Lambda", "one's own"]
+)
+def test_a_generator_with_parts_that_no_file_may_hold_is_measured_and_made_portable(layer):
+    def generator(policy: str) -> keras.Model:
+        parts = [keras.layers.Dense(32 * 32 * 3, dtype=policy), layer()]
+        return keras.Sequential([keras.Input((4,)), *parts, keras.layers.Reshape((32, 32, 3))])
+
+    half = generator("mixed_bfloat16")
+    plain = portable(half)
+    assert {part.compute_dtype for part in plain.layers} == {"float32"}
+    for one, other in zip(half.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    real = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), np.uint8)
+    report = wgan_gp.evaluate(generator("float32"), real, metrics=["diversity"])
+    assert report.scores["diversity"].untrained > 0
+
+
+def test_losses_are_not_scaled_where_that_is_said(tiny_config):
+    half = dataclasses.replace(tiny_config, precision="mixed_float16")
+    model = WGANGP(build_generator(half), build_critic(half))
+    for is_scaled in (True, False):
+        model.compile("adam", "adam", auto_scale_loss=is_scaled)
+        for optimizer in (model.critic_optimizer, model.generator_optimizer):
+            assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer) == is_scaled

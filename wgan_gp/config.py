@@ -8,6 +8,7 @@ import dataclasses
 import json
 import math
 import numbers
+import struct
 from typing import Any, Literal, get_args
 
 from wgan_gp.support.errors import InputError
@@ -197,4 +198,12 @@ def checked(name: str, kind: Any, value: Any) -> Any:
     is_in_range, expected = _RANGES[name]
     if not is_in_range(value):
         raise InputError(f"{name} must be {expected}, not {value!r}")
+    if kind is float and not is_in_range(_as_float32(value)):
+        raise InputError(f"{name} must be {expected} in float32, not {value!r}")
     return kind(value)
+
+
+def _as_float32(value: float) -> float:
+    """What TensorFlow computes with: 0 for the smallest numbers, 1 for those closest to it."""
+    rounded = struct.unpack("f", struct.pack("f", value))[0]
+    return rounded if abs(rounded) >= 2.0**-126 else 0.0

@@ -20,6 +20,7 @@ import tensorflow as tf
 from wgan_gp import networks, objective, random_streams, sampling
 from wgan_gp.config import Config, checked
 from wgan_gp.support import replicas
+from wgan_gp.support.copying import begun_anew
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.fitting import CountingModel
 from wgan_gp.support.keras_habits import check_compile_options, check_no_mixing, images_alone
@@ -145,8 +146,9 @@ class WGANGP(CountingModel):
         check_compile_options(kwargs)
         super().compile(optimizer=None, **kwargs)
         self._compile_options = kwargs
-        self.critic_optimizer = scaling(critic_optimizer, self.critic)
-        self.generator_optimizer = scaling(generator_optimizer, self.generator)
+        is_scaled = kwargs.get("auto_scale_loss", True)
+        self.critic_optimizer = scaling(critic_optimizer, self.critic, is_scaled)
+        self.generator_optimizer = scaling(generator_optimizer, self.generator, is_scaled)
         if averages_weights(self.critic_optimizer) or averages_weights(self.generator_optimizer):
             raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
         self.optimizer = BothOptimizers(self.critic_optimizer, self.generator_optimizer)
@@ -476,9 +478,6 @@ def _shift_seed(seed: tf.Tensor) -> tf.Tensor:
 
 def _copy(network: keras.Model) -> keras.Model:
     """The same network with variables of its own."""
-    config = keras.saving.serialize_keras_object(network)
-    # A Lambda layer is safe: it is in memory already, not in a file of a stranger.
-    copy = keras.saving.deserialize_keras_object(config, safe_mode=False)
-    copy(tf.zeros((1, *input_shape(network)[1:])))  # which a subclassed one may wait for
+    copy = begun_anew(network)
     copy.set_weights(network.get_weights())
     return copy

@@ -104,6 +104,47 @@ def test_fit_goes_on_from_the_checkpoint_of_another_model_object(run, tmp_path, 
     assert len(histories[0].splitlines()) == 1 + 3
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: keras.optimizers.Adam(
+            keras.optimizers.schedules.PiecewiseConstantDecay((2, 4), (1e-3, 1e-4, 1e-5))
+        ),
+        lambda: keras.optimizers.Adam(1e-4, beta_1=np.float32(0.5)),
+        lambda: keras.optimizers.Adam(lambda: 1e-4),
+    ],
+    ids=["tuples", "NumPy's numbers", "a function"],
+)
+def test_settings_that_json_writes_otherwise_are_known_again(
+    tiny_config, tiny_images, tmp_path, optimizer
+):
+    for iterations in (2, 3):
+        model = WGANGP(
+            build_generator(tiny_config), build_critic(tiny_config), tiny_config.n_critic
+        )
+        model.compile(optimizer(), optimizer())
+        checkpoint = Checkpoint(tmp_path)
+        assert checkpoint.restore(model) == (0 if iterations == 2 else 2)
+        stream = functools.partial(make_dataset, tiny_images, tiny_config)
+        model.fit_to(iterations, stream, callbacks=[checkpoint], verbose=0)
+
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
+def test_an_epoch_that_begins_twice_lowers_its_rates_once(run, tmp_path):
+    def halved(epoch: int, rate: float) -> float:
+        return rate / 2
+
+    rates = []
+    for name, stops in (("whole", [10]), ("parts", [6, 7, 10])):
+        (tmp_path / name).mkdir()
+        for stop in stops:
+            schedule = keras.callbacks.LearningRateScheduler(halved)
+            model, _ = run(tmp_path / name, stop, schedule, every=3)
+        optimizers = (model.critic_optimizer, model.generator_optimizer)
+        rates.append([float(optimizer.learning_rate) for optimizer in optimizers])
+    assert rates[0] == rates[1]
+
+
 def test_saving_has_no_effect_on_training(run, tmp_path, tiny_config, tiny_images):
     saved, _ = run(tmp_path, 8, every=1)
     plain = build_model(tiny_config)

@@ -165,3 +165,13 @@ def test_images_of_another_size_are_refused_before_training(fit, tiny_config):
     images = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
     with pytest.raises(InputError, match=r"images of \(64, 64, 3\), but the generator makes"):
         fit(build_model(tiny_config), 2, Quality(images))
+
+
+def test_a_place_for_the_best_generator_is_made_or_refused_before_training(
+    fit, tiny_config, tiny_images, tmp_path
+):
+    with pytest.raises(InputError, match=r"must be a file that ends in \.keras, not 'best'"):
+        Quality(tiny_images, best="best")
+    best = tmp_path / "new" / "best.keras"
+    fit(build_model(tiny_config), 2, Quality(tiny_images, every=1, count=16, best=best))
+    assert best.is_file()

@@ -92,3 +92,9 @@ def test_the_distance_grows_with_the_shift():
 def test_features_that_cannot_be_compared_are_refused(generated, message):
     with pytest.raises(InputError, match=message):
         kernel_inception_distance(features(5, 0), generated)
+
+
+@pytest.mark.parametrize("options", [{"subset_size": 1}, {"subset_size": 0}, {"subsets": 0}])
+def test_subsets_that_say_nothing_are_refused(options):
+    with pytest.raises(InputError, match="KID takes subsets of 2 or more"):
+        kernel_inception_distance(features(5, 0), features(5, 1), **options)

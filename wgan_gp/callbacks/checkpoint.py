@@ -70,6 +70,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._steps_done = 0  # of the epoch
         self._is_within_epoch = False
         self._metrics: dict[str, list[float]] = {}  # of the epoch that the checkpoint is within
+        self._rates: list[tuple[keras.Variable, np.float32]] = []  # of that epoch
         self._sums: dict[str, list[float]] | None = None  # of the epoch before its validation
 
     def restore(self, model: keras.Model) -> int:
@@ -116,6 +117,8 @@ class Checkpoint(keras.callbacks.Callback):
         for variable, value in zip(_random_states(model), random_states, strict=False):
             variable.assign(value)
         self._saved_iteration = model.iterations_done
+        if state["is_within_epoch"]:
+            self._rates = [(rate, rate.numpy()) for rate in _rates(model)]
         return self._saved_iteration
 
     def _take(self, state: dict[str, Any]) -> None:
@@ -165,6 +168,11 @@ class Checkpoint(keras.callbacks.Callback):
         self._sums = _sums(self.model)  # which Keras resets for a validation at the epoch's end
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        # The epoch that a checkpoint is within has begun twice, and a `LearningRateScheduler` has
+        # changed the rates each time.
+        for rate, value in self._rates:
+            rate.assign(value)
+        self._rates = []
         # After the last step, but only here is it certain that the epoch goes on. At its end it is
         # `on_epoch_end` that saves, when the other callbacks have taken note of it.
         self._is_within_epoch = batch > 0
@@ -212,6 +220,12 @@ def _sums(model: keras.Model) -> dict[str, list[float]]:
     }
 
 
+def _rates(model: keras.Model) -> list[keras.Variable]:
+    """The learning rates, but for those that follow a schedule."""
+    optimizers = (model.critic_optimizer, model.generator_optimizer)
+    return [x for optimizer in optimizers for x in optimizer.variables if x.name == "learning_rate"]
+
+
 def _random_states(model: keras.Model) -> list[keras.Variable]:
     """Of layers that draw at random; Keras keeps them out of the weights, and of its files."""
     return [variable for variable in model.variables if variable.name == "seed_generator_state"]
@@ -230,7 +244,8 @@ def _settings(model: keras.Model) -> dict[str, Any]:
     for network, optimizer in optimizers.items():
         config = _unnamed(optimizer.get_config())
         settings |= {f"{network}_{name}": value for name, value in config.items()}
-    return settings
+    # As they will be read: JSON makes lists of tuples, and knows no arrays or numbers of NumPy's.
+    return json.loads(json.dumps(settings, default=lambda value: np.asarray(value).tolist()))
 
 
 def _unnamed(config: dict[str, Any]) -> dict[str, Any]:

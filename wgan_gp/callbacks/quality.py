@@ -46,7 +46,7 @@ class Quality(keras.callbacks.Callback):
             iteration stands beside it, in `best.json`.
 
     Raises:
-        InputError: `every` is below 1, or the images cannot be measured.
+        InputError: `every` is below 1, `best` no `.keras` file, or the images cannot be measured.
     """
 
     def __init__(
@@ -63,6 +63,8 @@ class Quality(keras.callbacks.Callback):
         self.every = every
         self.last_iteration = last_iteration
         self.best = Path(best) if best else None
+        if self.best and self.best.suffix != ".keras":
+            raise InputError(f"best must be a file that ends in .keras, not '{best}'")
         self.curve: list[tuple[int, float]] = []  # iteration, val_swd
         chosen = np.random.default_rng(seed).permutation(len(images))[:count]
         self.images = images[np.sort(chosen)]
@@ -79,6 +81,8 @@ class Quality(keras.callbacks.Callback):
         self._latest = {name: float(value) for name, value in state["latest"].items()}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        if self.best:
+            self.best.parent.mkdir(parents=True, exist_ok=True)
         self._done = self.model.iterations_done
         made = output_shape(self.model.drawing_generator)[1:]
         if made != self.images.shape[1:]:

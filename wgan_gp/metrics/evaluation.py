@@ -30,6 +30,7 @@ from wgan_gp.metrics.precision_recall import precision_and_recall
 from wgan_gp.metrics.report import Report, Score
 from wgan_gp.metrics.swd import SlicedWasserstein
 from wgan_gp.sampling import check_seed, generate_images
+from wgan_gp.support.copying import begun_anew
 from wgan_gp.support.errors import InputError
 
 METRICS = ("swd", "diversity", "checkerboard", "memorization")
@@ -179,7 +180,7 @@ def _sets(
         images[numbers[:count]],
         other_images[others[:count]],
         generate_images(generator, count, seed),
-        generate_images(keras.models.clone_model(generator), count, seed),
+        generate_images(begun_anew(generator), count, seed),
         training_images,
     )
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wgan_gp.metrics.inputs import check_features
+from wgan_gp.support.errors import InputError
 
 
 class KID(NamedTuple):
@@ -45,9 +46,15 @@ def kernel_inception_distance(
         seed: of the draws.
 
     Raises:
-        InputError: fewer than 2 features, unequal dims, or values that are not finite.
+        InputError: fewer than 2 features or of a subset, no subset, unequal dims, or values that
+            are not finite.
     """
     check_features(real_features, generated_features)
+    if subset_size < 2 or subsets < 1:
+        raise InputError(
+            f"KID takes subsets of 2 or more, not {subset_size}, and one or more of them, not "
+            f"{subsets}"
+        )
     rng = np.random.default_rng(seed)
     size = min(subset_size, len(real_features), len(generated_features))
     if size == len(real_features) == len(generated_features):

@@ -68,9 +68,13 @@ def averages_weights(optimizer: keras.optimizers.Optimizer) -> bool:
     return getattr(optimizer, "inner_optimizer", optimizer).use_ema
 
 
-def scaling(optimizer: Any, network: keras.Model) -> keras.optimizers.Optimizer:
+def scaling(
+    optimizer: Any, network: keras.Model, is_wanted: bool = True
+) -> keras.optimizers.Optimizer:
     """The optimizer, with its loss scaled where float16 would lose small gradients."""
     optimizer = keras.optimizers.get(optimizer)
+    if not is_wanted:
+        return optimizer
     layers = network._flatten_layers()  # those within layers of one's own, too
     is_half = any(layer.compute_dtype == "float16" for layer in layers)
     if is_half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):

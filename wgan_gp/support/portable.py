@@ -2,6 +2,8 @@
 
 import keras
 
+from wgan_gp.support.copying import rebuilt
+
 
 def portable(generator: keras.Model) -> keras.Model:
     """The same generator where float32 and one device are all there is: to be kept and exported."""
@@ -10,12 +12,12 @@ def portable(generator: keras.Model) -> keras.Model:
         return layer.compute_dtype == "float32" and not getattr(layer, "synchronized", False)
 
     def plain(layer: keras.Layer) -> keras.Layer:
-        config = {**layer.get_config(), "dtype": "float32"}
-        if "synchronized" in config:
-            config["synchronized"] = False
+        settings = {"dtype": "float32"}
+        if hasattr(layer, "synchronized"):
+            settings["synchronized"] = False
         if isinstance(layer, keras.layers.Wrapper):
-            config["layer"] = keras.saving.serialize_keras_object(plain(layer.layer))
-        return type(layer).from_config(config)
+            settings["layer"] = keras.saving.serialize_keras_object(plain(layer.layer))
+        return rebuilt(layer, **settings)
 
     is_subclassed = not hasattr(generator, "output_shape")  # and so not to be cloned
     layers_within = generator._flatten_layers(include_self=False)  # those of inner models, too
