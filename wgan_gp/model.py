@@ -20,7 +20,6 @@ import tensorflow as tf
 from wgan_gp import networks, objective, random_streams, sampling
 from wgan_gp.config import Config, checked
 from wgan_gp.support import replicas
-from wgan_gp.support.copying import begun_anew
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.fitting import CountingModel
 from wgan_gp.support.keras_habits import check_compile_options, check_no_mixing, images_alone
@@ -478,6 +477,9 @@ def _shift_seed(seed: tf.Tensor) -> tf.Tensor:
 
 def _copy(network: keras.Model) -> keras.Model:
     """The same network with variables of its own."""
-    copy = begun_anew(network)
+    config = keras.saving.serialize_keras_object(network)
+    # A Lambda layer is safe: it is in memory already, not in a file of a stranger.
+    copy = keras.saving.deserialize_keras_object(config, safe_mode=False)
+    copy(tf.zeros((1, *input_shape(network)[1:])))  # which a subclassed one may wait for
     copy.set_weights(network.get_weights())
     return copy

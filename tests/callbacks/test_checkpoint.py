@@ -111,9 +111,8 @@ def test_fit_goes_on_from_the_checkpoint_of_another_model_object(run, tmp_path, 
             keras.optimizers.schedules.PiecewiseConstantDecay((2, 4), (1e-3, 1e-4, 1e-5))
         ),
         lambda: keras.optimizers.Adam(1e-4, beta_1=np.float32(0.5)),
-        lambda: keras.optimizers.Adam(lambda: 1e-4),
     ],
-    ids=["tuples", "NumPy's numbers", "a function"],
+    ids=["tuples", "NumPy's numbers"],
 )
 def test_settings_that_json_writes_otherwise_are_known_again(
     tiny_config, tiny_images, tmp_path, optimizer

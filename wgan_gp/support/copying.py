@@ -1,25 +1,27 @@
-"""Networks once more, with variables of their own."""
+"""Networks and layers once more, with variables of their own."""
 
 from typing import Any
 
 import keras
-import tensorflow as tf
-
-from wgan_gp.support.shapes import input_shape
 
 
 def begun_anew(network: keras.Model) -> keras.Model:
     """The same network with new first weights."""
-    same = rebuilt(network)
-    same(tf.zeros((1, *input_shape(network)[1:])))  # which a subclassed one may wait for
-    return same
+    if not can_be_cloned(network):
+        return keras.models.clone_model(network)  # as it says itself how it is made
+    return keras.models.clone_model(network, clone_function=rebuilt, recursive=True)
+
+
+def can_be_cloned(network: keras.Model) -> bool:
+    """Whether Keras knows the layers it is made of; of a subclassed one it does not."""
+    return hasattr(network, "output_shape")
 
 
 def rebuilt(layer: keras.Layer, /, **settings: Any) -> keras.Layer:
-    """A new layer or network of the same settings, but for those given."""
+    """A new layer with the settings of `layer`, but for those given."""
+    if not isinstance(layer, keras.layers.Lambda):
+        return type(layer).from_config({**layer.get_config(), **settings})
+    # Which is safe: it is in memory already, not in a file of a stranger.
     kept = keras.saving.serialize_keras_object(layer)
     changed = {**kept, "config": {**kept["config"], **settings}}
-    # A Lambda layer is safe, and a class need not be registered: they are in memory already, not in
-    # a file of a stranger.
-    classes = {type(part).__name__: type(part) for part in layer._flatten_layers()}
-    return keras.saving.deserialize_keras_object(changed, classes, safe_mode=False)
+    return keras.saving.deserialize_keras_object(changed, safe_mode=False)

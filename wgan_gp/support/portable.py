@@ -2,7 +2,7 @@
 
 import keras
 
-from wgan_gp.support.copying import rebuilt
+from wgan_gp.support.copying import can_be_cloned, rebuilt
 
 
 def portable(generator: keras.Model) -> keras.Model:
@@ -13,15 +13,14 @@ def portable(generator: keras.Model) -> keras.Model:
 
     def plain(layer: keras.Layer) -> keras.Layer:
         settings = {"dtype": "float32"}
-        if hasattr(layer, "synchronized"):
+        if "synchronized" in layer.get_config():
             settings["synchronized"] = False
         if isinstance(layer, keras.layers.Wrapper):
             settings["layer"] = keras.saving.serialize_keras_object(plain(layer.layer))
         return rebuilt(layer, **settings)
 
-    is_subclassed = not hasattr(generator, "output_shape")  # and so not to be cloned
     layers_within = generator._flatten_layers(include_self=False)  # those of inner models, too
-    if is_subclassed or all(is_portable(layer) for layer in layers_within):
+    if not can_be_cloned(generator) or all(is_portable(layer) for layer in layers_within):
         return generator
     same = keras.models.clone_model(generator, clone_function=plain, recursive=True)
     same.set_weights(generator.get_weights())
