@@ -144,6 +144,18 @@ def test_an_epoch_that_begins_twice_lowers_its_rates_once(run, tmp_path):
     assert rates[0] == rates[1]
 
 
+def test_a_rate_changed_after_restoring_within_an_epoch_stays(
+    run, tiny_config, tiny_images, tmp_path
+):
+    run(tmp_path, 6, every=3)  # in epochs of 4
+    model, checkpoint = build_model(tiny_config), Checkpoint(tmp_path / "checkpoints", every=3)
+    assert checkpoint.restore(model) == 6
+    model.critic_optimizer.learning_rate = 1e-6
+    stream = functools.partial(make_dataset, tiny_images, tiny_config)
+    model.fit_to(7, stream, steps_per_epoch=4, callbacks=[checkpoint], verbose=0)
+    assert float(model.critic_optimizer.learning_rate) == pytest.approx(1e-6)
+
+
 def test_saving_has_no_effect_on_training(run, tmp_path, tiny_config, tiny_images):
     saved, _ = run(tmp_path, 8, every=1)
     plain = build_model(tiny_config)

@@ -70,7 +70,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._steps_done = 0  # of the epoch
         self._is_within_epoch = False
         self._metrics: dict[str, list[float]] = {}  # of the epoch that the checkpoint is within
-        self._rates: list[tuple[keras.Variable, np.float32]] = []  # of that epoch
+        self._rates: list[tuple[keras.Variable, np.float32]] = []  # it goes on with
         self._sums: dict[str, list[float]] | None = None  # of the epoch before its validation
 
     def restore(self, model: keras.Model) -> int:
@@ -117,8 +117,6 @@ class Checkpoint(keras.callbacks.Callback):
         for variable, value in zip(_random_states(model), random_states, strict=False):
             variable.assign(value)
         self._saved_iteration = model.iterations_done
-        if state["is_within_epoch"]:
-            self._rates = [(rate, rate.numpy()) for rate in _rates(model)]
         return self._saved_iteration
 
     def _take(self, state: dict[str, Any]) -> None:
@@ -156,6 +154,8 @@ class Checkpoint(keras.callbacks.Callback):
                 f"'{self.folder.path}' holds the checkpoint of iteration {newest}: restore it "
                 f"before training, or choose another folder"
             )
+        if self._metrics:  # the epoch goes on
+            self._rates = [(rate, rate.numpy()) for rate in _rates(self.model)]
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         for metric in self.model.metrics:  # which `fit` has just reset
@@ -168,8 +168,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._sums = _sums(self.model)  # which Keras resets for a validation at the epoch's end
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        # The epoch that a checkpoint is within has begun twice, and a `LearningRateScheduler` has
-        # changed the rates each time.
+        # An epoch that goes on has begun twice: a `LearningRateScheduler` may have changed the rates
+        # once more.
         for rate, value in self._rates:
             rate.assign(value)
         self._rates = []
