@@ -168,8 +168,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._sums = _sums(self.model)  # which Keras resets for a validation at the epoch's end
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        # An epoch that goes on has begun twice: a `LearningRateScheduler` may have changed the rates
-        # once more.
+        # An epoch that goes on has begun twice, and a `LearningRateScheduler` has changed the rates
+        # twice.
         for rate, value in self._rates:
             rate.assign(value)
         self._rates = []
