@@ -63,6 +63,14 @@ def test_a_mutant_trains_otherwise(train, mutant):
     assert difference(train("paper", "sgd")[1], train("paper", "sgd", 2, mutant)[1]) > 1e-4
 
 
+def test_a_mutant_evaluates_otherwise(train):
+    metrics, weights = train("paper", "sgd")
+    other_metrics, same_weights = train("paper", "sgd", 2, "equal_parts")
+    assert difference(weights, same_weights) < 1e-6
+    changed = {name for name in metrics if abs(other_metrics[name] / metrics[name] - 1) > 1e-4}
+    assert changed == {name for name in metrics if name.startswith("val_")}
+
+
 OVERFLOWS = """
 import keras
 import tensorflow as tf
@@ -126,10 +134,29 @@ def test_two_workers_train_as_one_process_does(train):
 
 
 def test_a_batch_that_the_replicas_do_not_divide_is_refused():
-    replicas.check_divisible(None, 2)  # not known before it comes
     replicas.check_divisible(64, 2)
     with pytest.raises(InputError, match="2 replicas cannot share a batch of 63"):
         replicas.check_divisible(63, 2)
+
+
+def test_a_dataset_has_batches_that_replicas_can_share(monkeypatch):
+    monkeypatch.setattr(replicas, "count", lambda: 2)
+    images = tf.data.Dataset.from_tensor_slices(tf.zeros((8, 32, 32, 3)))
+    with pytest.raises(InputError, match="2 replicas cannot share a batch of 3"):
+        replicas.shared(images.batch(3, drop_remainder=True))
+    with pytest.raises(InputError, match="2 replicas share batches of a fixed size"):
+        replicas.shared(images.batch(4))
+
+
+def test_an_array_has_batches_that_replicas_can_share(monkeypatch, models, tiny_config):
+    monkeypatch.setattr(replicas, "count", lambda: 2)
+    model, images = models.take(tiny_config), np.zeros((7, 32, 32, 3), np.float32)
+    replicas.check_array(images, 4, to_train=False)
+    replicas.check_array(images[:4], None, to_train=True)
+    with pytest.raises(InputError, match="cannot share a last batch of 3, which 7 images leave"):
+        model.fit(images, batch_size=4)
+    with pytest.raises(InputError, match="2 replicas cannot share a batch of 7"):
+        model.evaluate(images)
 
 
 def test_one_device_is_used_as_it_is():

@@ -144,7 +144,9 @@ def test_the_metrics_of_a_lazy_penalty_are_those_of_the_updates_that_take_it(con
 def other_epsilon(monkeypatch, draw, shape):
     """Let the model draw its epsilons with `draw`, in `shape` after the batch's."""
     monkeypatch.setattr(
-        WGANGP, "_draw_epsilon", lambda self, n, seed: draw((n, *shape), seed, alg="philox")
+        WGANGP,
+        "_draw_epsilon",
+        lambda self, rows, seed: draw((rows.count, *shape), seed, alg="philox"),
     )
 
 
@@ -156,7 +158,7 @@ def epsilon_per_batch(monkeypatch):
     monkeypatch.setattr(
         WGANGP,
         "_draw_epsilon",
-        lambda self, n, seed: tf.random.stateless_uniform((1, 1, 1, 1), seed, alg="philox"),
+        lambda self, rows, seed: tf.random.stateless_uniform((1, 1, 1, 1), seed, alg="philox"),
     )
 
 
@@ -279,11 +281,11 @@ def statistics_of_inference(monkeypatch):
 def average_before_the_update(monkeypatch):
     step = WGANGP._update_generator
 
-    def mutated(self, batch_size, seed):
-        latents = draw_latents(batch_size, self.latent_dim, seed)
+    def mutated(self, rows, seed):
+        latents = draw_latents(rows.count, self.latent_dim, seed)
         self._update_average(latents)
         average, self.ema_generator = self.ema_generator, None
-        step(self, batch_size, seed)
+        step(self, rows, seed)
         self.ema_generator = average
 
     monkeypatch.setattr(WGANGP, "_update_generator", mutated)
@@ -345,9 +347,9 @@ def test_each_update_has_its_own_images_and_moves_only_its_own_network(
         assert not same(critic, weights_of(model.critic))
         return losses
 
-    def watched_generator_update(batch_size, seed):
+    def watched_generator_update(rows, seed):
         critic, generator = weights_of(model.critic), weights_of(model.generator)
-        update_generator(batch_size, seed)
+        update_generator(rows, seed)
         assert same(critic, weights_of(model.critic))
         assert not same(generator, weights_of(model.generator))
 

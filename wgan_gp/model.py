@@ -170,7 +170,7 @@ class WGANGP(CountingModel):
         critic_losses = self._for_each_critic_update(
             lambda i: self._update_critic(real_images[:, i], seeds[i], i)
         )
-        self._update_generator(tf.shape(real_images)[0], seeds[-1])
+        self._update_generator(replicas.own_rows(real_images), seeds[-1])
         self._note_critic_losses(replicas.mean(tf.reduce_mean(critic_losses, axis=0)))
         self.iteration.assign_add(1)
         return replicas.as_logs(self.get_metrics_result())
@@ -180,9 +180,9 @@ class WGANGP(CountingModel):
     ) -> tf.Tensor:
         """Critic update `number` of the iteration; gives the loss with and without the penalty."""
         latent_seed, epsilon_seed = tf.unstack(tf.random.split(seed, alg="philox"))
-        count = tf.shape(real_images)[0]
-        latents = self._draw_latents(count, latent_seed)
-        epsilon = self._draw_epsilon(count, epsilon_seed)
+        rows = replicas.own_rows(real_images)
+        latents = self._draw_latents(rows, latent_seed)
+        epsilon = self._draw_epsilon(rows, epsilon_seed)
         generated_images = self._images(latents, training=True)  # outside the tape: fixed here
         real, generated = self._seen(real_images, generated_images, shift_seed=_shift_seed(seed))
 
@@ -240,8 +240,8 @@ class WGANGP(CountingModel):
         self.critic_loss_unregularized.update_state(unregularized, weight)
         return loss, unregularized
 
-    def _update_generator(self, count: tf.Tensor, seed: tf.Tensor) -> None:
-        latents = self._draw_latents(count, seed)
+    def _update_generator(self, rows: replicas.Rows, seed: tf.Tensor) -> None:
+        latents = self._draw_latents(rows, seed)
         with tf.GradientTape() as tape:
             images = self._images(latents, training=True)
             (generated,) = self._seen(images, shift_seed=_shift_seed(seed))
@@ -280,18 +280,22 @@ class WGANGP(CountingModel):
         so that the numbers of two epochs compare.
         """
         real_images = self._real_images(data)
-        count = tf.shape(real_images)[0]
+        rows = replicas.own_rows(real_images)
+        # Of the last batch one of several replicas may have no image, of which there is no mean.
+        tf.cond(rows.count > 0, lambda: self._evaluate(real_images, rows), lambda: None)
+        return replicas.as_logs(self.get_metrics_result())
+
+    def _evaluate(self, real_images: tf.Tensor, rows: replicas.Rows) -> None:
         seed = random_streams.stream_seed(self.seed, random_streams.VALIDATION)
         seeds = tf.random.split(seed, alg="philox")
-        latents = self._draw_latents(count, seeds[0])
-        epsilon = self._draw_epsilon(count, seeds[1])
+        latents = self._draw_latents(rows, seeds[0])
+        epsilon = self._draw_epsilon(rows, seeds[1])
         real, generated = self._seen(real_images, self._images(latents, training=False))
         lambda_ = self.gradient_penalty_weight
         self._critic_losses(real, generated, epsilon, lambda_, training=False)
         scores = self._scores(generated, training=False)
         loss = objective.generator_loss(scores) + sum(self.generator.losses)
-        self.generator_loss.update_state(loss, count)
-        return replicas.as_logs(self.get_metrics_result())
+        self.generator_loss.update_state(loss, rows.count)
 
     @property
     def drawing_generator(self) -> keras.Model:
@@ -359,17 +363,17 @@ class WGANGP(CountingModel):
     def _scores(self, images: objective.Images, training: bool) -> tf.Tensor:
         return tf.cast(self.critic(images, training=training), tf.float32)
 
-    def _draw_latents(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """`count` latents: this replica's of those that all replicas draw."""
+    def _draw_latents(self, rows: replicas.Rows, seed: tf.Tensor) -> tf.Tensor:
+        """This replica's of the latents that all replicas draw for a batch, `(n, latent_dim)`."""
         drawn = random_streams.draw_latents(
-            count * replicas.count(), self.latent_dim, seed, under_xla=bool(self.jit_compile)
+            rows.total, self.latent_dim, seed, under_xla=bool(self.jit_compile)
         )
-        return replicas.own_rows(drawn)
+        return rows.of(drawn)
 
-    def _draw_epsilon(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """As many numbers in [0, 1), `(count, 1, 1, 1)`: one an image."""
-        drawn = random_streams.draw_uniform(count * replicas.count(), seed)
-        return tf.reshape(replicas.own_rows(drawn), (-1, 1, 1, 1))
+    def _draw_epsilon(self, rows: replicas.Rows, seed: tf.Tensor) -> tf.Tensor:
+        """As many numbers in [0, 1), `(n, 1, 1, 1)`: one an image."""
+        drawn = random_streams.draw_uniform(rows.total, seed)
+        return tf.reshape(rows.of(drawn), (-1, 1, 1, 1))
 
     def _note_critic_losses(self, losses: tf.Tensor) -> None:
         self.latest_critic_losses.assign(losses)

@@ -37,7 +37,20 @@ def summed_gradients() -> None:
 
 def identical_noise() -> None:
     """Every replica takes the first rows of what is drawn."""
-    replicas.own_rows = lambda values: values[: tf.shape(values)[0] // replicas.count()]
+    replicas.Rows.of = lambda self, values: values[: self.count]
+
+
+def equal_parts() -> None:
+    """Every replica takes the others' parts of a batch for as large as its own."""
+
+    def own_rows(batch: tf.Tensor) -> replicas.Rows:
+        rows, number = (
+            tf.shape(batch)[0],
+            tf.distribute.get_replica_context().replica_id_in_sync_group,
+        )
+        return replicas.Rows(number * rows, rows, replicas.count() * rows)
+
+    replicas.own_rows = own_rows
 
 
 def strategy_of(count: int) -> tf.distribute.Strategy:
@@ -73,6 +86,13 @@ def with_views(config: Config) -> WGANGP:
     return model
 
 
+def held_out() -> tf.data.Dataset:
+    """Batches of 4, 3 and 1 images; of the last two, replicas have 2 and 1, and 1 and none."""
+    images = np.random.default_rng(1).uniform(-1, 1, (8, 32, 32, 3)).astype("float32")
+    first, rest = (tf.data.Dataset.from_tensor_slices(x).batch(4) for x in (images[:7], images[7:]))
+    return first.concatenate(rest)
+
+
 def main(output: str, preset: str, optimizer: str, count: str, mutant: str = "") -> None:
     strategy = strategy_of(int(count))
     keras.config.set_dtype_policy("float64")
@@ -98,7 +118,13 @@ def main(output: str, preset: str, optimizer: str, count: str, mutant: str = "")
     dataset = make_dataset(images, config)
     if preset == "flowers":
         dataset = dataset.map(lambda images: (images,))  # as some datasets have them
-    history = model.fit(dataset, steps_per_epoch=ITERATIONS, shuffle=False, verbose=0)
+    history = model.fit(
+        dataset,
+        steps_per_epoch=ITERATIONS,
+        shuffle=False,
+        validation_data=held_out(),
+        verbose=0,
+    )
     np.savez(output, *model.get_weights())
     print(json.dumps({name: values[0] for name, values in history.history.items()}))
 

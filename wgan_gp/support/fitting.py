@@ -43,7 +43,28 @@ class CountingModel(keras.Model):
                 x = x.map(lambda images: images)  # out of their tuple
             with self.distribute_strategy.scope():
                 x = replicas.shared(x)
+        self._check_array(x, options.get("batch_size"), to_train=True)
         return super().fit(x, callbacks=callbacks, **options)
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        *args: Any,
+        **options: Any,
+    ) -> Any:
+        """`keras.Model.evaluate` on images.
+
+        Raises:
+            InputError: the replicas of a `tf.distribute` strategy do not divide the first batch.
+        """
+        self._check_array(x, batch_size, to_train=False)
+        return super().evaluate(x, y, batch_size, *args, **options)
+
+    def _check_array(self, images: Any, batch_size: int | None, to_train: bool) -> None:
+        with self.distribute_strategy.scope():
+            replicas.check_array(images, batch_size, to_train)
 
     def fit_to(
         self,

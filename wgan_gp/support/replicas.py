@@ -5,9 +5,13 @@ is the gradient that one device would have computed, a replica divides its losse
 takes its own rows of the random numbers that all of them draw alike.
 """
 
+from typing import Any, NamedTuple
+
 import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
+
+_BATCH_SIZE = 32  # Keras's, of arrays
 
 
 def count() -> int:
@@ -25,13 +29,29 @@ def are_apart(strategy: tf.distribute.Strategy) -> bool:
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
-def own_rows(values: tf.Tensor) -> tf.Tensor:
-    """This replica's rows of what was drawn for the whole batch."""
+class Rows(NamedTuple):
+    """This replica's of a batch: `count` of all replicas' `total`, from `start` on."""
+
+    start: tf.Tensor | int
+    count: tf.Tensor | int
+    total: tf.Tensor | int
+
+    def of(self, values: tf.Tensor) -> tf.Tensor:
+        """This replica's of what was drawn for the whole batch."""
+        return values if count() == 1 else values[self.start : self.start + self.count]
+
+
+def own_rows(batch: tf.Tensor) -> Rows:
+    """Where the rows of `batch`, this replica's part of one, are in the whole."""
+    rows = tf.shape(batch)[0]
     if count() == 1:
-        return values
-    rows = tf.shape(values)[0] // count()
-    number = tf.distribute.get_replica_context().replica_id_in_sync_group
-    return values[number * rows : (number + 1) * rows]
+        return Rows(0, rows, rows)
+    context = tf.distribute.get_replica_context()
+    number = context.replica_id_in_sync_group
+    if batch.shape[0] is not None:  # then all parts are as large
+        return Rows(number * rows, rows, count() * rows)
+    counts = context.all_gather(rows[tf.newaxis], axis=0)
+    return Rows(tf.reduce_sum(counts[:number]), rows, tf.reduce_sum(counts))
 
 
 def mean(value: tf.Tensor) -> tf.Tensor:
@@ -61,12 +81,29 @@ def as_logs(results: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return {name: tf.reshape(value, (1,)) for name, value in results.items()}
 
 
-def check_divisible(batch_size: int | None, replicas: int) -> None:
+def check_divisible(batch_size: int, replicas: int) -> None:
     """Raise an InputError unless so many replicas can share a batch."""
-    if batch_size and batch_size % replicas:
+    if batch_size % replicas:
         raise InputError(
             f"{replicas} replicas cannot share a batch of {batch_size}: let batch_size be a "
             f"multiple of {replicas}"
+        )
+
+
+def check_array(images: Any, batch_size: int | None, to_train: bool) -> None:
+    """Likewise for the batches that Keras makes of an array.
+
+    To evaluate on, the last may have any size; Keras compares the parts of the first.
+    """
+    if count() == 1 or not hasattr(images, "shape"):
+        return
+    batch_size = min(batch_size or _BATCH_SIZE, len(images))
+    check_divisible(batch_size, count())
+    rest = len(images) % batch_size
+    if to_train and rest % count():
+        raise InputError(
+            f"{count()} replicas cannot share a last batch of {rest}, which {len(images)} images "
+            f"leave: leave those out"
         )
 
 
@@ -76,11 +113,17 @@ def shared(dataset: tf.data.Dataset) -> tf.data.Dataset | tf.distribute.Distribu
     Keras would cut them, too, but not between machines: there it would deal out whole batches.
 
     Raises:
-        InputError: the replicas do not divide the batch.
+        InputError: the replicas do not divide the batch, or its size is not fixed.
     """
     if count() == 1:
         return dataset
-    check_divisible(dataset.element_spec.shape[0], count())
+    batch_size = dataset.element_spec.shape[0]
+    if batch_size is None:
+        raise InputError(
+            f"{count()} replicas share batches of a fixed size: dataset.batch(..., "
+            f"drop_remainder=True)"
+        )
+    check_divisible(batch_size, count())
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         here = context.num_replicas_in_sync // context.num_input_pipelines
