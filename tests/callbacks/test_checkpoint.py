@@ -144,6 +144,48 @@ def test_an_epoch_that_begins_twice_lowers_its_rates_once(run, tmp_path):
     assert rates[0] == rates[1]
 
 
+class Flat(keras.callbacks.Callback):
+    """Something to watch, which is best in the second epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_x"] = [3.0, 1.0, 2.0][min(epoch, 2)]
+
+
+def watching(folder: Path) -> list[keras.callbacks.Callback]:
+    """Keras's callbacks that watch a number, one of a class."""
+    watched = {"monitor": "val_x", "mode": "min"}
+    return [
+        keras.callbacks.EarlyStopping(**watched, patience=5),
+        keras.callbacks.ReduceLROnPlateau(**watched, patience=2, cooldown=1, factor=0.5),
+        keras.callbacks.ModelCheckpoint(folder / "best.keras", **watched, save_best_only=True),
+    ]
+
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
+@pytest.mark.parametrize("stops", [[12, 99], [9, 10, 15, 17, 99]], ids=["between epochs", "within"])
+def test_callbacks_that_count_epochs_go_on_counting(tiny_config, tiny_images, tmp_path, stops):
+    def run(folder: Path, iterations: int) -> tuple[int, float, float]:
+        model, counting = build_model(tiny_config), watching(folder)
+        checkpoint = Checkpoint(folder / "checkpoints", every="epoch", callbacks=counting)
+        checkpoint.restore(model)
+        stream = functools.partial(make_dataset, tiny_images, tiny_config)
+        callbacks = [Flat(), *counting, checkpoint]
+        model.fit_to(iterations, stream, steps_per_epoch=4, callbacks=callbacks, verbose=0)
+        best = keras.saving.load_model(folder / "best.keras").iterations_done
+        return model.iterations_done, float(model.critic_optimizer.learning_rate), best
+
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    expected = run(whole, 99)
+    rate = tiny_config.critic_learning_rate
+    assert expected == (7 * 4, pytest.approx(rate / 4), 2 * 4)
+    assert [run(parts, stop) for stop in stops][-1] == expected
+
+
+def test_a_callback_without_a_state_is_named(tmp_path):
+    with pytest.raises(InputError, match="CSVLogger has no state that Checkpoint could save"):
+        Checkpoint(tmp_path, callbacks=[keras.callbacks.CSVLogger(tmp_path / "log.csv")])
+
+
 def test_a_rate_changed_after_restoring_within_an_epoch_stays(
     run, tiny_config, tiny_images, tmp_path
 ):

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
+from wgan_gp.callbacks.counts import Counts, count_on, counts_in, counts_of
 from wgan_gp.callbacks.every import check_saves, is_passed
 from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support import replicas
@@ -47,7 +48,12 @@ class Checkpoint(keras.callbacks.Callback):
             differ, None is "epoch". The end of `fit` is saved in any case.
         keep: how many of the newest to keep.
         callbacks: those with a state, one of a class: `get_state()` gives what JSON can hold,
-            `set_state(state)` takes it back.
+            `set_state(state)` takes it back. Of Keras's own, `EarlyStopping`, `ReduceLROnPlateau`
+            and `ModelCheckpoint` then go on with what they have counted and their best value, after
+            a restart as in a second `fit`.
+
+    Raises:
+        InputError: `every` or `keep` is below 1, or a callback has no state that can be saved.
     """
 
     def __init__(
@@ -61,7 +67,14 @@ class Checkpoint(keras.callbacks.Callback):
         check_saves(every, keep, names=("every", "keep"))
         self.folder = CheckpointFolder(Path(folder), (_MODEL, _STATE), keep)
         self.every = every
-        self.callbacks = callbacks
+        self._stateful = {_name(c): c for c in callbacks if hasattr(c, "get_state")}
+        self._counting = {_name(c): c for c in callbacks if not hasattr(c, "get_state")}
+        for name, callback in self._counting.items():
+            if not counts_of(callback):
+                raise InputError(
+                    f"{name} has no state that Checkpoint could save: it counts nothing that is "
+                    f"known, and has no get_state() and set_state(state)"
+                )
         self._is_restored = False
         self._settings: dict[str, Any] | None = None  # as the model came, before it was restored
         self._saved_iteration = 0
@@ -71,6 +84,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._is_within_epoch = False
         self._metrics: dict[str, list[float]] = {}  # of the epoch that the checkpoint is within
         self._rates: list[tuple[keras.Variable, np.float32]] = []  # it goes on with
+        self._rates_of_step: list[tuple[keras.Variable, np.float32]] = []  # the latest one
+        self._counts: dict[str, Counts] = {}  # of Keras's callbacks, after the last whole epoch
         self._sums: dict[str, list[float]] | None = None  # of the epoch before its validation
 
     def restore(self, model: keras.Model) -> int:
@@ -122,9 +137,11 @@ class Checkpoint(keras.callbacks.Callback):
     def _take(self, state: dict[str, Any]) -> None:
         metrics = state["metrics"].items() if state["is_within_epoch"] else ()
         self._metrics = {name: [float(x) for x in sums] for name, sums in metrics}
-        for callback in self.callbacks:
-            if type(callback).__name__ in state["callbacks"]:
-                callback.set_state(state["callbacks"][type(callback).__name__])
+        for name, remembered in state["callbacks"].items():
+            if name in self._stateful:
+                self._stateful[name].set_state(remembered)
+            elif name in self._counting:
+                self._counts[name] = counts_in(remembered)
 
     def save(self) -> None:
         """Write a checkpoint of this moment, unless there is one.
@@ -154,8 +171,11 @@ class Checkpoint(keras.callbacks.Callback):
                 f"'{self.folder.path}' holds the checkpoint of iteration {newest}: restore it "
                 f"before training, or choose another folder"
             )
+        for name, counts in self._counts.items():
+            count_on(self._counting[name], counts)
+        self._note_counts()
         if self._metrics:  # the epoch goes on
-            self._rates = [(rate, rate.numpy()) for rate in _rates(self.model)]
+            self._rates = _rates(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         for metric in self.model.metrics:  # which `fit` has just reset
@@ -181,15 +201,25 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._steps_done = batch + 1
+        if self._counting:
+            self._rates_of_step = _rates(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         # An epoch that was cut short is to be continued if training goes on some day.
         self._is_within_epoch = self._steps_done < (self.params["steps"] or 0)
+        if self._is_within_epoch:
+            for rate, value in self._rates_of_step:  # which it was too early to lower
+                rate.assign(value)
+        else:
+            self._note_counts()
         if self.every == "epoch" or self._is_due():
             self.save()
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self.save()
+
+    def _note_counts(self) -> None:
+        self._counts = {name: counts_of(callback) for name, callback in self._counting.items()}
 
     def _is_due(self) -> bool:
         if self.every is None:
@@ -206,10 +236,17 @@ class Checkpoint(keras.callbacks.Callback):
             "metrics": self._sums or _sums(self.model),
             "random_states": [x.numpy().tolist() for x in _random_states(self.model)],
             "settings": self._settings,
-            "callbacks": {type(c).__name__: c.get_state() for c in self.callbacks},
+            "callbacks": {
+                **{name: callback.get_state() for name, callback in self._stateful.items()},
+                **self._counts,
+            },
         }
         (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
         self.model.save(folder / _MODEL)
+
+
+def _name(callback: keras.callbacks.Callback) -> str:
+    return type(callback).__name__
 
 
 def _sums(model: keras.Model) -> dict[str, list[float]]:
@@ -220,10 +257,11 @@ def _sums(model: keras.Model) -> dict[str, list[float]]:
     }
 
 
-def _rates(model: keras.Model) -> list[keras.Variable]:
-    """The learning rates, but for those that follow a schedule."""
+def _rates(model: keras.Model) -> list[tuple[keras.Variable, np.float32]]:
+    """The learning rates and their values, but for those that follow a schedule."""
     optimizers = (model.critic_optimizer, model.generator_optimizer)
-    return [x for optimizer in optimizers for x in optimizer.variables if x.name == "learning_rate"]
+    variables = [variable for optimizer in optimizers for variable in optimizer.variables]
+    return [(rate, rate.numpy()) for rate in variables if rate.name == "learning_rate"]
 
 
 def _random_states(model: keras.Model) -> list[keras.Variable]:

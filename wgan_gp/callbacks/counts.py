@@ -1,0 +1,31 @@
+"""What Keras's own callbacks count, such as epochs without progress: Keras saves none of it."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+# Of EarlyStopping, ReduceLROnPlateau and ModelCheckpoint.
+_KINDS = {"wait": int, "cooldown_counter": int, "best_epoch": int, "best": float}
+
+Counts = dict[str, int | float | None]
+
+
+def counts_of(callback: keras.callbacks.Callback) -> Counts:
+    """By their names; empty for a callback that counts nothing."""
+    return counts_in({name: getattr(callback, name) for name in _KINDS if hasattr(callback, name)})
+
+
+def counts_in(state: dict[str, Any]) -> Counts:
+    """Those of `state`, as JSON can hold them."""
+    return {
+        name: None if state[name] is None else kind(np.asarray(state[name]).item())
+        for name, kind in _KINDS.items()
+        if name in state
+    }
+
+
+def count_on(callback: keras.callbacks.Callback, counts: Counts) -> None:
+    """Let `callback` go on from there; Keras's begin anew with each `fit`."""
+    for name, value in counts.items():
+        setattr(callback, name, value)
