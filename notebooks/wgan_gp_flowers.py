@@ -949,8 +949,8 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # With a score within 0..1 the critic gains at most 1 by telling images apart, while a flat critic,
 # of slope 0, pays λ · (0 − 1)² = 10. So it brings its slopes to 1 first, in whatever direction is
 # easiest, and the generator learns slowly from them. In longer runs on photographs the sigmoid needed
-# up to three times as long for the same SWD, then caught up, and even ended lower, because it printed less of
-# a grid; with an eighth and a quarter of the example's filters its pictures stayed colour and light to the eye
+# three times as long and more for the same SWD, then caught up, and even ended lower, because it printed less
+# of a grid; with an eighth and a quarter of the example's filters its pictures stayed colour and light to the eye
 # ([docs/matlab.md](../docs/matlab.md)).
 #
 # And the transposed convolutions print their **grid**: a pattern of two pixels has 17 times the share of

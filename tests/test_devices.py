@@ -151,12 +151,12 @@ def test_a_dataset_has_batches_that_replicas_can_share(monkeypatch):
 def test_an_array_has_batches_that_replicas_can_share(monkeypatch, models, tiny_config):
     monkeypatch.setattr(replicas, "count", lambda: 2)
     model, images = models.take(tiny_config), np.zeros((7, 32, 32, 3), np.float32)
-    replicas.check_array(images, 4, to_train=False)
-    replicas.check_array(images[:4], None, to_train=True)
-    with pytest.raises(InputError, match="cannot share a last batch of 3, which 7 images leave"):
+    replicas.check_array(images[:6], 4)
+    replicas.check_array(images[:0], None)
+    with pytest.raises(InputError, match="2 replicas cannot share the last batch of 7 images"):
         model.fit(images, batch_size=4)
-    with pytest.raises(InputError, match="2 replicas cannot share a batch of 7"):
-        model.evaluate(images)
+    with pytest.raises(InputError, match="2 replicas cannot share a batch of 3"):
+        model.fit(images, batch_size=3)
 
 
 def test_one_device_is_used_as_it_is():

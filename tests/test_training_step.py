@@ -146,7 +146,7 @@ def other_epsilon(monkeypatch, draw, shape):
     monkeypatch.setattr(
         WGANGP,
         "_draw_epsilon",
-        lambda self, rows, seed: draw((rows.count, *shape), seed, alg="philox"),
+        lambda self, rows, seed: draw((rows.size, *shape), seed, alg="philox"),
     )
 
 
@@ -282,7 +282,7 @@ def average_before_the_update(monkeypatch):
     step = WGANGP._update_generator
 
     def mutated(self, rows, seed):
-        latents = draw_latents(rows.count, self.latent_dim, seed)
+        latents = draw_latents(rows.size, self.latent_dim, seed)
         self._update_average(latents)
         average, self.ema_generator = self.ema_generator, None
         step(self, rows, seed)

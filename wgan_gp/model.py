@@ -282,7 +282,7 @@ class WGANGP(CountingModel):
         real_images = self._real_images(data)
         rows = replicas.own_rows(real_images)
         # Of the last batch one of several replicas may have no image, of which there is no mean.
-        tf.cond(rows.count > 0, lambda: self._evaluate(real_images, rows), lambda: None)
+        tf.cond(rows.size > 0, lambda: self._evaluate(real_images, rows), lambda: None)
         return replicas.as_logs(self.get_metrics_result())
 
     def _evaluate(self, real_images: tf.Tensor, rows: replicas.Rows) -> None:
@@ -295,7 +295,7 @@ class WGANGP(CountingModel):
         self._critic_losses(real, generated, epsilon, lambda_, training=False)
         scores = self._scores(generated, training=False)
         loss = objective.generator_loss(scores) + sum(self.generator.losses)
-        self.generator_loss.update_state(loss, rows.count)
+        self.generator_loss.update_state(loss, rows.size)
 
     @property
     def drawing_generator(self) -> keras.Model:

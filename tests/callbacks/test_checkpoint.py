@@ -181,6 +181,23 @@ def test_callbacks_that_count_epochs_go_on_counting(tiny_config, tiny_images, tm
     assert [run(parts, stop) for stop in stops][-1] == expected
 
 
+def test_two_callbacks_of_a_class_have_counts_of_their_own(tiny_config, tiny_images, tmp_path):
+    def restored(iterations: int) -> list[keras.callbacks.Callback]:
+        model = build_model(tiny_config)
+        watched = {"monitor": "val_x", "patience": 50}
+        counting = [keras.callbacks.EarlyStopping(**watched, mode=mode) for mode in ("min", "max")]
+        checkpoint = Checkpoint(tmp_path, callbacks=counting)
+        checkpoint.restore(model)
+        stream = functools.partial(make_dataset, tiny_images, tiny_config)
+        callbacks = [Flat(), *counting, checkpoint]
+        model.fit_to(iterations, stream, steps_per_epoch=1, callbacks=callbacks, verbose=0)
+        return counting
+
+    for iterations in (2, 4):
+        low, high = restored(iterations)
+    assert (low.best, low.wait, high.best, high.wait) == (1.0, 2, 3.0, 3)
+
+
 def test_a_callback_without_a_state_is_named(tmp_path):
     with pytest.raises(InputError, match="CSVLogger has no state that Checkpoint could save"):
         Checkpoint(tmp_path, callbacks=[keras.callbacks.CSVLogger(tmp_path / "log.csv")])

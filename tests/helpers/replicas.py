@@ -27,6 +27,7 @@ from wgan_gp.networks import build_critic, build_generator
 from wgan_gp.support import replicas
 
 ITERATIONS = 3
+BATCHES = [(0, 3), (3, 7), (7, 8)]  # of images to validate with
 
 
 def summed_gradients() -> None:
@@ -37,7 +38,7 @@ def summed_gradients() -> None:
 
 def identical_noise() -> None:
     """Every replica takes the first rows of what is drawn."""
-    replicas.Rows.of = lambda self, values: values[: self.count]
+    replicas.Rows.of = lambda self, values: values[: self.size]
 
 
 def equal_parts() -> None:
@@ -87,10 +88,10 @@ def with_views(config: Config) -> WGANGP:
 
 
 def held_out() -> tf.data.Dataset:
-    """Batches of 4, 3 and 1 images; of the last two, replicas have 2 and 1, and 1 and none."""
+    """Batches of 3, 4 and 1 images: 2 and 1 for each of two replicas, then 2 and 2, 1 and none."""
     images = np.random.default_rng(1).uniform(-1, 1, (8, 32, 32, 3)).astype("float32")
-    first, rest = (tf.data.Dataset.from_tensor_slices(x).batch(4) for x in (images[:7], images[7:]))
-    return first.concatenate(rest)
+    parts = [tf.data.Dataset.from_tensor_slices(images[i:j]).batch(4) for i, j in BATCHES]
+    return parts[0].concatenate(parts[1]).concatenate(parts[2])
 
 
 def main(output: str, preset: str, optimizer: str, count: str, mutant: str = "") -> None:

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
-from wgan_gp.callbacks.counts import Counts, count_on, counts_in, counts_of
+from wgan_gp.callbacks.counts import COUNTING, Counts, counts_in, counts_of, set_counts
 from wgan_gp.callbacks.every import check_saves, is_passed
 from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support import replicas
@@ -47,10 +47,10 @@ class Checkpoint(keras.callbacks.Callback):
             end of the iteration in which the last becomes older. On several machines, whose clocks
             differ, None is "epoch". The end of `fit` is saved in any case.
         keep: how many of the newest to keep.
-        callbacks: those with a state, one of a class: `get_state()` gives what JSON can hold,
-            `set_state(state)` takes it back. Of Keras's own, `EarlyStopping`, `ReduceLROnPlateau`
-            and `ModelCheckpoint` then go on with what they have counted and their best value, after
-            a restart as in a second `fit`.
+        callbacks: those with a state, in the same order each time: `get_state()` gives what JSON
+            can hold, `set_state(state)` takes it back. Keras's `EarlyStopping`, `ReduceLROnPlateau`
+            and `ModelCheckpoint` may be among them: then they go on with what they have counted and
+            their best value, after a restart as in a second `fit`.
 
     Raises:
         InputError: `every` or `keep` is below 1, or a callback has no state that can be saved.
@@ -67,13 +67,14 @@ class Checkpoint(keras.callbacks.Callback):
         check_saves(every, keep, names=("every", "keep"))
         self.folder = CheckpointFolder(Path(folder), (_MODEL, _STATE), keep)
         self.every = every
-        self._stateful = {_name(c): c for c in callbacks if hasattr(c, "get_state")}
-        self._counting = {_name(c): c for c in callbacks if not hasattr(c, "get_state")}
-        for name, callback in self._counting.items():
-            if not counts_of(callback):
+        named = _named(callbacks)
+        self._counting = {name: c for name, c in named.items() if isinstance(c, COUNTING)}
+        self._stateful = {name: c for name, c in named.items() if name not in self._counting}
+        for name, callback in self._stateful.items():
+            if not hasattr(callback, "get_state"):
                 raise InputError(
-                    f"{name} has no state that Checkpoint could save: it counts nothing that is "
-                    f"known, and has no get_state() and set_state(state)"
+                    f"{name} has no state that Checkpoint could save, no get_state() and "
+                    f"set_state(state)"
                 )
         self._is_restored = False
         self._settings: dict[str, Any] | None = None  # as the model came, before it was restored
@@ -172,7 +173,7 @@ class Checkpoint(keras.callbacks.Callback):
                 f"before training, or choose another folder"
             )
         for name, counts in self._counts.items():
-            count_on(self._counting[name], counts)
+            set_counts(self._counting[name], counts)
         self._note_counts()
         if self._metrics:  # the epoch goes on
             self._rates = _rates(self.model)
@@ -245,8 +246,14 @@ class Checkpoint(keras.callbacks.Callback):
         self.model.save(folder / _MODEL)
 
 
-def _name(callback: keras.callbacks.Callback) -> str:
-    return type(callback).__name__
+def _named(callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, keras.callbacks.Callback]:
+    """By the names of their classes; a second one of a class has a number, too."""
+    named = {}
+    for callback in callbacks:
+        name = type(callback).__name__
+        earlier = sum(type(other) is type(callback) for other in named.values())
+        named[f"{name} {earlier + 1}" if earlier else name] = callback
+    return named
 
 
 def _sums(model: keras.Model) -> dict[str, list[float]]:

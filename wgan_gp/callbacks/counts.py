@@ -5,14 +5,18 @@ from typing import Any
 import keras
 import numpy as np
 
-# Of EarlyStopping, ReduceLROnPlateau and ModelCheckpoint.
+COUNTING = (
+    keras.callbacks.EarlyStopping,
+    keras.callbacks.ReduceLROnPlateau,
+    keras.callbacks.ModelCheckpoint,
+)
 _KINDS = {"wait": int, "cooldown_counter": int, "best_epoch": int, "best": float}
 
 Counts = dict[str, int | float | None]
 
 
 def counts_of(callback: keras.callbacks.Callback) -> Counts:
-    """By their names; empty for a callback that counts nothing."""
+    """Of one of `COUNTING`, by their names."""
     return counts_in({name: getattr(callback, name) for name in _KINDS if hasattr(callback, name)})
 
 
@@ -25,7 +29,7 @@ def counts_in(state: dict[str, Any]) -> Counts:
     }
 
 
-def count_on(callback: keras.callbacks.Callback, counts: Counts) -> None:
-    """Let `callback` go on from there; Keras's begin anew with each `fit`."""
+def set_counts(callback: keras.callbacks.Callback, counts: Counts) -> None:
+    """Let `callback` go on from there; with each `fit` it begins anew otherwise."""
     for name, value in counts.items():
         setattr(callback, name, value)

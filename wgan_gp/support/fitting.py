@@ -33,7 +33,8 @@ class CountingModel(keras.Model):
 
         Raises:
             InputError: there are labels or weights, a callback would do something else than it
-            says, or the replicas of a `tf.distribute` strategy do not divide the batch.
+            says, or the replicas of a `tf.distribute` strategy do not divide the batch, or its size
+            is not fixed.
         """
         images_alone((x, y, options.get("sample_weight")))
         check_callbacks(_listed(callbacks))
@@ -41,30 +42,18 @@ class CountingModel(keras.Model):
             images_alone(x.element_spec)
             if isinstance(x.element_spec, tuple):
                 x = x.map(lambda images: images)  # out of their tuple
-            with self.distribute_strategy.scope():
+        with self.distribute_strategy.scope():
+            if isinstance(x, tf.data.Dataset):
                 x = replicas.shared(x)
-        self._check_array(x, options.get("batch_size"), to_train=True)
+            else:
+                replicas.check_array(x, options.get("batch_size"))
         return super().fit(x, callbacks=callbacks, **options)
 
-    def evaluate(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        *args: Any,
-        **options: Any,
-    ) -> Any:
-        """`keras.Model.evaluate` on images.
+    def _maybe_symbolic_build(self, *args: Any, **options: Any) -> None:
+        """Keras's, which averages the replicas' parts of a batch: they may differ in size.
 
-        Raises:
-            InputError: the replicas of a `tf.distribute` strategy do not divide the first batch.
+        There is nothing for it to build: the networks are, and so are their optimizers.
         """
-        self._check_array(x, batch_size, to_train=False)
-        return super().evaluate(x, y, batch_size, *args, **options)
-
-    def _check_array(self, images: Any, batch_size: int | None, to_train: bool) -> None:
-        with self.distribute_strategy.scope():
-            replicas.check_array(images, batch_size, to_train)
 
     def fit_to(
         self,

@@ -30,15 +30,15 @@ def are_apart(strategy: tf.distribute.Strategy) -> bool:
 
 
 class Rows(NamedTuple):
-    """This replica's of a batch: `count` of all replicas' `total`, from `start` on."""
+    """This replica's of a batch: `size` of all replicas' `total`, from `start` on."""
 
     start: tf.Tensor | int
-    count: tf.Tensor | int
+    size: tf.Tensor | int
     total: tf.Tensor | int
 
     def of(self, values: tf.Tensor) -> tf.Tensor:
         """This replica's of what was drawn for the whole batch."""
-        return values if count() == 1 else values[self.start : self.start + self.count]
+        return values if count() == 1 else values[self.start : self.start + self.size]
 
 
 def own_rows(batch: tf.Tensor) -> Rows:
@@ -90,20 +90,17 @@ def check_divisible(batch_size: int, replicas: int) -> None:
         )
 
 
-def check_array(images: Any, batch_size: int | None, to_train: bool) -> None:
-    """Likewise for the batches that Keras makes of an array.
-
-    To evaluate on, the last may have any size; Keras compares the parts of the first.
-    """
+def check_array(images: Any, batch_size: int | None) -> None:
+    """Likewise for the batches that Keras makes of an array to train on."""
     if count() == 1 or not hasattr(images, "shape"):
         return
-    batch_size = min(batch_size or _BATCH_SIZE, len(images))
+    batch_size = batch_size or _BATCH_SIZE
     check_divisible(batch_size, count())
     rest = len(images) % batch_size
-    if to_train and rest % count():
+    if rest % count():
         raise InputError(
-            f"{count()} replicas cannot share a last batch of {rest}, which {len(images)} images "
-            f"leave: leave those out"
+            f"{count()} replicas cannot share the last batch of {len(images)} images, which has "
+            f"{rest}: leave {rest % count()} out"
         )
 
 
