@@ -68,10 +68,10 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder = CheckpointFolder(Path(folder), (_MODEL, _STATE), keep)
         self.every = every
         named = _named(callbacks)
-        self._counting = {name: c for name, c in named.items() if isinstance(c, COUNTING)}
-        self._stateful = {name: c for name, c in named.items() if name not in self._counting}
-        for name, callback in self._stateful.items():
-            if not hasattr(callback, "get_state"):
+        self._stateful = {name: c for name, c in named.items() if hasattr(c, "get_state")}
+        self._counting = {name: c for name, c in named.items() if name not in self._stateful}
+        for name, callback in self._counting.items():
+            if not isinstance(callback, COUNTING):
                 raise InputError(
                     f"{name} has no state that Checkpoint could save, no get_state() and "
                     f"set_state(state)"
