@@ -67,7 +67,7 @@ class WGANGP(CountingModel):
             of its own: the losses are their means, and a score must not depend on another's view.
             In training the images of each update are moved by up to 4 pixels, all in the same way,
             before they come to it: the strides of such a network would print their grid otherwise.
-            (So it was seen at 64x64; other sizes were not tried.)
+            (So it was seen at 64x64.)
 
     A network's regularizers, and the losses that its layers add, count in its loss; the latter are
     those of the last images that it has seen in the step. Keras's callbacks find what they need,
