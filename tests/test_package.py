@@ -57,12 +57,17 @@ def test_every_room_says_what_it_holds():
         assert (room / "__init__.py").read_text().startswith('"""'), room
 
 
+def _python_in(document: str) -> list[str]:
+    text = (Path(__file__).parents[1] / document).read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.S)
+
+
 def test_the_readmes_python_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("wgan_gp.data.images.SYNTHETIC_COUNT", 160)
-    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    use, _, quality, _ = re.findall(r"```python\n(.*?)```", text, re.S)
+    use, *_ = _python_in("README.md")
+    (quality,) = _python_in("docs/quality.md")
     tiny = "Config(image_size=32, base_filters=2, batch_size=4, n_critic=1, holdout=0.4)"
     code = use + quality
     for written, short, times in (
@@ -75,4 +80,5 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
     names = {}
     exec(code, names)
     assert names["pictures"].shape == (25, 32, 32, 3)
-    assert Path("flowers.keras").is_file()
+    assert names["flowers"].shape == (25, 64, 64, 3)
+    assert Path("model.keras").is_file()

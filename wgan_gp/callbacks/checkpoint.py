@@ -93,8 +93,8 @@ class Checkpoint(keras.callbacks.Callback):
         """Bring `model` and the callbacks to the newest undamaged checkpoint, if there is one.
 
         The model has to be built with the settings that the checkpoint was trained with: taken
-        together they are what the moments of the optimizers belong to. A learning rate can be
-        changed after this; then it is part of the next checkpoint.
+        together they are what the moments of the optimizers belong to. A learning rate that
+        follows no schedule can be changed after this; then it is part of the next checkpoint.
 
         Returns:
             The generator iterations done.
