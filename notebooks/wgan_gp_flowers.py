@@ -21,7 +21,7 @@
 #
 # You need to know how a Keras model is trained. You need not know anything about GANs. (The package
 # began with an example by MathWorks for MATLAB, see the references; its preset `matlab` is that
-# example to the letter, this notebook is not.) With `QUICK = True` everything runs on two CPU cores,
+# example, number by number; this notebook is not.) With `QUICK = True` everything runs on two CPU cores,
 # in 4 to 5 minutes (12 to 21 on slow ones), with *synthetic* flowers, drawn by a program; with `False`
 # it trains on photographs, four fifths of 3,670, and takes some six times as long.
 
@@ -209,8 +209,8 @@ show(figure, "The Jensen-Shannon divergence is flat beyond a distance of 3; Wass
 #
 # The gap is the distance only if the critic is the best one. So it takes several steps for each step
 # of the generator (in practice two, or even one, can do). That is safe: a discriminator that is too
-# good tells the generator nothing, but a good critic still has a slope. Only, it has to be kept from
-# rising steeply, or the gap grows without end. Two ways:
+# good tells the generator nothing, but a good critic still has a slope. But that slope must be limited,
+# or the gap grows without end. Two ways:
 #
 # 1. **clipping**: after each step every weight is cut to a small range. This was the first idea,
 #    and its authors called it terrible: with a large range it takes long until the weights reach
@@ -341,11 +341,12 @@ show(
 #
 # ## 3 The flowers
 #
-# The settings are those of the preset `quick`, but for two critic updates an iteration instead of
-# one, so that there is a loop to be seen, and 700 iterations instead of 1,500. (Without `QUICK`:
-# those of `flowers`, which has two, but with a critic of pixels alone, and 3,500 iterations instead of
-# 4,000.) *Real* images are always the loaded ones, even where these are drawings; *generated* images
-# are the generator's.
+# We take the preset `quick` with two changes: two critic updates in each iteration, so that there is a
+# loop to be seen, and 700 iterations instead of 1,500. Without `QUICK` it is the preset `flowers` with
+# two changes: a critic of pixels alone, and 3,500 iterations instead of 4,000.
+#
+# *Real* images are always the loaded ones, even where these are drawings; *generated* images are the
+# generator's.
 
 # %%
 config = dataclasses.replace(
@@ -434,9 +435,9 @@ assert set(reached[5]) == {2, 3} and set(reached[4]) == {2}
 # faster with it (section 8).
 #
 # **Why layer norms of our own?** The penalty is a function of a gradient, so training it takes
-# *second* derivatives. Keras takes the variance in its norms from an operation that holds the mean
-# constant: right in a first derivative, wrong in a second. Check both layers: the change of a slope
-# along a random `direction`, once by `tf.GradientTape`, which records what is computed in order to
+# *second* derivatives. Keras's norms take the mean for a constant when they differentiate the variance:
+# first derivatives stay right, second ones do not. Check both layers. How does a slope change along a
+# random `direction`? Once by `tf.GradientTape`, which records what is computed in order to
 # differentiate it, and once from two slopes a tiny step apart, which is right up to rounding. The
 # first layer is Keras's, which with one group is a norm over the whole image; the second is ours.
 
@@ -482,13 +483,14 @@ assert right < 1e-4 < wrong
 #
 # ## 5 The objective, and one training step
 #
-# Four short functions are the whole objective; here they are, from the package.
+# Five short functions are the whole objective; here they are, from the package.
 # (`gradient_penalty`, used above and below, is `unit_norm_penalty` of `gradient_norms`.)
 
 # %%
 show_source(
     objective.unregularized_critic_loss,
     objective.gradient_norms,
+    objective._norm,
     objective.unit_norm_penalty,
     objective.generator_loss,
 )
@@ -592,8 +594,10 @@ show_source(
 
 # %% [markdown]
 # It is the same algorithm. Skip on first reading: `replicas` (several devices), `scale_loss` (half
-# precision), `_with_penalty_if_due` (which can leave the penalty out of some updates), and `_seen` (which
-# hands the images on as they are; the other case is at the end of section 8). Two additions matter:
+# precision), `_with_penalty_if_due` (which can leave the penalty out of some updates), and `_seen` with its
+# `_shift_seed` (which hands the images on as they are; the other case is at the end of section 8). What
+# the other small functions do is in their names: a loop, random numbers, notes for the curve. Two
+# additions matter:
 #
 # - All random numbers follow from the seed and the iteration (`stream_seed`), so a run that was stopped
 #   and resumed ends with the same bits.
@@ -648,21 +652,20 @@ history = model.fit(
 # small patches of both sets, at three sizes of the images, are projected onto many random
 # directions; along each, the one-dimensional distance is taken as in section 1; their mean, times
 # 1,000, is the SWD. Each set is first brought to the same brightness and contrast, so that these do
-# not count. It does without the critic, so its numbers do not compare with the loss; lower is
-# better, and real images are not at 0 (the next cell prints how far apart they are).
+# not count. The critic has no part in it, so do not compare it with the loss. Lower is better, and even
+# real images are not at 0 (the next cell prints how far apart they are).
 #
 # - *Why is the loss negative?* It is $\mathbb E\,D(\tilde x) - \mathbb E\,D(x)$ plus the penalty,
 #   and the critic scores real images higher. **Minus the orange curve is the gap**: the Wasserstein
 #   distance, if this critic were the best of all that are nowhere steeper than 1. It is far from that
 #   ([Stanczuk et al. 2021](https://arxiv.org/abs/2103.01678)).
-# - *Should the gap not narrow, as the distance did in section 1?* The best critic's would. This critic
-#   is still learning; where it improves faster than the generator, the gap widens. (The frozen generator
-#   below shows how much of a gap is the critic's training.) On the synthetic flowers it ends wider than
-#   it was at iteration 200; on photographs (the run behind the first pictures above, a mean of four gaps)
-#   it falls early by almost half and then stays. The pictures improve in both, as SWD says. So the gap does
-#   not rank pictures. What it can show is trouble: a running mean that jumps or runs away after the first
-#   hundred iterations. (Pictures and SWD are of the averaged generator, the curves of the one that the
-#   critic sees.)
+# - *Should the gap not narrow, as the distance did in section 1?* The best critic's would. This one is
+#   still learning, and where it improves faster than the generator, the gap widens: on the synthetic
+#   flowers it ends wider than it was at iteration 200. On photographs (the run behind the first pictures
+#   above) it falls early by almost half and then stays. The pictures improve in both, as SWD says.
+# - *So what is the gap good for?* Not for ranking pictures. What it can show is trouble: a running mean
+#   that jumps or runs away after the first hundred iterations. (The pictures and the SWD are the averaged
+#   generator's, the curves those of the one that the critic sees.)
 # - *Between the curves* lies λ times the penalty: on the synthetic flowers more than a third of the size of
 #   the blue curve at iteration 100, a seventh in the end; the slopes are near 1. Where the gap is small, λ
 #   times the penalty can exceed it, and blue rises above 0.
@@ -825,9 +828,9 @@ show(figure, "Two rows of nine flowers that change from one into another")
 #
 # **Does it draw all kinds?** Photographs do not say how many kinds there are. The synthetic flowers do
 # (so this is for `QUICK` only): seven colours equally often, and mostly one flower, sometimes two or
-# three. A small classifier counts them in 500 new images, and says what share of these would have to
-# be of another kind for all shares to be right: of 500 perfect ones some 4% (colours) and 2%
-# (numbers), by chance. It knows clean drawings only, and must name a kind for a smear, too.
+# three. A small classifier counts these in 500 new images. It has seen clean drawings only, and must name a
+# kind for a smear, too. The number below is the share of images that would have to be of another kind
+# for all shares to be right. By chance even 500 perfect images have some 4% (colours) and 2% (numbers).
 
 # %%
 if QUICK:
@@ -855,8 +858,8 @@ if QUICK:
 # No kind is missing. The shares are further off than they would be by chance: the two lines above name the
 # kinds that it makes too few of.
 #
-# **Is it copying?** For each new image, the nearest of all images, the held-out ones included, and
-# of their mirror images, by the root mean square difference of their pixels:
+# **Is it copying?** For each new image we look for the most similar real image, held-out ones and mirror
+# images included: the one with the smallest root mean square difference of pixels.
 
 
 # %%
@@ -947,8 +950,8 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 
 # %% [markdown]
 # With a score within 0..1 the critic gains at most 1 by telling images apart, while a flat critic,
-# of slope 0, pays λ · (0 − 1)² = 10. So it brings its slopes to 1 first, in whatever direction is
-# easiest, and the generator learns slowly from them. In longer runs on photographs the sigmoid needed
+# of slope 0, pays λ · (0 − 1)² = 10. So it first makes its slopes 1, in any direction, useful or not, and
+# the generator learns little from them. In longer runs on photographs the sigmoid needed
 # three times as long and more for the same SWD, then caught up, and even ended lower, because it printed less
 # of a grid; with an eighth and a quarter of the example's filters its pictures stayed colour and light to the eye
 # ([docs/matlab.md](../docs/matlab.md)).
@@ -958,8 +961,8 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # This recipe has far less of it than those: it is smoother than what it learns from.
 #
 # What every other ingredient brings on photographs, each with its picture, is the table in
-# [docs/quality.md](../docs/quality.md). The first five tips stand in the order of how far each lowered
-# the SWD there (the bilinear step did not, it removed the grid); the others were not measured:
+# [docs/quality.md](../docs/quality.md). The first five tips are sorted by how much each lowered the SWD
+# there; only the bilinear step did not, it removed the grid. The others were not measured:
 #
 # | Tip | Reason |
 # | --- | --- |
@@ -1039,7 +1042,8 @@ print("here: ", here.shape, here.dtype, here.astype("int64").sum())
 # model = wgan_gp.train(Config.preset("flowers"), "MY_PHOTOS", "runs/mine")
 # ```
 #
-# A few hundred images are little, some thousands are good; they should show one kind of thing. The
+# Some thousands of images are good, a few hundred are too few for good results, and they should show one
+# kind of thing. The
 # [README](../README.md) says how long each preset takes, and how to stop and go on; readers who come
 # from the MathWorks example find its functions again in [docs/matlab.md](../docs/matlab.md).
 #

@@ -111,6 +111,47 @@ def test_replicas_leave_out_an_update_together_where_a_gradient_of_one_overflows
     assert found == [[128, 0, 0], [128, 0, 0], [256, 2, 2]]
 
 
+@pytest.fixture(scope="module")
+def found(tmp_path_factory, environment):
+    """What `helpers/two_replicas.py` finds."""
+    script = SCRIPT.with_name("two_replicas.py")
+    result = subprocess.run(
+        [sys.executable, script, tmp_path_factory.mktemp("two")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_replicas_clip_the_sum_of_their_gradients(found):
+    kernel, bias = np.array([0.0, 4.0]), np.array([12.0])  # the sums of their parts
+    of_norm = [*kernel / 2, *bias / 6]
+    of_global_norm = [x * 2 / np.sqrt(16 + 144) for x in (*kernel, *bias)]
+    of_value = [0, 2, 2]
+    expected = [of_norm, of_norm, of_global_norm, of_global_norm, of_value, of_value]
+    np.testing.assert_allclose(found["changes"], expected, rtol=1e-5)
+
+
+def test_replicas_leave_the_arrays_that_they_validate_on_as_they_are(found):
+    assert found["is_untouched"]
+    assert found["evaluated"][0] == found["evaluated"][1]
+
+
+def test_replicas_refuse_batches_of_a_size_that_is_not_known_before(found):
+    assert found["trained_on_parts"] == (
+        "InputError: 2 replicas train on a tf.data.Dataset or an array, not on a Parts, whose "
+        "batches they might not divide"
+    )
+
+
+def test_training_that_breaks_down_on_replicas_says_so(found):
+    assert "DivergedError: training broke down at iteration 1: " in found["diverged"]
+    assert "lower critic_learning_rate (here 0.0002)" in found["diverged"]
+
+
 def test_two_workers_train_as_one_process_does(train):
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     tasks = [{"type": "worker", "index": index} for index in range(2)]

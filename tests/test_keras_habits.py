@@ -354,6 +354,36 @@ def test_epochs_without_steps_are_refused(tiny_config, dataset):
         build_model(tiny_config).fit_to(2, lambda start: dataset, steps_per_epoch=0)
 
 
+def test_a_dataset_that_has_ended_is_an_error(tiny_config, dataset):
+    model = build_model(tiny_config)
+    model.fit_to(4, lambda start: dataset.take(4).skip(start), verbose=0)
+    with (
+        pytest.warns(UserWarning, match="Your input ran out of data"),
+        pytest.raises(InputError, match="the dataset from iteration 4 on has no batch"),
+    ):
+        model.fit_to(9, lambda start: dataset.take(4).skip(start), verbose=0)
+    assert model.iterations_done == 4
+
+
+def test_the_end_of_a_dataset_of_unknown_length_changes_nothing(tiny_config, dataset):
+    def trained(batches: tf.data.Dataset):
+        model = build_model(tiny_config)
+        history = model.fit(batches, epochs=3, shuffle=False, verbose=0).history
+        return [model.iterations_done, history, *all_variables(model)]
+
+    known = dataset.take(2)
+    unknown = known.filter(lambda images: True)
+    assert unknown.cardinality() == tf.data.UNKNOWN_CARDINALITY
+    for one, other in zip(trained(known), trained(unknown), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def all_variables(model) -> list[np.ndarray]:
+    optimizers = [model.critic_optimizer, model.generator_optimizer]
+    variables = [x for part in (model, *optimizers) for x in part.variables]
+    return [variable.numpy() for variable in variables]
+
+
 def compiled_with(model, **changes) -> dict:
     return {
         "critic_optimizer": model.critic_optimizer,

@@ -20,6 +20,7 @@ import tensorflow as tf
 from wgan_gp import networks, objective, random_streams, sampling
 from wgan_gp.config import Config, checked
 from wgan_gp.support import replicas
+from wgan_gp.support.copying import copied
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.fitting import CountingModel
 from wgan_gp.support.keras_habits import check_compile_options, check_no_mixing, images_alone
@@ -104,7 +105,7 @@ class WGANGP(CountingModel):
         )
         self.ema_half_life = checked("ema_half_life", int, ema_half_life)
         self.penalty_every = checked("penalty_every", int, penalty_every)
-        self.ema_generator = _copy(generator) if ema_half_life else None
+        self.ema_generator = copied(generator) if ema_half_life else None
         self.latent_dim = input_shape(generator)[-1]
         # The whole random state, saved with the weights, so that training can go on from it: the
         # seed, and the number of generator iterations done.
@@ -162,18 +163,20 @@ class WGANGP(CountingModel):
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """One generator iteration on `(batch, n_critic, height, width, channels)` images."""
         real_images = self._real_images(data, self.n_critic)
-        iteration_seed = random_streams.stream_seed(
-            self.seed, random_streams.TRAINING, self.iteration
-        )
-        seeds = tf.random.split(iteration_seed, self.n_critic + 1, alg="philox")
+        # Keras finds the end of a dataset by a step that has no images: nothing of it may happen.
+        with tf.control_dependencies([real_images]):
+            iteration_seed = random_streams.stream_seed(
+                self.seed, random_streams.TRAINING, self.iteration
+            )
+            seeds = tf.random.split(iteration_seed, self.n_critic + 1, alg="philox")
 
-        critic_losses = self._for_each_critic_update(
-            lambda i: self._update_critic(real_images[:, i], seeds[i], i)
-        )
-        self._update_generator(replicas.own_rows(real_images), seeds[-1])
-        self._note_critic_losses(replicas.mean(tf.reduce_mean(critic_losses, axis=0)))
-        self.iteration.assign_add(1)
-        return replicas.as_logs(self.get_metrics_result())
+            critic_losses = self._for_each_critic_update(
+                lambda i: self._update_critic(real_images[:, i], seeds[i], i)
+            )
+            self._update_generator(replicas.own_rows(real_images), seeds[-1])
+            self._note_critic_losses(replicas.mean(tf.reduce_mean(critic_losses, axis=0)))
+            self.iteration.assign_add(1)
+            return replicas.as_logs(self.get_metrics_result())
 
     def _update_critic(
         self, real_images: tf.Tensor, seed: tf.Tensor, number: tf.Tensor | int
@@ -405,7 +408,8 @@ class WGANGP(CountingModel):
                 f"{what}height, width, channels) = (batch, {', '.join(map(str, expected))}), not "
                 f"{tuple(images.shape)}"
             )
-        return tf.cast(images, tf.float32)
+        images = tf.cast(images, tf.float32)
+        return images if self.jit_compile else replicas.not_shared(images)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -477,13 +481,3 @@ def _adam(config: Config, rate: float, updates: int) -> keras.optimizers.Adam:
 def _shift_seed(seed: tf.Tensor) -> tf.Tensor:
     """Another one than `seed` and those that it is split into."""
     return tf.random.fold_in(seed, 1, alg="philox")
-
-
-def _copy(network: keras.Model) -> keras.Model:
-    """The same network with variables of its own."""
-    config = keras.saving.serialize_keras_object(network)
-    # A Lambda layer is safe: it is in memory already, not in a file of a stranger.
-    copy = keras.saving.deserialize_keras_object(config, safe_mode=False)
-    copy(tf.zeros((1, *input_shape(network)[1:])))  # which a subclassed one may wait for
-    copy.set_weights(network.get_weights())
-    return copy

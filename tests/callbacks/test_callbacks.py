@@ -129,8 +129,9 @@ def test_elapsed_time_is_hours_minutes_seconds(seconds, text):
 
 
 def test_the_history_has_a_row_an_epoch_and_no_empty_columns(fit, tmp_path):
-    model = fit(HistoryFile(tmp_path / "history.csv"))
-    with (tmp_path / "history.csv").open(newline="") as file:
+    path = tmp_path / "a folder that is not there" / "history.csv"
+    model = fit(HistoryFile(path))
+    with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["iteration"] for row in rows] == ["3", "6", "7"]
     for name, values in model.history.history.items():

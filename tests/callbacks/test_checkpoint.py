@@ -215,6 +215,24 @@ def test_a_rate_changed_after_restoring_within_an_epoch_stays(
     assert float(model.critic_optimizer.learning_rate) == pytest.approx(1e-6)
 
 
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
+def test_a_model_goes_on_though_its_rates_have_moved(tiny_config, tiny_images, tmp_path):
+    def run_to(iterations: int, model):
+        schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        checkpoint = Checkpoint(tmp_path, every=np.int64(4))
+        checkpoint.restore(model)
+        stream = functools.partial(make_dataset, tiny_images, tiny_config)
+        callbacks = [schedule, checkpoint]
+        model.fit_to(iterations, stream, steps_per_epoch=4, callbacks=callbacks, verbose=0)
+        return model
+
+    model = run_to(8, run_to(4, build_model(tiny_config)))  # as a cell of a notebook run twice
+    restored = run_to(12, build_model(tiny_config))
+    halvings = [tiny_config.critic_learning_rate / 2**n for n in (2, 3)]
+    rates = [float(x.critic_optimizer.learning_rate) for x in (model, restored)]
+    assert rates == pytest.approx(halvings)
+
+
 def test_saving_has_no_effect_on_training(run, tmp_path, tiny_config, tiny_images):
     saved, _ = run(tmp_path, 8, every=1)
     plain = build_model(tiny_config)

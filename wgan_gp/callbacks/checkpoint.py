@@ -19,6 +19,7 @@ import numpy as np
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
 from wgan_gp.callbacks.counts import COUNTING, Counts, counts_in, counts_of, set_counts
 from wgan_gp.callbacks.every import check_saves, is_passed
+from wgan_gp.callbacks.settings import check_same, settings_of, with_rates_of
 from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
@@ -107,13 +108,16 @@ class Checkpoint(keras.callbacks.Callback):
         if not model.compiled:
             raise InputError("compile the model before restoring it: optimizers are restored, too")
         self._is_restored = True
-        self._settings = _settings(model)
+        self._settings = settings_of(model)
         checkpoint = self.folder.newest_sound()
         if checkpoint is None:
             return 0
         try:
             state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
-            _check_same(state.get("settings", {}), self._settings, checkpoint)
+            there = state.get("settings", {})
+            if model.iterations_done:  # which may have moved its rates since it began
+                self._settings = with_rates_of(there, self._settings)
+            check_same(there, self._settings, checkpoint)
             self._take(state)
             random_states = np.array(state.get("random_states", []), "int64")
         except InputError:
@@ -165,7 +169,7 @@ class Checkpoint(keras.callbacks.Callback):
             self.every = "epoch"  # the same iteration everywhere, whatever a machine's clock says
         self._saved_at = time.monotonic()
         self._done = self.model.iterations_done
-        self._settings = self._settings or _settings(self.model)
+        self._settings = self._settings or settings_of(self.model)
         newest = self.folder.newest()
         if newest > self.model.iterations_done and not self._is_restored:
             raise InputError(
@@ -274,54 +278,6 @@ def _rates(model: keras.Model) -> list[tuple[keras.Variable, np.float32]]:
 def _random_states(model: keras.Model) -> list[keras.Variable]:
     """Of layers that draw at random; Keras keeps them out of the weights, and of its files."""
     return [variable for variable in model.variables if variable.name == "seed_generator_state"]
-
-
-def _settings(model: keras.Model) -> dict[str, Any]:
-    """What training depends on beside the weights, as JSON can hold it."""
-    optimizers = {"critic": model.critic_optimizer, "generator": model.generator_optimizer}
-    settings = {
-        "seed": int(model.seed.numpy()),
-        "n_critic": model.n_critic,
-        "gradient_penalty_weight": model.gradient_penalty_weight,
-        "ema_half_life": model.ema_half_life,
-        "penalty_every": model.penalty_every,
-    }
-    for network, optimizer in optimizers.items():
-        config = _unnamed(optimizer.get_config())
-        settings |= {f"{network}_{name}": value for name, value in config.items()}
-    # As they will be read: JSON makes lists of tuples, and knows no arrays or numbers of NumPy's.
-    return json.loads(json.dumps(settings, default=lambda value: np.asarray(value).tolist()))
-
-
-def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
-    """Without the names, in which Keras counts the optimizers that a process has made."""
-    return {
-        key: _unnamed(value) if isinstance(value, dict) else value
-        for key, value in config.items()
-        if key != "name"
-    }
-
-
-def _check_same(there: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
-    """Raise an InputError if the model is asked to be trained in another way than it was."""
-    # Version 0.1 did not write the first; later ones wrote names within the others.
-    there = {"penalty_every": 1, **_unnamed(there)}
-    changed = [
-        f"{name} is {_shown(value)} there, not {_shown(asked.get(name))}"
-        for name, value in there.items()
-        if value != asked.get(name)
-    ]
-    if changed:
-        raise InputError(
-            f"the checkpoint '{checkpoint}' goes on with the settings it was trained with: "
-            f"{', '.join(changed)}; build the model with those, and change a learning rate, if "
-            f"any, after restoring"
-        )
-
-
-def _shown(value: Any) -> str:
-    """`value` as it was given: a learning rate is kept in float32."""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _load_weights(model: keras.Model, file: Path) -> None:

@@ -1,5 +1,7 @@
 """When a callback acts."""
 
+from numbers import Integral
+
 from wgan_gp.support.errors import InputError
 
 
@@ -11,7 +13,7 @@ def check_every(every: int) -> None:
 
 def check_saves(every: int | str | None, keep: int, names: tuple[str, str]) -> None:
     """Raise an InputError for checkpoints that are never due or never kept; `names` are theirs."""
-    is_number = isinstance(every, int) and not isinstance(every, bool)
+    is_number = isinstance(every, Integral) and not isinstance(every, bool)
     if every not in (None, "epoch") and not (is_number and every >= 1):
         raise InputError(f"{names[0]} must be at least 1 iteration, or 'epoch', not {every}")
     if keep < 1:

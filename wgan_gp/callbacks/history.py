@@ -50,6 +50,7 @@ class HistoryFile(keras.callbacks.Callback):
         self.rows = _until(self.model.iterations_done, rows)
         if len(self.rows) < self._expected:
             _log.warning("'%s' has lost %d rows", self.path, self._expected - len(self.rows))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._write_all()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:

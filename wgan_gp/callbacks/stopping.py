@@ -32,7 +32,7 @@ class StopAtNaN(keras.callbacks.Callback):
 def diverged(model: keras.Model, broken: str) -> DivergedError:
     """The error that says when training broke down, by which values, and what to try."""
     rates = [
-        f"{name}_learning_rate (here {float(optimizer.learning_rate):.2g})"
+        f"{name}_learning_rate (here {keras.ops.convert_to_numpy(optimizer.learning_rate):.2g})"
         for name, optimizer in (
             ("critic", model.critic_optimizer),
             ("generator", model.generator_optimizer),

@@ -3,6 +3,17 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
+
+from wgan_gp.support.shapes import input_shape
+
+
+def copied(network: keras.Model) -> keras.Model:
+    """The same network with variables of its own."""
+    copy = begun_anew(network)
+    copy(tf.zeros((1, *input_shape(network)[1:])))  # which a subclassed one may wait for
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def begun_anew(network: keras.Model) -> keras.Model:

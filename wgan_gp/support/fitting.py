@@ -79,7 +79,7 @@ class CountingModel(keras.Model):
             options: the other arguments of `fit`.
 
         Raises:
-            InputError: as `fit`, or an epoch has no steps.
+            InputError: as `fit`, an epoch has no steps, or the dataset ends before `iteration`.
         """
         if steps_per_epoch < 1:
             raise InputError(f"steps_per_epoch must be at least 1, not {steps_per_epoch}")
@@ -103,6 +103,10 @@ class CountingModel(keras.Model):
                     callbacks=[stop, *_listed(callbacks)],
                     # The stream of `make_dataset` is shuffled already.
                     **{"shuffle": False, **options},
+                )
+            if self.iterations_done == done:
+                raise InputError(
+                    f"the dataset from iteration {done} on has no batch for the next {steps} steps"
                 )
 
     @contextlib.contextmanager

@@ -89,4 +89,20 @@ def apply_gradients(
     """Update the weights of `network`, or none of them where a scaled gradient has overflowed."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         gradients = replicas.overflowing_together(gradients)
-    optimizer.apply(gradients, network.trainable_variables)
+    optimizer.apply(_clipped_together(optimizer, gradients), network.trainable_variables)
+
+
+def _clipped_together(
+    optimizer: keras.optimizers.Optimizer, gradients: list[tf.Tensor]
+) -> list[tf.Tensor]:
+    """This replica's gradients, so that their sum is clipped: Keras would clip each one's part."""
+    clipping = getattr(optimizer, "inner_optimizer", optimizer)
+    limits = (clipping.clipnorm, clipping.global_clipnorm, clipping.clipvalue)
+    if replicas.count() == 1 or all(limit is None for limit in limits):
+        return gradients
+    scale = getattr(optimizer, "dynamic_scale", 1.0)
+    known = [gradient for gradient in gradients if gradient is not None]
+    sums = [gradient / scale for gradient in replicas.summed(known)]
+    parts = iter(clipping._clip_gradients(sums))
+    share = scale / replicas.count()
+    return [None if gradient is None else share * next(parts) for gradient in gradients]

@@ -74,6 +74,20 @@ def overflowing_together(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
     return [gradient if gradient is None else gradient + flaw for gradient in gradients]
 
 
+def summed(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    """The sums of the replicas' gradients."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+
+
+def not_shared(images: tf.Tensor) -> tf.Tensor:
+    """`images`, in memory that operations may write their results into.
+
+    Where a generator or `PyDataset` gives arrays, replicas on CPUs have been seen to write into
+    these. (XLA does not, and knows no such copy.)
+    """
+    return images if count() == 1 else tf.raw_ops.DeepCopy(x=images)
+
+
 def as_logs(results: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """What a step returns: between machines Keras adds up a first axis, so there has to be one."""
     if not are_apart(tf.distribute.get_strategy()):
@@ -92,8 +106,13 @@ def check_divisible(batch_size: int, replicas: int) -> None:
 
 def check_array(images: Any, batch_size: int | None) -> None:
     """Likewise for the batches that Keras makes of an array to train on."""
-    if count() == 1 or not hasattr(images, "shape"):
+    if count() == 1:
         return
+    if not hasattr(images, "shape"):
+        raise InputError(
+            f"{count()} replicas train on a tf.data.Dataset or an array, not on a "
+            f"{type(images).__name__}, whose batches they might not divide"
+        )
     batch_size = batch_size or _BATCH_SIZE
     check_divisible(batch_size, count())
     rest = len(images) % batch_size

@@ -1,0 +1,92 @@
+"""What users do with a model on two replicas; prints what came of it, as JSON.
+
+python two_replicas.py FOLDER
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wgan_gp import Config, DivergedError, InputError, StopAtNaN, build_model
+from wgan_gp.support.optimizers import apply_gradients
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+# Of the kernel and the bias: the parts of both replicas, which are not clipped as their sum is.
+KERNELS, BIASES = [[3.0, 4.0], [-3.0, 0.0]], [[12.0], [0.0]]
+
+
+class Parts(keras.utils.PyDataset):
+    """Batches of 4, views of the array's own memory."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        super().__init__()
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images) // 4
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray]:
+        return (self.images[4 * index : 4 * index + 4],)
+
+
+def change(scaled: bool, **limit: float) -> list[float]:
+    """What an update with a rate of 1 takes off the weights."""
+    scale = 256.0 if scaled else 1.0
+    with strategy.scope():
+        network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        optimizer = keras.optimizers.SGD(1.0, **limit)
+        if scaled:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, scale)
+        optimizer.build(network.trainable_variables)
+    before = network.get_weights()
+
+    @tf.function
+    def update() -> None:
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        kernel, bias = tf.constant(KERNELS)[number], tf.constant(BIASES)[number]
+        apply_gradients(optimizer, [scale * kernel[:, None], scale * bias], network)
+
+    strategy.run(update)
+    changes = [x - y for x, y in zip(before, network.get_weights(), strict=True)]
+    return np.concatenate([x.ravel() for x in changes]).tolist()
+
+
+def refusal(act) -> str:
+    try:
+        act()
+    except (InputError, DivergedError) as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing was raised"
+
+
+def main(folder: Path) -> None:
+    config = Config(image_size=32, base_filters=2, latent_dim=4, batch_size=4, n_critic=1)
+    with strategy.scope():
+        model = build_model(config)
+    shape = (4, 1, 32, 32, 3)
+    broken = tf.data.Dataset.from_tensors(np.full(shape, np.nan, "float32"))
+    path = folder / "images.npy"  # whose mapped memory TensorFlow would take as it is
+    np.save(path, np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype("float32"))
+    before, images = np.load(path), np.load(path, mmap_mode="r+")
+    limits = [{name: 2.0} for name in ("clipnorm", "global_clipnorm", "clipvalue")]
+    found = {
+        "changes": [change(scaled, **limit) for limit in limits for scaled in (False, True)],
+        "evaluated": [model.evaluate(Parts(images), verbose=0) for _ in range(2)],
+        "is_untouched": bool((before == np.load(path)).all()),
+        "trained_on_parts": refusal(lambda: model.fit(Parts(np.zeros(shape)))),
+        "diverged": refusal(lambda: model.fit(broken, callbacks=[StopAtNaN()], verbose=0)),
+    }
+    print(json.dumps(found))
+
+
+main(Path(sys.argv[1]))

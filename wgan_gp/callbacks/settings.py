@@ -1,0 +1,68 @@
+"""What a checkpoint was trained with, so that it is not gone on with in another way."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from wgan_gp.support.errors import InputError
+
+
+def settings_of(model: keras.Model) -> dict[str, Any]:
+    """What training depends on beside the weights, as JSON can hold it."""
+    optimizers = {"critic": model.critic_optimizer, "generator": model.generator_optimizer}
+    settings = {
+        "seed": int(model.seed.numpy()),
+        "n_critic": model.n_critic,
+        "gradient_penalty_weight": model.gradient_penalty_weight,
+        "ema_half_life": model.ema_half_life,
+        "penalty_every": model.penalty_every,
+    }
+    for network, optimizer in optimizers.items():
+        config = _unnamed(optimizer.get_config())
+        settings |= {f"{network}_{name}": value for name, value in config.items()}
+    # As they will be read: JSON makes lists of tuples, and knows no arrays or numbers of NumPy's.
+    return json.loads(json.dumps(settings, default=lambda value: np.asarray(value).tolist()))
+
+
+def with_rates_of(there: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """`settings`, with the learning rates of others where neither follow a schedule."""
+    rates = {
+        name: there[name]
+        for name in ("critic_learning_rate", "generator_learning_rate")
+        if isinstance(there.get(name), float) and isinstance(settings[name], float)
+    }
+    return {**settings, **rates}
+
+
+def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
+    """Without the names, in which Keras counts the optimizers that a process has made."""
+    return {
+        key: _unnamed(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key != "name"
+    }
+
+
+def check_same(there: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
+    """Raise an InputError if the model is asked to be trained in another way than it was."""
+    # Version 0.1 did not write the first; later ones wrote names within the others.
+    there = {"penalty_every": 1, **_unnamed(there)}
+    changed = [
+        f"{name} is {_shown(value)} there, not {_shown(asked.get(name))}"
+        for name, value in there.items()
+        if value != asked.get(name)
+    ]
+    if changed:
+        raise InputError(
+            f"the checkpoint '{checkpoint}' goes on with the settings it was trained with: "
+            f"{', '.join(changed)}; build the model with those, and change a learning rate, if "
+            f"any, after restoring"
+        )
+
+
+def _shown(value: Any) -> str:
+    """`value` as it was given: a learning rate is kept in float32."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
