@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -52,7 +53,11 @@ def test_a_run_says_what_it_does_and_nothing_else(finished):
     assert second.startswith("The first iteration")
     assert "3/3" in progress[-1]
     assert last.startswith("Done.")
-    assert errors(result) == ["1 of 21 images cannot be read and are left out: broken.jpg"]
+    assert errors(result) == [
+        "1 of 21 images cannot be read and are left out: broken.jpg",
+        "quality is not measured, and no best generator kept: there are 20 images to compare with, "
+        "and 64 are needed; hold out more (or 0, to compare with those of training)",
+    ]
 
 
 def test_the_reals_are_pictures_of_the_folder(finished, pictures):
@@ -88,6 +93,31 @@ def test_where_nobody_reads_what_is_printed_nothing_fails(environment):
             command, env=buffered, stdout=pipe, stderr=subprocess.PIPE, text=True, check=True
         )
     assert result.stderr == ""
+
+
+def test_no_character_and_no_closed_stream_stops_the_program(finished, environment, tmp_path):
+    command = [sys.executable, "-m", "wgan_gp", "generate", "--run-dir", finished[0], "--output"]
+    narrow = {**environment, "PYTHONIOENCODING": "latin-1"}
+    result = subprocess.run(
+        [*command, "\u82b1.png"], cwd=tmp_path, env=narrow, capture_output=True, check=True
+    )
+    assert result.stdout == b"25 images: \\u82b1.png\n"
+    closed = [*map(shlex.quote, map(str, command)), "a.png", "2>&-"]
+    subprocess.run(" ".join(closed), shell=True, cwd=tmp_path, env=environment, check=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"\u82b1.png", "a.png"}
+
+
+def test_a_keras_json_of_the_user_s_does_not_change_a_run(environment, tmp_path):
+    (tmp_path / "keras.json").write_text(
+        '{"image_data_format": "channels_first", "floatx": "float64", "epsilon": 0.001}'
+    )
+    command = [sys.executable, "-m", "wgan_gp", "train", "--dry-run", "--base-filters=2"]
+    told = [
+        subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+        for env in (environment, {**environment, "KERAS_HOME": str(tmp_path)})
+    ]
+    as_it_is, changed = (text[: text.index("Cost: ")] for text in told)
+    assert as_it_is == changed
 
 
 def test_the_version_is_told(wgan_gp):
@@ -337,7 +367,8 @@ def test_what_generate_cannot_do_is_explained(wgan_gp, finished, option, value, 
     ("arguments", "said"),
     [
         (["train", "--preset", "fast"], "matlab"),
-        (["train", "--iterations", "many"], "--iterations"),
+        (["train", "--iterations", "many"], "(default: 1500)"),
+        (["train", "--preset", "flowers", "--iterations", "many"], "(default: 4000)"),
         (["train", "--base-filter", "3"], "--base-filters"),
         (["evalute"], "evaluate"),
     ],

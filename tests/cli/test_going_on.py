@@ -37,6 +37,15 @@ def test_what_a_folder_does_not_keep_is_part_of_how_to_go_on(tmp_path):
     assert said.signal == signal.SIGTERM
 
 
+def test_a_folder_that_begins_with_a_dash_is_no_option(tmp_path):
+    stopped = run(tmp_path, cache_dir="-cache")
+    stopped.folder.path = Path("-run")
+    said = said_of(Interrupted(signal.SIGTERM, "stopped"), stopped)
+    assert str(said) == (
+        "stopped; go on with: wgan-gp train --run-dir=-run --resume --cache-dir=-cache"
+    )
+
+
 def test_a_stop_while_the_results_are_written_says_it_too(tmp_path):
     said = said_of(KeyboardInterrupt(), run(tmp_path))
     assert isinstance(said, Interrupted)

@@ -485,9 +485,11 @@ def test_a_picture_too_large_for_the_memory_is_unreadable(folder, cache, caplog,
     assert "bomb.png, huge.png" in message
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
 @pytest.mark.parametrize("exif", [b"Exif\0\0rubbish", b"Exif\0\0II*\0", b"Exif\0\0"])
-def test_a_damaged_exif_block_does_not_make_a_picture_unreadable(folder, cache, exif):
-    solid(RED).save(folder / "a.jpg", exif=exif, quality=100, subsampling=0)
+def test_a_damaged_exif_block_does_not_make_a_picture_unreadable(folder, cache, exif, suffix):
+    exact = {"jpg": {"quality": 100, "subsampling": 0}, "webp": {"lossless": True}}
+    solid(RED).save(folder / f"a.{suffix}", exif=exif, **exact.get(suffix, {}))
     (colour,) = colours_of(load_images(folder, SIZE, cache_dir=cache))
     np.testing.assert_allclose(colour, RED, atol=3)
 

@@ -145,6 +145,14 @@ def test_networks_that_take_no_images_are_refused(tmp_path):
         load_feature_network(str(tmp_path / "dense.keras"))
 
 
+@pytest.mark.parametrize("outputs", [list, lambda both: {"a": both[0], "b": both[1]}])
+def test_networks_of_several_outputs_are_refused(outputs):
+    image = keras.Input((8, 8, 3))
+    both = [keras.layers.GlobalAveragePooling2D()(image), keras.layers.Flatten()(image)]
+    with pytest.raises(InputError, match="has several outputs: of features there is one"):
+        load_feature_network(keras.Model(image, outputs(both)))
+
+
 class Subclassed(keras.Model):
     """A network that does not say what it takes before it is called."""
 

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import logging
 import os
 import shutil
 from pathlib import Path
@@ -191,6 +190,20 @@ def test_what_was_measured_is_not_told_of_a_generator_trained_further(wgan_gp, r
     assert RunFolder(run).read_quality() is not None
     wgan_gp("train", "--run-dir", "run", "--resume", "--iterations=4")
     assert RunFolder(run).read_quality() is None
+    said = wgan_gp("export", "--run-dir", "run", "--format=keras").stderr
+    assert "quality.json' is of an earlier generator: measure the run once more" in said
+
+
+def test_a_finished_run_that_is_resumed_keeps_its_generator_and_what_was_measured(wgan_gp, run):
+    wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd")
+    for damage in (b"", b"not a generator"):
+        before = (run / "generator.keras").read_bytes()
+        if damage:
+            (run / "generator.keras").write_bytes(damage)
+        wgan_gp("train", "--run-dir", "run", "--resume")
+        assert ((run / "generator.keras").read_bytes() == before) == (not damage)
+        RunFolder(run).load_generator()
+    assert RunFolder(run).read_quality() is None  # of another file
 
 
 def test_a_damaged_report_is_one_sentence(wgan_gp, run):
@@ -249,9 +262,9 @@ def test_what_cannot_be_evaluated_is_explained(wgan_gp, run, options, said):
     assert not (run / "quality.json").exists()
 
 
-def test_a_run_with_few_images_goes_without(wgan_gp, pictures, caplog):
-    caplog.set_level(logging.CRITICAL)
-    wgan_gp("train", "--data", pictures, "--run-dir", "small", *TINY)
+def test_a_run_with_few_images_goes_without(wgan_gp, pictures):
+    said = wgan_gp("train", "--data", pictures, "--run-dir", "small", *TINY).stderr
+    assert "quality is not measured, and no best generator kept: there are 20 images" in said
     assert not (wgan_gp.folder / "small" / "best.keras").exists()
     assert "val_swd" not in (wgan_gp.folder / "small" / "history.csv").read_text()
 

@@ -144,9 +144,23 @@ def test_a_checkpoint_that_only_looks_sound_is_one_sentence(wgan_gp, other, text
     assert "model.keras' is of another model: " in said.splitlines()[-1]
 
 
+def test_infinite_numbers_of_what_was_measured_are_one_sentence(wgan_gp, other):
+    shutil.copy(other / "generator.keras", other / "best.keras")
+    (other / "best.json").write_text('{"iteration": 1e999}')
+    options = ("--run-dir", "other", "--format", "keras", "--best")
+    wgan_gp("export", *options)
+    facts = json.loads((other / "export" / "best.keras.json").read_text())
+    assert facts["iteration"] == "not kept"
+    (other / "best-quality.json").write_text('{"count": Infinity, "scores": {}}')
+    said = wgan_gp.mistake("export", *options, "--overwrite")
+    assert "best-quality.json' is damaged: measure the run once more" in said
+
+
 def test_a_history_and_tiles_of_another_kind_do_no_harm(wgan_gp, other):
     (other / "history.csv").write_bytes(b"iteration,critic_loss\n3,x\n\xff,\0\n3," + b"9" * 200_000)
     (other / "grids" / "iteration-abc.png").write_text("not a number")
+    with (other / "history.csv").open("a") as file:
+        file.write("\n" + "9" * 5_000 + ",1\n")
     wgan_gp("export", "--run-dir", "other", "--format", "keras", "--output", "a.keras")
     assert "not kept" in (wgan_gp.folder / "a.keras.md").read_text()
     wgan_gp("train", "--run-dir", "other", "--resume", "--iterations=4")

@@ -4,6 +4,8 @@ import contextlib
 import csv
 from pathlib import Path
 
+_MOST_DIGITS = 18  # of an iteration, which is an int64
+
 
 def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a file, without a last one that was cut short."""
@@ -16,6 +18,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     ):
         for row in csv.DictReader(line for line in file if "\0" not in line):
             is_whole = None not in row and None not in row.values()
-            if is_whole and row.get("iteration", "").isdecimal():
+            iteration = row.get("iteration") or ""
+            if is_whole and iteration.isdecimal() and len(iteration) <= _MOST_DIGITS:
                 rows.append(row)
     return rows

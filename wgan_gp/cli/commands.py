@@ -186,12 +186,17 @@ def _how_to_go_on(run: "Run") -> str:
         return "start this worker again with --resume, like the first one"
     if not run.folder.config.exists():  # which is there when the model is built
         return "start it again"
-    words = ["wgan-gp", "train", "--run-dir", str(run.folder.path), "--resume"]
+    words = ["wgan-gp", "train", *_option("--run-dir", run.folder.path), "--resume"]
     if run.plan.cache_dir:
-        words += ["--cache-dir", str(run.plan.cache_dir)]
+        words += _option("--cache-dir", run.plan.cache_dir)
     if run.plan.strategy != "auto":
-        words += ["--strategy", run.plan.strategy]
+        words += _option("--strategy", run.plan.strategy)
     return f"go on with: {shlex.join(words)}"
+
+
+def _option(name: str, value: Path | str) -> list[str]:
+    """The words for it: one alone where the value would read as an option."""
+    return [f"{name}={value}"] if str(value).startswith("-") else [name, str(value)]
 
 
 def _print_plan(config: Config) -> None:

@@ -17,11 +17,11 @@ from tyro import conf
 
 import wgan_gp
 from wgan_gp.cli import commands
-from wgan_gp.cli.options import Evaluate, Export, Generate, Interpolate, Train
+from wgan_gp.cli.options import Asked, Evaluate, Export, Generate, Interpolate, Train
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import DivergedError, InputError, Interrupted
-from wgan_gp.support.saying import say
+from wgan_gp.support.saying import be_able_to_say, say
 
 _COMMANDS = {
     Train: commands.train,
@@ -36,6 +36,7 @@ _HELP = {"-h", "--help"}
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command in `arguments`, by default those of the process, and exit."""
+    be_able_to_say()
     try:
         command = _command(list(sys.argv[1:] if arguments is None else arguments))
         _COMMANDS[type(command)](command)
@@ -59,19 +60,20 @@ def _command(arguments: list[str]) -> Command:
     """The command in `arguments`.
 
     What `train` does where no option says otherwise depends on options: on its preset, or on the
-    run that it goes on with. So the words are read twice, by the same parser.
+    run that it goes on with. So those are read first.
     """
     if arguments == ["--version"]:
         say(f"wgan-gp {wgan_gp.__version__}")
         sys.exit()
     if not arguments or arguments[0] != "train":
         return _parse(arguments or ["--help"], Train())
-    first = _parse([word for word in arguments if word not in _HELP], Train())
-    if not first.output.resume:
-        return _parse(arguments, Train.with_preset(first.preset))
-    if not first.output.run_dir:
+    words = [word for word in arguments[1:] if word not in _HELP]
+    asked, _ = tyro.cli(Asked, prog="wgan-gp train", args=words, return_unknown_args=True)
+    if not asked.resume:
+        return _parse(arguments, Train.with_preset(asked.preset))
+    if not asked.run_dir:
         raise InputError("--resume needs --run-dir: the folder of the run to go on with")
-    return _parse(arguments, Train.of_plan(Plan.of_run(RunFolder.find(first.output.run_dir))))
+    return _parse(arguments, Train.of_plan(Plan.of_run(RunFolder.find(asked.run_dir))))
 
 
 def _parse(arguments: list[str], train: Train) -> Command:

@@ -83,6 +83,15 @@ class Train:
 
 
 @dataclasses.dataclass(frozen=True)
+class Asked:
+    """Those options of `Train` that decide what its others are by default."""
+
+    preset: _Preset = Train.preset
+    run_dir: Path | None = None
+    resume: _Flag = False
+
+
+@dataclasses.dataclass(frozen=True)
 class OfGenerator:
     """Which trained generator: that of a run, or one that comes with the package."""
 

@@ -57,7 +57,8 @@ def _decode(image: Image.Image, image_size: int) -> np.ndarray | None:
     if pixels > MAX_PIXELS:
         return None
     with _one_large_picture if pixels > _LARGE else contextlib.nullcontext():
-        ImageOps.exif_transpose(image, in_place=True)
+        with contextlib.suppress(Exception):  # whatever a damaged mark makes Pillow raise
+            ImageOps.exif_transpose(image, in_place=True)
         return to_square(image, image_size)
 
 

@@ -27,7 +27,7 @@ def open_folder(folder: Path) -> Source:
     if not folder.is_dir():
         raise InputError(
             f"there is no folder '{folder}': data must be 'synthetic', 'tf_flowers' or a "
-            f"folder of images"
+            f"folder of images (where those of a run have moved, say where they are now)"
         )
     found = _find_pictures(folder)
     files = [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]

@@ -19,7 +19,7 @@ from wgan_gp.support.errors import InputError
 
 SYNTHETIC_COUNT = 4096
 
-_CACHE_FORMAT = 2  # raised whenever the same source would be decoded to other pixels
+_CACHE_FORMAT = 3  # raised whenever the same source would be decoded to other pixels
 _NAMES_SHOWN = 5
 
 _log = logging.getLogger(__name__)

@@ -40,7 +40,7 @@ tags: [image-generation, gan, wgan-gp, keras]
 # A generator of images: ${data_name}
 
 A Wasserstein GAN with gradient penalty ([arXiv:1704.00028](https://arxiv.org/abs/1704.00028)),
-trained with wgan_gp ${version}. It turns random numbers into pictures of
+exported with wgan_gp ${version}. It turns random numbers into pictures of
 ${image_size}x${image_size} pixels.
 
 | | |

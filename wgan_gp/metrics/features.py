@@ -18,7 +18,7 @@ from wgan_gp.metrics.inputs import check_images
 from wgan_gp.metrics.onnx_features import load_onnx_features
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import digest
-from wgan_gp.support.shapes import input_shape
+from wgan_gp.support.shapes import input_shape, output_shape
 
 _BATCH = 32
 
@@ -131,6 +131,8 @@ def _of_model(name: str, model: keras.Model, value_range: tuple[float, float]) -
             raise InputError(
                 f"'{name}' does not take square images of 1 or 3 channels, but {shape}"
             )
+    if not isinstance(output_shape(model), tuple):
+        raise InputError(f"'{name}' has several outputs: of features there is one")
     return FeatureNetwork(name, model.predict_on_batch, size, value_range, channels or 3)
 
 

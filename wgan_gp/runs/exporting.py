@@ -6,6 +6,7 @@ written or changed by someone else, and stays.
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def export_run(
             that is in the way is not to be replaced, or the exported generator's images are others.
         OSError: a file cannot be written.
     """
+    _check_name(path, format_)
     card, about = (path.with_name(path.name + ending) for ending in (".md", ".json"))
     generator, (config, known) = folder.load_generator(best), folder.read()
     iteration = known.get("generator_iteration", config.iterations)
@@ -83,6 +85,15 @@ def export_run(
     digests = {_name(file, path): digest(file) for file in _files(path, card)}
     write_whole(about, json.dumps({**facts, "sha256": digests}, indent=2) + "\n")
     return difference
+
+
+def _check_name(path: Path, format_: Format) -> None:
+    """Raise an InputError where the path is one that TensorFlow or ONNX cannot take."""
+    name = path.as_posix()
+    if format_ == "saved_model" and re.search(r"[][\\]", name):  # which it reads as a pattern
+        raise InputError(f"TensorFlow loads nothing from '{name}': a path may not have [ ] or \\")
+    if format_ != "keras" and name != name.encode(errors="replace").decode():
+        raise InputError(f"the name '{name}' is not in UTF-8: choose another")
 
 
 def _compare(exported: Images, generator: keras.Model, format_: Format) -> float:

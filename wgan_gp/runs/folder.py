@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import math
 import os
 import re
@@ -38,6 +39,9 @@ _FACTS = {
     "how_made": str,  # of a generator that comes with the package
 }
 _NEEDED = {"preset", "data", "images", "images_crc32"}  # which every run knows from its start
+
+
+_log = logging.getLogger(__name__)
 
 
 class RunFolder:
@@ -180,7 +184,7 @@ class RunFolder:
         try:
             best = json.loads(self.best.with_suffix(".json").read_text(encoding="utf-8"))
             return int(best["iteration"])
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        except (OSError, ValueError, LookupError, TypeError, RecursionError, OverflowError):
             return None
 
     def metrics_at(self, iteration: int) -> dict[str, str]:
@@ -238,10 +242,16 @@ class RunFolder:
             return None
         try:
             quality = json.loads(file.read_text(encoding="utf-8"))
+            report = Report.from_dict(quality)
             is_of_the_last = quality["sha256"] == digest(self.generator_file(best))
-            return Report.from_dict(quality) if is_of_the_last else None
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (
+            ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError,
+        ) as error:  # fmt: skip
             raise InputError(f"'{file}' is damaged: measure the run once more") from error
+        if is_of_the_last:
+            return report
+        _log.warning("'%s' is of an earlier generator: measure the run once more", file)
+        return None
 
     def has_results(self) -> bool:
         """Whether training has left anything that a new beginning would replace."""

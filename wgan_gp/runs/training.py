@@ -84,7 +84,11 @@ def _quality(
     """What measures quality: against held-out images or, where none are held out, any of them."""
     numbers = np.setdiff1d(np.arange(len(images)), training) if config.holdout else training
     if len(numbers) < _LEAST_MEASURED:
-        _log.info("quality is not measured: %d images to compare with are too few", len(numbers))
+        _log.warning(
+            "quality is not measured, and no best generator kept: there are %d images to compare "
+            "with, and %d are needed; hold out more (or 0, to compare with those of training)",
+            len(numbers), _LEAST_MEASURED,
+        )  # fmt: skip
         return []
     return [
         Quality(
@@ -148,9 +152,21 @@ def _prepare(folder: RunFolder, config: Config, shown: np.ndarray, done: int) ->
     save_png(image_grid(shown), folder.reals)
 
 
+def _holds(folder: RunFolder, generator: keras.Model) -> bool:
+    """Whether `folder` has this very generator already."""
+    try:
+        saved = folder.load_generator().get_weights()
+    except InputError:  # there is none, or it is damaged
+        return False
+    weights = generator.get_weights()
+    return len(saved) == len(weights) and all(map(np.array_equal, saved, weights))
+
+
 def _finish(model: WGANGP, folder: RunFolder) -> None:
-    with replacing(folder.generator) as unfinished:
-        portable(model.drawing_generator).save(unfinished)
+    generator = portable(model.drawing_generator)
+    if not _holds(folder, generator):  # or what was measured would be of another file
+        with replacing(folder.generator) as unfinished:
+            generator.save(unfinished)
     folder.update_facts({"generator_iteration": model.iterations_done})
     save_png(image_grid(model.generate(_TILES)), folder.samples)
     if tiles := list(folder.tiles().values()):  # a worker has those of this session only

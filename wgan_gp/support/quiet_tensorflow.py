@@ -20,8 +20,13 @@ def load_tensorflow(find_devices: bool = True) -> None:
     is_quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with silent_stderr() if is_quiet else contextlib.nullcontext():
+        import keras
         import tensorflow as tf
 
+        # Whatever a keras.json of the user's says: a run is decided by its own settings.
+        keras.config.set_image_data_format("channels_last")
+        keras.config.set_floatx("float32")
+        keras.config.set_epsilon(1e-7)
         if find_devices:
             tf.config.list_logical_devices()
     if is_quiet:

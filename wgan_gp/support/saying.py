@@ -1,10 +1,21 @@
 """Lines for whoever watches."""
 
 import contextlib
+import io
 import os
 import sys
 from pathlib import Path
 from typing import TextIO
+
+
+def be_able_to_say() -> None:
+    """Make sure of both standard streams: that they are open, and that no character stops them."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:  # closed, as some start their programs
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str, to: TextIO | None = None) -> None:
