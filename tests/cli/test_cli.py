@@ -56,7 +56,7 @@ def test_a_run_says_what_it_does_and_nothing_else(finished):
     assert errors(result) == [
         "1 of 21 images cannot be read and are left out: broken.jpg",
         "quality is not measured, and no best generator kept: there are 20 images to compare with, "
-        "and 64 are needed; hold out more (or 0, to compare with those of training)",
+        "and 64 are needed",
     ]
 
 

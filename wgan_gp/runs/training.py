@@ -84,10 +84,11 @@ def _quality(
     """What measures quality: against held-out images or, where none are held out, any of them."""
     numbers = np.setdiff1d(np.arange(len(images)), training) if config.holdout else training
     if len(numbers) < _LEAST_MEASURED:
+        larger = "; let holdout be larger, or 0 to compare with the images of training"
         _log.warning(
             "quality is not measured, and no best generator kept: there are %d images to compare "
-            "with, and %d are needed; hold out more (or 0, to compare with those of training)",
-            len(numbers), _LEAST_MEASURED,
+            "with, and %d are needed%s",
+            len(numbers), _LEAST_MEASURED, larger if config.holdout else "",
         )  # fmt: skip
         return []
     return [
