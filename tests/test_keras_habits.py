@@ -365,6 +365,7 @@ def test_a_dataset_that_has_ended_is_an_error(tiny_config, dataset):
     assert model.iterations_done == 4
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # as Keras says of such a one
 def test_the_end_of_a_dataset_of_unknown_length_changes_nothing(tiny_config, dataset):
     def trained(batches: tf.data.Dataset):
         model = build_model(tiny_config)

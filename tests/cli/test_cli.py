@@ -47,17 +47,17 @@ def test_a_run_leaves_its_results(finished):
 
 def test_a_run_says_what_it_does_and_nothing_else(finished):
     _, result = finished
-    first, second, *progress, last = (x for x in result.stdout.splitlines() if x)
+    first, second, third, *progress, last = (x for x in result.stdout.splitlines() if x)
     assert first.startswith("Training on 20 images of 32x32 for 3 generator iterations on the ")
     assert first.endswith("results: run")
     assert second.startswith("The first iteration")
+    assert third == (
+        "Quality is not measured, and no best generator kept: there are 20 images to compare with, "
+        "and 64 are needed."
+    )
     assert "3/3" in progress[-1]
     assert last.startswith("Done.")
-    assert errors(result) == [
-        "1 of 21 images cannot be read and are left out: broken.jpg",
-        "quality is not measured, and no best generator kept: there are 20 images to compare with, "
-        "and 64 are needed",
-    ]
+    assert errors(result) == ["1 of 21 images cannot be read and are left out: broken.jpg"]
 
 
 def test_the_reals_are_pictures_of_the_folder(finished, pictures):

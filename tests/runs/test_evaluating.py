@@ -264,8 +264,8 @@ def test_what_cannot_be_evaluated_is_explained(wgan_gp, run, options, said):
 
 def test_a_run_with_few_images_goes_without(wgan_gp, pictures):
     options = (*TINY, "--holdout=0.2")
-    said = wgan_gp("train", "--data", pictures, "--run-dir", "small", *options).stderr
-    assert "quality is not measured, and no best generator kept: there are " in said
+    said = wgan_gp("train", "--data", pictures, "--run-dir", "small", *options).stdout
+    assert "Quality is not measured, and no best generator kept: there are " in said
     assert "and 64 are needed; let holdout be larger, or 0 to compare with the images of" in said
     assert not (wgan_gp.folder / "small" / "best.keras").exists()
     assert "val_swd" not in (wgan_gp.folder / "small" / "history.csv").read_text()

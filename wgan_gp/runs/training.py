@@ -1,7 +1,5 @@
 """Training in a run's folder: from settings and images to all of its results."""
 
-import logging
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -23,12 +21,11 @@ from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import replacing
 from wgan_gp.support.portable import portable
+from wgan_gp.support.saying import say
 
 _EPOCH_ITERATIONS = 20  # a line of history.csv is the mean over so many generator iterations
 _TILES = 25  # images in a picture
 _LEAST_MEASURED = 64  # real images; a distance from fewer says too little
-
-_log = logging.getLogger(__name__)
 
 
 def train_in(
@@ -85,11 +82,10 @@ def _quality(
     numbers = np.setdiff1d(np.arange(len(images)), training) if config.holdout else training
     if len(numbers) < _LEAST_MEASURED:
         larger = "; let holdout be larger, or 0 to compare with the images of training"
-        _log.warning(
-            "quality is not measured, and no best generator kept: there are %d images to compare "
-            "with, and %d are needed%s",
-            len(numbers), _LEAST_MEASURED, larger if config.holdout else "",
-        )  # fmt: skip
+        say(
+            f"Quality is not measured, and no best generator kept: there are {len(numbers)} images "
+            f"to compare with, and {_LEAST_MEASURED} are needed{larger if config.holdout else ''}."
+        )
         return []
     return [
         Quality(
