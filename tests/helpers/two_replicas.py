@@ -78,11 +78,15 @@ def main(folder: Path) -> None:
     path = folder / "images.npy"  # whose mapped memory TensorFlow would take as it is
     np.save(path, np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype("float32"))
     before, images = np.load(path), np.load(path, mmap_mode="r+")
+    zeros = tf.data.Dataset.from_tensor_slices(np.zeros((8, *shape[1:]), "float32"))
+    dealt_out = strategy.experimental_distribute_dataset(zeros.batch(4, drop_remainder=True))
+    model.fit(dealt_out, steps_per_epoch=2, verbose=0)
     limits = [{name: 2.0} for name in ("clipnorm", "global_clipnorm", "clipvalue")]
     found = {
         "changes": [change(scaled, **limit) for limit in limits for scaled in (False, True)],
         "evaluated": [model.evaluate(Parts(images), verbose=0) for _ in range(2)],
         "is_untouched": bool((before == np.load(path)).all()),
+        "iterations": model.iterations_done,
         "trained_on_parts": refusal(lambda: model.fit(Parts(np.zeros(shape)))),
         "diverged": refusal(lambda: model.fit(broken, callbacks=[StopAtNaN()], verbose=0)),
     }

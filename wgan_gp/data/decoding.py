@@ -57,8 +57,9 @@ def _decode(image: Image.Image, image_size: int) -> np.ndarray | None:
     if pixels > MAX_PIXELS:
         return None
     with _one_large_picture if pixels > _LARGE else contextlib.nullcontext():
-        with contextlib.suppress(Exception):  # whatever a damaged mark makes Pillow raise
-            ImageOps.exif_transpose(image, in_place=True)
+        with contextlib.suppress(Exception):  # a damaged mark raises anything at all, but once
+            image.getexif()
+        ImageOps.exif_transpose(image, in_place=True)
         return to_square(image, image_size)
 
 

@@ -106,7 +106,7 @@ def check_divisible(batch_size: int, replicas: int) -> None:
 
 def check_array(images: Any, batch_size: int | None) -> None:
     """Likewise for the batches that Keras makes of an array to train on."""
-    if count() == 1:
+    if count() == 1 or isinstance(images, tf.distribute.DistributedDataset):
         return
     if not hasattr(images, "shape"):
         raise InputError(
