@@ -17,6 +17,7 @@ from wgan_gp import (
     WGANGP,
     Config,
     InputError,
+    __version__,
     build_critic,
     build_generator,
     build_model,
@@ -305,6 +306,7 @@ def test_the_model_card_tells_the_run_s_own_facts(wgan_gp, run, pictures):
         f"| training data | images in a folder '{pictures.name}': 20 images |",
         "| generator iterations | 3 |",
         "| preset, seed | quick, 7 |",
+        f"exported with wgan_gp {__version__}",  # which need not be what trained it
     ):
         assert said in card
     assert str(pictures.parent) not in card  # no path of the machine
