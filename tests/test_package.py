@@ -35,6 +35,14 @@ def test_keras_finds_the_model_whatever_is_imported_first(environment, first):
     assert result.stdout == ("WGANGP\nWGANGP adam\n" if first == "keras" else "WGANGP\n")
 
 
+def test_keras_finds_the_metrics_of_two_sets(environment):
+    find = "import keras, wgan_gp; get = keras.saving.get_registered_object"
+    names = "print(get('wgan_gp>SetMetric').__name__, get('wgan_gp>diversity').__name__)"
+    command = [sys.executable, "-c", f"{find}; {names}"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout == "SetMetric diversity\n"
+
+
 def test_every_public_name_is_there_and_has_a_docstring():
     for name in package._MODULES:
         assert getattr(package, name).__doc__, name

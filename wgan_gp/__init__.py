@@ -63,10 +63,11 @@ _loaded = set()
 @wrapt.when_imported("keras")
 @wrapt.when_imported("tensorflow")
 def _register(module: ModuleType) -> None:
-    """Make the model known to Keras, whose `load_model` finds only classes that are imported.
+    """Make all classes known to Keras, whose `load_model` finds only those that are imported.
 
     Each of the two imports the other while it is half there itself; hence once both are whole.
     """
     _loaded.add(module.__name__)
     if _loaded == {"keras", "tensorflow"}:
         import_module(f"{__name__}.model")
+        import_module(f"{__name__}.metrics.keras_metric")

@@ -86,6 +86,13 @@ def test_the_curve_holds_both_losses_of_every_iteration(fit):
     )
 
 
+def test_the_curve_of_a_model_that_begins_anew_begins_anew(fit):
+    monitor = Monitor(every=100)
+    fit(monitor)
+    fit(monitor)
+    assert [point[0] for point in monitor.curve.points] == list(range(1, 8))
+
+
 def test_the_figure_is_a_picture_of_tiles_and_curves(fit, tmp_path):
     fit(Monitor(tmp_path, every=3))
     with Image.open(tmp_path / "progress.png") as figure:
@@ -112,11 +119,20 @@ def test_a_notebook_shows_one_figure_and_updates_it(fit, monkeypatch):
         def update(self, picture):
             shown.append(picture.data)
 
-    notebook = types.SimpleNamespace(kernel=object())
+    opened = []
+    notebook = types.SimpleNamespace(kernel=object(), execution_count=5)
     monkeypatch.setattr("IPython.get_ipython", lambda: notebook)
-    monkeypatch.setattr("IPython.display.display", lambda text, display_id: Handle())
-    fit(Monitor(every=3))
+    monkeypatch.setattr(
+        "IPython.display.display", lambda text, display_id: opened.append(text) or Handle()
+    )
+    monitor = Monitor(every=3)
+    fit(monitor)
     assert len(shown) == 3
+    fit(monitor)  # in the same cell, as `fit_to` does after a stop within an epoch
+    assert len(opened) == 1
+    notebook.execution_count = 6
+    fit(monitor)
+    assert len(opened) == 2
     assert all(data.startswith(b"\x89PNG") for data in shown)
 
 

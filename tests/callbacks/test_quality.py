@@ -53,6 +53,13 @@ def test_every_epoch_logs_the_latest_measurement(fit, tiny_config, tiny_images):
     assert logged == [distances[i] for i in (0, 1, 2, 2, 4)]
 
 
+def test_a_model_that_begins_anew_has_a_curve_of_its_own(fit, tiny_config, tiny_images):
+    quality = Quality(tiny_images, every=3, count=16)
+    for _ in range(2):
+        fit(build_model(tiny_config), 4, quality)
+        assert [iteration for iteration, _ in quality.curve] == [1, 3]
+
+
 def test_measuring_has_no_effect_on_training(fit, tiny_config, tiny_images):
     plain, measured = build_model(tiny_config), build_model(tiny_config)
     fit(plain, 4)

@@ -21,11 +21,13 @@ from wgan_gp import (
     build_critic,
     build_generator,
     build_model,
+    export_litert,
     export_onnx,
     export_saved_model,
     generate_images,
 )
 from wgan_gp.cli.main import main
+from wgan_gp.export.litert import load_litert
 from wgan_gp.export.model_card import model_card
 from wgan_gp.export.onnx import load_onnx
 from wgan_gp.export.saved_model import load_saved_model
@@ -400,6 +402,36 @@ def test_an_export_is_overwritten_when_told(wgan_gp, run):
     assert " exists already" in wgan_gp.mistake("export", "--run-dir", run, "--output", "flowers")
 
 
+def _twice_enlarged() -> keras.Model:
+    """With one layer that repeats pixels at two sizes, and one that Keras keeps as its code."""
+    latents = keras.Input((5,))
+    enlarge = keras.layers.UpSampling2D(2)
+    x = keras.layers.Reshape((4, 4, 3))(keras.layers.Dense(48)(latents))
+    x = keras.layers.Conv2D(3, 3, padding="same")(enlarge(enlarge(x)))
+    return keras.Model(latents, keras.layers.Lambda(keras.ops.tanh)(x))
+
+
+class Subclassed(keras.Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.enlarged = _twice_enlarged()
+        self(np.zeros((1, 5), np.float32))
+
+    def call(self, latents):
+        return self.enlarged(latents)
+
+
+def test_litert_takes_a_network_of_ones_own(tmp_path):
+    generator = _twice_enlarged()
+    export_litert(generator, tmp_path / "a.tflite")
+    latents = np.random.default_rng(0).standard_normal((3, 5), "f4")
+    images = load_litert(tmp_path / "a.tflite")(latents)
+    np.testing.assert_allclose(images, generator(latents), atol=1e-5)
+    with pytest.raises(InputError, match="LiteRT has no way to compute this generator: build it"):
+        export_litert(Subclassed(), tmp_path / "b.tflite")
+    assert not (tmp_path / "b.tflite").exists()
+
+
 @pytest.mark.parametrize("name", ["flowers/assets.extra/requests", "flowers/new.txt"])
 def test_what_others_put_into_an_export_is_named_and_kept(wgan_gp, run, name):
     export = ["export", "--run-dir", run, "--output", "flowers", "--overwrite"]
@@ -414,6 +446,11 @@ def test_what_others_put_into_an_export_is_named_and_kept(wgan_gp, run, name):
     card = wgan_gp.folder / "flowers.md"
     card.write_text(f"{card.read_text()} and more")
     assert "'flowers.md' is not as an export wrote it" in wgan_gp.mistake(*export)
+    card.unlink()
+    about = wgan_gp.folder / "flowers.json"
+    about.write_text(json.dumps({**json.loads(about.read_text()), "reviewed": "yes"}))
+    assert "'flowers.json' is not as an export wrote it" in wgan_gp.mistake(*export)
+    assert json.loads(about.read_text())["reviewed"] == "yes"
 
 
 def test_another_s_saved_model_is_not_replaced(wgan_gp, run):

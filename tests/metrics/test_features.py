@@ -118,6 +118,13 @@ def test_a_name_that_is_no_network_is_refused(tmp_path, monkeypatch, name):
         load_feature_network(name)
 
 
+def test_a_file_at_home_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
+    model.save(tmp_path / "means.keras")
+    assert load_feature_network("~/means.keras").name.startswith("means.keras@")
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     path = tmp_path / "features.onnx"
     path.write_bytes(b"sound")

@@ -1,5 +1,7 @@
 """The Keras metric must be the function over all that it was fed."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -44,6 +46,12 @@ def test_it_is_rebuilt_from_its_config(flowers, other_flowers):
     metric.update_state(flowers, other_flowers)
     assert metric.name == "variety"
     assert metric.result() == diversity(flowers, other_flowers)
+
+
+def test_a_function_without_a_name_is_one(flowers, other_flowers):
+    metric = SetMetric(functools.partial(diversity))
+    metric.update_state(flowers, other_flowers)
+    assert (metric.name, metric.result()) == ("distance", diversity(flowers, other_flowers))
 
 
 def test_sample_weights_are_refused(flowers):

@@ -15,7 +15,8 @@ from PIL import Image
 from wgan_gp.data.images import load_images
 from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics.evaluation import evaluate
-from wgan_gp.runs.evaluating import evaluate_run
+from wgan_gp.metrics.report import Report
+from wgan_gp.runs.evaluating import _seen_in_training, evaluate_run
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.sampling import generate_images
 
@@ -219,6 +220,36 @@ def test_other_images_may_be_named(wgan_gp, run, tmp_path, flowers):
         shutil.copy(flowers / f"{number:03d}.png", other)
     report = evaluate_run(RunFolder(run), ["swd"], data=other)
     assert (report.count, report.reference) == (25, "images of another set")
+
+
+def test_photographs_in_place_of_drawn_flowers_have_no_modes(run, flowers, monkeypatch):
+    folder = RunFolder(run)
+    folder.update_facts({"data": "synthetic"})
+    measured = []
+    monkeypatch.setattr(
+        "wgan_gp.runs.evaluating.evaluate",
+        lambda *_, metrics, **options: measured.append(metrics) or Report({}, 20, "images"),
+    )
+    evaluate_run(folder, data=flowers)
+    assert "modes" not in measured[0]
+    evaluate_run(folder)
+    assert "modes" in measured[1]
+
+
+@pytest.mark.parametrize(
+    ("through", "features", "flatters"),
+    [
+        ("none", "nonesuch.keras@12345678, 32x32", False),
+        ("efficientnet-lite0", "efficientnet-lite0-mine.onnx@12345678, 224x224", False),
+        ("efficientnet-lite0", "efficientnet-lite0, 224x224", True),
+    ],
+)
+def test_only_the_network_that_the_critic_looks_through_flatters(run, through, features, flatters):
+    folder = RunFolder(run)
+    config = json.loads(folder.config.read_text())
+    folder.config.write_text(json.dumps({**config, "critic_features": through}))
+    seen = _seen_in_training(folder, Report({}, 20, "images", features))
+    assert ("which flatters" in seen) == flatters
 
 
 def test_features_out_of_reach_are_one_sentence_and_the_others_still_run(

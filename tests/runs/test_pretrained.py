@@ -1,5 +1,8 @@
 """The generators that come with the package."""
 
+import os
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -33,6 +36,12 @@ def test_it_is_small_and_tells_where_it_comes_from(run):
     assert "not known" not in card
     assert not [file for file in run.path.iterdir() if file.suffix in (".png", ".jpg")]
     assert "/" not in run.read()[1]["data"]
+
+
+def test_an_installer_may_link_its_files(run, tmp_path, monkeypatch):
+    shutil.copytree(run.path, tmp_path / "flowers", copy_function=os.symlink)
+    monkeypatch.setattr("wgan_gp.runs.pretrained._RUNS", tmp_path)
+    assert package.load_pretrained("flowers").output_shape == (None, 64, 64, 3)
 
 
 def test_its_images_differ_and_come_again():

@@ -29,6 +29,10 @@ class Curve:
         self.points.append((iteration, *values))
         self._in_last = 1
 
+    def ends_after(self, iteration: int) -> bool:
+        """Whether there are values of later iterations."""
+        return bool(self.points) and self.points[-1][0] > iteration
+
     def get_state(self) -> dict:
         return {"points": self.points, "stride": self.stride, "in_last": self._in_last}
 

@@ -13,11 +13,14 @@ def check_every(every: int) -> None:
 
 def check_saves(every: int | str | None, keep: int, names: tuple[str, str]) -> None:
     """Raise an InputError for checkpoints that are never due or never kept; `names` are theirs."""
-    is_number = isinstance(every, Integral) and not isinstance(every, bool)
-    if every not in (None, "epoch") and not (is_number and every >= 1):
+    if every not in (None, "epoch") and not _is_count(every):
         raise InputError(f"{names[0]} must be at least 1 iteration, or 'epoch', not {every}")
-    if keep < 1:
-        raise InputError(f"{names[1]} must be at least 1, not {keep}")
+    if not _is_count(keep):
+        raise InputError(f"{names[1]} must be a whole number, at least 1, not {keep}")
+
+
+def _is_count(value: int) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
 
 
 def is_passed(before: int, now: int, every: int) -> bool:

@@ -18,7 +18,7 @@ from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
 from wgan_gp.sampling import render
 from wgan_gp.support.files import replacing
-from wgan_gp.support.notebook import in_notebook
+from wgan_gp.support.notebook import running_cell
 
 _TILES = 25
 
@@ -58,6 +58,7 @@ class Monitor(keras.callbacks.Callback):
         self.curve = Curve()  # iteration, critic loss, unregularised
         self._stopwatch = Stopwatch()
         self._display = None
+        self._cell: int | None = None  # of a notebook, which the figure is in
 
     def get_state(self) -> dict[str, Any]:
         return {"curve": self.curve.get_state(), "seconds": self._stopwatch.seconds}
@@ -69,11 +70,14 @@ class Monitor(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         seed = stream_seed(self.seed, MONITOR)
         self.latents = draw_latents(_TILES, self.model.latent_dim, seed)
-        self._stopwatch.start()
         self._done = self.model.iterations_done
+        if self.curve.ends_after(self._done):  # that of another model, or of one taken back
+            self.curve, self._stopwatch = Curve(), Stopwatch()
+        self._stopwatch.start()
         if self.folder:
             (self.folder / "grids").mkdir(parents=True, exist_ok=True)
-        if in_notebook():
+        former, self._cell = self._cell, running_cell()
+        if self._cell not in (None, former):  # `fit_to` may call `fit` twice
             from IPython.display import display
 
             self._display = display("The monitor follows here.", display_id=True)

@@ -84,6 +84,8 @@ class Quality(keras.callbacks.Callback):
         if self.best:
             self.best.parent.mkdir(parents=True, exist_ok=True)
         self._done = self.model.iterations_done
+        # Without those of another model, or of one taken back.
+        self.curve = [point for point in self.curve if point[0] <= self._done]
         made = output_shape(self.model.drawing_generator)[1:]
         if made != self.images.shape[1:]:
             raise InputError(

@@ -22,6 +22,7 @@ def settings_of(model: keras.Model) -> dict[str, Any]:
     }
     for network, optimizer in optimizers.items():
         config = _unnamed(optimizer.get_config())
+        settings[f"{network}_optimizer"] = type(optimizer).__name__
         settings |= {f"{network}_{name}": value for name, value in config.items()}
     # As they will be read: JSON makes lists of tuples, and knows no arrays or numbers of NumPy's.
     return json.loads(json.dumps(settings, default=lambda value: np.asarray(value).tolist()))

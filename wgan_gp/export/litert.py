@@ -8,12 +8,15 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from wgan_gp.export.saved_model import export_saved_model
+from wgan_gp.support.copying import can_be_cloned, rebuilt
+from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 from wgan_gp.support.quiet_tensorflow import silent_stderr
 
@@ -25,7 +28,8 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
         float16: keep the weights in half the space, to three digits.
 
     Raises:
-        InputError: the extra `litert` is not installed.
+        InputError: the extra `litert` is not installed, or the generator has parts that LiteRT
+            cannot compute, such as repeated pixels within a subclassed network.
         OSError: the file cannot be written.
     """
     require("litert", "ai_edge_litert")
@@ -37,7 +41,14 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
         if float16:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
-        Path(path).write_bytes(converter.convert())
+        try:
+            converted = converter.convert()
+        except Exception as error:  # at whatever the converter has no kernel for
+            raise InputError(
+                "LiteRT has no way to compute this generator: build it as a Sequential or "
+                "functional model of Keras's own layers, or choose another format"
+            ) from error
+    Path(path).write_bytes(converted)
 
 
 def _with_static_sizes(generator: keras.Model) -> keras.Model:
@@ -45,18 +56,22 @@ def _with_static_sizes(generator: keras.Model) -> keras.Model:
 
     Repetition hides the size of what it makes from the converter, which then finds no convolution.
     """
-    if not any(isinstance(layer, keras.layers.UpSampling2D) for layer in generator.layers):
+    repeats = any(isinstance(layer, keras.layers.UpSampling2D) for layer in generator.layers)
+    if not (repeats and can_be_cloned(generator)):
         return generator
-
-    def replaced(layer: keras.Layer) -> keras.Layer:
-        if isinstance(layer, keras.layers.UpSampling2D):
-            height, width = layer.output.shape[1:3]
-            return keras.layers.Resizing(height, width, layer.interpolation)
-        return layer.__class__.from_config(layer.get_config())
-
-    same = keras.models.clone_model(generator, clone_function=replaced)
-    same.set_weights(generator.get_weights())
+    # A graph of its layers, which may be called more than once each; a `Sequential` hides its own.
+    graph = keras.Model(generator.inputs, generator.outputs[0])
+    same = keras.models.clone_model(graph, clone_function=rebuilt, call_function=_called)
+    same.set_weights(graph.get_weights())
     return same
+
+
+def _called(layer: keras.Layer, *inputs: Any, **options: Any) -> Any:
+    """What `layer` makes of its inputs, by resizing in place of repeated pixels."""
+    if not isinstance(layer, keras.layers.UpSampling2D):
+        return layer(*inputs, **options)
+    height, width = layer.compute_output_shape(inputs[0].shape)[1:3]
+    return keras.layers.Resizing(height, width, layer.interpolation)(*inputs)
 
 
 def load_litert(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:

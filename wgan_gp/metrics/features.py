@@ -17,7 +17,7 @@ from wgan_gp.imagenet.inception import load_inception
 from wgan_gp.metrics.inputs import check_images
 from wgan_gp.metrics.onnx_features import load_onnx_features
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import digest
+from wgan_gp.support.files import at_home, digest
 from wgan_gp.support.shapes import input_shape, output_shape
 
 _BATCH = 32
@@ -101,7 +101,7 @@ def load_feature_network(
     if name == "efficientnet-lite0":
         run = load_efficientnet_lite0().predict_on_batch
         return FeatureNetwork(name, run, 224, (-127 / 128, 1.0))
-    path = Path(name)
+    path = at_home(Path(name))
     if not path.is_file() or path.suffix not in (".h5", ".keras", ".onnx"):
         raise InputError(
             f"there are no features '{name}': use inception, efficientnet-lite0 or a file "

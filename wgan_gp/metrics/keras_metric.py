@@ -42,7 +42,7 @@ class SetMetric(keras.metrics.Metric):
     """
 
     def __init__(self, function: Callable, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(name=name or function.__name__, dtype=dtype)
+        super().__init__(name=name or getattr(function, "__name__", "distance"), dtype=dtype)
         self.function = function
         self.reset_state()
 

@@ -66,12 +66,13 @@ def memorization_ratio(generated: Neighbours, held_out: Neighbours) -> float:
             and the same training images.
 
     Raises:
-        InputError: half of the held-out images are training images.
+        InputError: half of the held-out images are training images, as they are or mirrored.
     """
     held_out_median = np.median(held_out.distances)
     if held_out_median == 0:
         raise InputError(
-            "half of the held-out images are training images: memorisation needs others"
+            "half of the held-out images are training images, or mirror images of them: "
+            "memorization needs others; leave it out of the metrics"
         )
     return float(np.median(generated.distances) / held_out_median)
 

@@ -67,7 +67,7 @@ def evaluate_run(
     facts = _facts(folder.generator_file(best))
     generator = folder.load_generator(best)
     real, training, reference = _images(folder, data, data_dir, cache_dir)
-    asked = metrics or _possible_metrics(folder, training, features)
+    asked = metrics or _possible_metrics(folder, data, training, features)
     network = _load_features(features, asked)
     if network is None:
         asked = [name for name in asked if name not in NEED_FEATURES]
@@ -120,10 +120,10 @@ def _images(
 
 
 def _possible_metrics(
-    folder: RunFolder, training: Subset | None, features: str | None
+    folder: RunFolder, data: str | Path | None, training: Subset | None, features: str | None
 ) -> list[str]:
     possible = possible_metrics(features is not None, training is not None)
-    is_drawn = folder.read()[1]["data"] == "synthetic"
+    is_drawn = (data or folder.read()[1]["data"]) == "synthetic"
     return [*possible, "modes"] if is_drawn else possible
 
 
@@ -143,7 +143,7 @@ def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwo
 def _seen_in_training(folder: RunFolder, report: Report) -> str | None:
     """The network behind the metrics, with a word of warning if the critic knows it."""
     through = folder.read()[0].critic_features
-    if report.features is None or not report.features.startswith(through):
+    if report.features is None or report.features.split(",")[0] != through:
         return report.features
     return f"{report.features}; the critic looked through it, which flatters"
 

@@ -1,14 +1,16 @@
 """A run's generator in the formats that others can load, each with its facts and a model card.
 
-The facts name every file of the export, with its digest: whatever is not as it stands there was
-written or changed by someone else, and stays.
+The facts name every file of the export with its digest, and have one themselves: whatever is not
+as it stands there was written or changed by someone else, and stays.
 """
 
+import hashlib
 import json
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -83,6 +85,7 @@ def export_run(
         difference = _compare(LOADERS[format_](unfinished), generator, format_)
     write_whole(card, text)
     digests = {_name(file, path): digest(file) for file in _files(path, card)}
+    digests[about.name] = _digest_of(facts)
     write_whole(about, json.dumps({**facts, "sha256": digests}, indent=2) + "\n")
     return difference
 
@@ -126,11 +129,13 @@ def _check_free(path: Path, card: Path, about: Path, overwrite: bool) -> None:
     taken = [*_files(path, card, about)]
     if taken and not overwrite:
         raise InputError(f"'{taken[0]}' exists already: choose another place, or overwrite it")
-    written = _written(about)
+    facts, written = _read(about)
     for file in taken:
         is_named = file == path  # the user said so; in a folder, nobody has looked at each file
-        is_ours = not file.is_symlink() and written.get(_name(file, path)) == digest(file)
-        if not (is_named or is_ours or (file == about and written)):
+        is_ours = not file.is_symlink() and written.get(_name(file, path)) == (
+            _digest_of(facts) if file == about else digest(file)
+        )
+        if not (is_named or is_ours):
             raise InputError(
                 f"'{file}' is not as an export wrote it, and would be lost: move it away, or "
                 f"choose another place"
@@ -152,9 +157,14 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _written(about: Path) -> dict[str, str]:
-    """The digests in the facts of an export; none if they are not such facts."""
+def _read(about: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The facts of an export, and the digests beside them; none if they are not such facts."""
     try:
-        return dict(json.loads(about.read_text(encoding="utf-8"))["sha256"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return {}
+        facts = json.loads(about.read_text(encoding="utf-8"))
+        return facts, dict(facts.pop("sha256"))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}, {}
+
+
+def _digest_of(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

@@ -154,7 +154,8 @@ class RunFolder:
         self.write_facts({**json.loads(self.facts.read_text(encoding="utf-8")), **facts})
 
     def write_facts(self, facts: dict[str, Any]) -> None:
-        write_whole(self.facts, json.dumps(facts, indent=2) + "\n")
+        # NumPy's whole numbers become Python's.
+        write_whole(self.facts, json.dumps(facts, indent=2, default=int) + "\n")
 
     def read(self) -> tuple[Config, dict[str, Any]]:
         """The run's settings and facts.

@@ -34,4 +34,4 @@ def pretrained_run(name: Pretrained) -> RunFolder:
     if name not in get_args(Pretrained):
         names = ", ".join(get_args(Pretrained))
         raise InputError(f"there is no pretrained generator {name!r}: choose from {names}")
-    return RunFolder.find(_RUNS / name)
+    return RunFolder(_RUNS / name)  # whose files an installer may have linked
