@@ -962,7 +962,7 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 #
 # What every other ingredient brings on photographs, each with its picture, is the table in
 # [docs/quality.md](../docs/quality.md). The first five tips are sorted by how much each lowered the SWD
-# there; only the bilinear step did not, it removed the grid. The others were not measured:
+# there; only the bilinear step did not, it removed the grid. The others were not measured there:
 #
 # | Tip | Reason |
 # | --- | --- |
