@@ -342,7 +342,7 @@ show(
 # ## 3 The flowers
 #
 # We take the preset `quick` with two changes: two critic updates in each iteration, so that there is a
-# loop to be seen, and 700 iterations instead of 1,250. Without `QUICK` it is the preset `flowers` with
+# loop to be seen, and 700 iterations instead of 1,500. Without `QUICK` it is the preset `flowers` with
 # two changes: a critic of pixels alone, and 3,500 iterations instead of 4,000.
 #
 # *Real* images are always the loaded ones, even where these are drawings; *generated* images are the

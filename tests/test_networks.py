@@ -10,7 +10,7 @@ import tensorflow as tf
 from wgan_gp import Config, build_critic, build_generator
 from wgan_gp.networks import leaky_relu
 
-# What the generators of quick and flowers have instead, here with 16 filters, and of depth 1.
+# What the generators of quick and flowers have instead, here with 16 filters.
 UPSAMPLING = [
     ("Dense", (2_048,), 206_848),
     ("Reshape", (4, 4, 128), 0),
@@ -85,7 +85,7 @@ def test_the_generator_is_the_examples():
 
 
 def test_the_chosen_generator_doubles_the_size_before_it_convolves():
-    config = dataclasses.replace(Config.preset("quick"), generator_width=1, generator_depth=1)
+    config = dataclasses.replace(Config.preset("quick"), generator_width=1)
     assert table(build_generator(config)) == UPSAMPLING
 
 
@@ -102,22 +102,6 @@ def test_a_wider_generator_is_that_of_so_many_times_the_filters(tiny_config, ups
     for one, other in zip(found.get_weights(), wanted.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert table(build_critic(wider)) == table(build_critic(config))
-
-
-@pytest.mark.parametrize("upsampling", ["transposed", "smoothed"])
-def test_a_deeper_generator_convolves_more_often_at_each_size_below_the_images(
-    tiny_config, upsampling
-):
-    config = dataclasses.replace(tiny_config, upsampling=upsampling)
-    deeper = dataclasses.replace(config, generator_depth=3)
-    found = table(build_generator(deeper))
-    for size, filters in ((8, 4), (16, 2)):
-        further = ("Conv2D", (size, size, filters), filters * (9 * filters + 1))
-        last = len(found) - found[::-1].index(further)  # its ReLU's place
-        assert found[last - 3 : last + 1 : 2] == [further, further]
-        del found[last - 3 : last + 1]
-    assert found == table(build_generator(config))
-    assert table(build_critic(deeper)) == table(build_critic(config))
 
 
 @pytest.mark.parametrize(("kernel", "reached"), [(4, {4}), (5, {4, 6, 9})])
@@ -203,9 +187,7 @@ def test_weights_start_glorot_uniform_and_biases_at_zero():
 
 @pytest.mark.parametrize("size", [32, 64, 128, 256])
 def test_every_image_size_fits_both_networks(size):
-    config = dataclasses.replace(
-        Config(), image_size=size, base_filters=2, latent_dim=3, generator_depth=4
-    )
+    config = dataclasses.replace(Config(), image_size=size, base_filters=2, latent_dim=3)
     critic = build_critic(config)
     for upsampling in ("transposed", "nearest", "smoothed"):
         generator = build_generator(dataclasses.replace(config, upsampling=upsampling))

@@ -80,8 +80,8 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
     code = use + quality
     for written, short, times in (
         ('Config.preset("quick")', tiny, 1),
-        ("epochs=50", "epochs=1", 2),
-        ("steps_per_epoch=25", "steps_per_epoch=1", 2),
+        ("epochs=75", "epochs=1", 2),
+        ("steps_per_epoch=20", "steps_per_epoch=1", 2),
     ):
         assert code.count(written) == times
         code = code.replace(written, short)

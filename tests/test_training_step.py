@@ -238,7 +238,6 @@ def chosen_config(config):
         critic_kernel=4,
         critic_normalization="pixel",
         upsampling="smoothed",
-        generator_depth=2,
         generator_normalization="batch",
         ema_half_life=8,
         final_learning_rate=0.05,

@@ -40,7 +40,6 @@ class Config:
     latent_dim: int = 100  # standard-normal numbers that the generator turns into one image
     base_filters: int = 64  # filters of the critic's first convolution; deeper ones have up to 8x
     generator_width: int = 1  # the generator's width, as a multiple of the critic's
-    generator_depth: int = 1  # the generator's convolutions at each size below the image's
     critic_activation: CriticActivation = "sigmoid"  # on the critic's score; the paper has none
     critic_features: CriticFeatures = "none"  # trained network whose features it scores, too
     critic_kernel: int = 5  # of its convolutions: an even one reaches all pixels equally often
@@ -141,11 +140,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         **_CHOSEN,
         "base_filters": 16,
-        "generator_depth": 2,
         "critic_normalization": "pixel",
         "n_critic": 1,
         "ema_half_life": 10_000,
-        "iterations": 1_250,
+        "iterations": 1_500,
         "holdout": 0.1,
     },
 }
@@ -159,7 +157,6 @@ _RANGES = {
     "latent_dim": (lambda v: v >= 1, "at least 1"),
     "base_filters": (lambda v: v >= 1, "at least 1"),
     "generator_width": (lambda v: v >= 1, "at least 1"),
-    "generator_depth": (lambda v: 1 <= v <= 4, "from 1 to 4"),
     "critic_kernel": (lambda v: 2 <= v <= 9, "from 2 to 9"),
     "batch_size": (lambda v: v >= 1, "at least 1"),
     "n_critic": (lambda v: v >= 1, "at least 1"),

@@ -139,14 +139,11 @@ def _layer_norm(over: CriticNormalization) -> keras.Layer:
 def build_generator(config: Config) -> keras.Model:
     """The generator: latents `(n, latent_dim)`, standard normal -> images `(n, size, size, 3)`.
 
-    Images lie in -1..1. It is `config.generator_width` times as wide as the critic, and has
-    `config.generator_depth` convolutions at each size below the image's.
-
-    The example's is as wide, with one, and has transposed convolutions and no normalisation. These
-    with their kernel of 5 and stride of 2 reach every second pixel more often than the others,
-    which shows as a grid. The other `upsampling`s double the size first and then convolve:
-    "nearest" by repeating pixels, "smoothed" likewise but for the last time, when it mixes them,
-    and so leaves nothing of a grid.
+    Images lie in -1..1. It is `config.generator_width` times as wide as the critic; the example's
+    is as wide, and has transposed convolutions and no normalisation. These with their kernel of 5
+    and stride of 2 reach every second pixel more often than the others, which shows as a grid. The
+    other `upsampling`s double the size first and then convolve: "nearest" by repeating pixels,
+    "smoothed" likewise but for the last time, when it mixes them, and so leaves nothing of a grid.
     """
     filters = [config.generator_width * width for width in reversed(_critic_filters(config))]
     glorot = _glorot_uniform(config.seed, stream=0)
@@ -178,34 +175,24 @@ def _transposed(filters: list[int], config: Config, glorot: Initializers) -> Ite
         )
         if not is_last:
             yield from _activation(normalization)
-            yield from _convolutions(config.generator_depth - 1, channels, config, glorot)
 
 
 def _upsampling(filters: list[int], config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
-    """Upsampling that doubles the size, each with convolutions; one more makes the colours."""
-    for channels in filters[1:]:
-        yield layers.UpSampling2D(2)
-        yield from _convolutions(config.generator_depth, channels, config, glorot)
-    interpolation = "bilinear" if config.upsampling == "smoothed" else "nearest"
-    yield layers.UpSampling2D(2, interpolation=interpolation)
-    yield from _convolutions(1, max(1, filters[-1] // 2), config, glorot)
-    yield layers.Conv2D(3, 3, padding="same", kernel_initializer=next(glorot))
-
-
-def _convolutions(
-    count: int, filters: int, config: Config, glorot: Initializers
-) -> Iterator[keras.Layer]:
-    """Convolutions that keep height and width, each with what follows it."""
+    """Upsampling that doubles the size, each with a convolution; one more makes the colours."""
     normalization = config.generator_normalization
-    for _ in range(count):
+    blocks = [*filters[1:], max(1, filters[-1] // 2)]
+    for index, channels in enumerate(blocks):
+        is_smoothed = config.upsampling == "smoothed" and index == len(blocks) - 1
+        yield layers.UpSampling2D(2, interpolation="bilinear" if is_smoothed else "nearest")
         yield layers.Conv2D(
-            filters,
+            channels,
             3,
             padding="same",
             use_bias=normalization == "none",
             kernel_initializer=next(glorot),
         )
         yield from _activation(normalization)
+    yield layers.Conv2D(3, 3, padding="same", kernel_initializer=next(glorot))
 
 
 def _activation(normalization: str) -> Iterator[keras.Layer]:

@@ -64,8 +64,7 @@ def generator(config: Config) -> nn.Sequential:
     widths = [width * factor for factor in (8, 4, 2, 1)]
     first = [nn.Linear(config.latent_dim, 16 * widths[0]), ToImage()]
     transposed = config.upsampling == "transposed"
-    depth = config.generator_depth
-    blocks = transposed_blocks(widths) if transposed else smoothed_blocks(widths, depth)
+    blocks = transposed_blocks(widths) if transposed else smoothed_blocks(widths)
     return nn.Sequential(*first, *blocks, nn.Tanh())
 
 
@@ -76,14 +75,16 @@ def transposed_blocks(widths: list[int]) -> list[nn.Module]:
     return modules
 
 
-def smoothed_blocks(widths: list[int], depth: int) -> list[nn.Module]:
+def smoothed_blocks(widths: list[int]) -> list[nn.Module]:
     widths, modules = [*widths, widths[-1] // 2], []
     for index, (before, after) in enumerate(pairwise(widths)):
-        is_last = index == len(widths) - 2
-        modules.append(nn.Upsample(scale_factor=2, mode="bilinear" if is_last else "nearest"))
-        for channels in (before, *[after] * (0 if is_last else depth - 1)):
-            convolution = nn.Conv2d(channels, after, 3, padding=1, bias=False)
-            modules += [convolution, nn.BatchNorm2d(after, eps=1e-3), nn.ReLU()]
+        mode = "bilinear" if index == len(widths) - 2 else "nearest"
+        modules += [
+            nn.Upsample(scale_factor=2, mode=mode),
+            nn.Conv2d(before, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after, eps=1e-3),
+            nn.ReLU(),
+        ]
     return [*modules, nn.Conv2d(widths[-1], 3, 3, padding=1)]
 
 

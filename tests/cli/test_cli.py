@@ -71,7 +71,7 @@ def test_training_without_options_is_quick_on_synthetic(wgan_gp, monkeypatch):
     monkeypatch.setattr("wgan_gp.data.images.SYNTHETIC_COUNT", 256)
     monkeypatch.setattr("wgan_gp.runs.run.train_in", lambda *arguments: None)
     first = wgan_gp("train").stdout
-    said = r"Training on (\d+) images of 64x64 \((\d+) more are held out\) for 1,250 generator"
+    said = r"Training on (\d+) images of 64x64 \((\d+) more are held out\) for 1,500 generator"
     assert sum(map(int, re.match(said, first).groups())) == 256
     run = wgan_gp.folder / "runs" / "0001-quick-synthetic"
     assert json.loads((run / "run.json").read_text())["preset"] == "quick"
@@ -367,7 +367,7 @@ def test_what_generate_cannot_do_is_explained(wgan_gp, finished, option, value, 
     ("arguments", "said"),
     [
         (["train", "--preset", "fast"], "matlab"),
-        (["train", "--iterations", "many"], "(default: 1250)"),
+        (["train", "--iterations", "many"], "(default: 1500)"),
         (["train", "--preset", "flowers", "--iterations", "many"], "(default: 4000)"),
         (["train", "--base-filter", "3"], "--base-filters"),
         (["evalute"], "evaluate"),

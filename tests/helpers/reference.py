@@ -37,7 +37,7 @@ def generator(weights, latents):
 
 
 def upsampling_generator(weights, latents):
-    """A dense layer, blocks of upsampling, convolutions and batch norm, a last convolution."""
+    """A dense layer, blocks of upsampling, convolution and batch norm, and a last convolution."""
     x, _ = upsampling_blocks(weights, latents)
     return np.tanh(conv_3(x, *weights[-2:]))
 
@@ -50,9 +50,7 @@ def upsampling_blocks(weights, latents):
     blocks = list(zip(*(weights[i:-2:3] for i in range(2, 5)), strict=True))
     for number, (kernel, scale, offset) in enumerate(blocks, start=1):
         doubled = mixed if number == len(blocks) else repeated
-        if kernel.shape[2] != kernel.shape[3]:  # else it is one more convolution of its size
-            x = doubled(doubled(x, axis=1), axis=2)
-        x = conv_3(x, kernel, 0.0)
+        x = conv_3(doubled(doubled(x, axis=1), axis=2), kernel, 0.0)
         mean, variance = batch_moments(x)
         moments += [mean, variance]
         x = np.maximum((x - mean) / np.sqrt(variance + 1e-3) * scale + offset, 0)
