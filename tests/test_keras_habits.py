@@ -559,7 +559,9 @@ class Halving(keras.layers.Layer):
 
 
 @pytest.mark.parametrize(
-    "layer", [lambda: keras.layers.Lambda(lambda x: x / 2), Halving], ids=["Lambda", "one's own"]
+    "layer",
+    [lambda: keras.layers.Lambda(lambda x: keras.ops.tanh(x)), Halving],
+    ids=["Lambda", "one's own"],
 )
 def test_a_generator_with_parts_that_no_file_may_hold_is_measured_and_made_portable(layer):
     def generator(policy: str) -> keras.Model:
@@ -583,3 +585,23 @@ def test_losses_are_not_scaled_where_that_is_said(tiny_config):
         model.compile("adam", "adam", auto_scale_loss=is_scaled)
         for optimizer in (model.critic_optimizer, model.generator_optimizer):
             assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer) == is_scaled
+
+
+def test_fit_takes_keras_s_positional_arguments(tiny_config, tiny_images):
+    model = build_model(tiny_config)
+    seen = []
+    counts = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+    dataset = make_dataset(tiny_images, tiny_config)
+    model.fit(dataset, None, None, 2, 0, [counts], steps_per_epoch=1, shuffle=False)
+    assert seen == [0, 1]
+
+
+def test_a_critic_may_take_images_of_any_size(tiny_config, tiny_images):
+    layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3, 2, activation="relu")]
+    layers += [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1)]
+    model = WGANGP(build_generator(tiny_config), keras.Sequential(layers))
+    model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    config = dataclasses.replace(tiny_config, n_critic=model.n_critic)
+    dataset = make_dataset(tiny_images, config)
+    history = model.fit(dataset, steps_per_epoch=2, shuffle=False, verbose=0).history
+    assert 0 < history["gradient_penalty"][0] < 10

@@ -25,10 +25,15 @@ def generate_images(generator: keras.Model, count: int, seed: int = 0) -> np.nda
         InputError: `count` is not in 1..2^31-1 or `seed` not in 0..2^63-1, or the generator takes
             no latents, as a whole `WGANGP` does not.
     """
-    if not (isinstance(count, Integral) and 1 <= count <= _MOST):
-        raise InputError(f"count must be a whole number from 1 to {_MOST}, not {count}")
+    check_count(count)
     check_seed(seed)
     return draw_samples(generator, count, seed).numpy()
+
+
+def check_count(count: int) -> None:
+    """Raise an InputError unless `count` is in 1..2^31-1."""
+    if not (isinstance(count, Integral) and 1 <= count <= _MOST):
+        raise InputError(f"count must be a whole number from 1 to {_MOST}, not {count}")
 
 
 def check_seed(seed: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from wgan_gp import Config, InputError, build_generator, evaluate
 from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics.checkerboard import grid_power_share
-from wgan_gp.metrics.features import FeatureNetwork
+from wgan_gp.metrics.features import FeatureNetwork, load_feature_network
 from wgan_gp.metrics.kid import kernel_inception_distance
 from wgan_gp.metrics.modes import FlowerModes
 from wgan_gp.metrics.report import READINGS, Report, Score
@@ -185,3 +185,16 @@ def test_a_report_reads_as_a_table_and_as_json():
     again = Report.from_dict(facts)
     assert again.to_dict() == report.to_dict()
     assert "| swd | 20 | 14.5 | 120 | lower is better |" in again.to_markdown()
+
+
+def test_a_model_does_as_a_network_of_features(generator, flowers):
+    means = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.GlobalAveragePooling2D()])
+    report = evaluate(generator, flowers, metrics=["fid"], features=means)
+    network = load_feature_network(means)
+    assert report == evaluate(generator, flowers, metrics=["fid"], features=network)
+
+
+@pytest.mark.parametrize("count", [20.0, 0])
+def test_a_count_that_is_none_is_refused(generator, flowers, count):
+    with pytest.raises(InputError, match="count must be a whole number from 1 to"):
+        evaluate(generator, flowers, metrics=["diversity"], count=count)

@@ -98,3 +98,10 @@ def test_the_order_of_images_does_not_matter():
 def test_too_few_images_for_the_neighbours_are_refused():
     with pytest.raises(InputError, match="4 images or more"):
         precision_and_recall(features(50, 0), features(3, 1))
+
+
+@pytest.mark.parametrize("neighbours", [0, -1])
+def test_no_neighbours_are_refused(neighbours):
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(InputError, match=f"neighbours must be at least 1, not {neighbours}"):
+        precision_and_recall(x, x, neighbours)

@@ -217,8 +217,8 @@ def _print_plan(config: Config) -> None:
     speed = matrix_product_tflops()
     say(
         f"Cost: {tflop:.3g} TFLOP an iteration, {tflop * config.iterations:,.4g} TFLOP in all.\n"
-        f"At the {speed:.2g} TFLOP/s of a large matrix product on this machine that is at least "
-        f"{tflop / speed:.2g} s an iteration and "
+        f"At the {speed:.2g} TFLOP/s of a large float32 matrix product on one device that is "
+        f"at least {tflop / speed:.2g} s an iteration and "
         f"{timedelta(seconds=round(config.iterations * tflop / speed))} (h:mm:ss) in all; narrow "
-        f"layers take longer."
+        f"layers take longer, more devices and half precision may take less."
     )

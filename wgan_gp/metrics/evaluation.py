@@ -7,6 +7,7 @@ print(report)
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,7 +17,7 @@ from tqdm import tqdm
 from wgan_gp.data.subset import Subset
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.diversity import diversity
-from wgan_gp.metrics.features import FeatureNetwork
+from wgan_gp.metrics.features import FeatureNetwork, load_feature_network
 from wgan_gp.metrics.fid import frechet_inception_distance
 from wgan_gp.metrics.kid import kernel_inception_distance
 from wgan_gp.metrics.memorization import (
@@ -29,7 +30,7 @@ from wgan_gp.metrics.modes import FlowerModes, Modes
 from wgan_gp.metrics.precision_recall import precision_and_recall
 from wgan_gp.metrics.report import Report, Score
 from wgan_gp.metrics.swd import SlicedWasserstein
-from wgan_gp.sampling import check_seed, generate_images
+from wgan_gp.sampling import check_count, check_seed, generate_images
 from wgan_gp.support.copying import begun_anew
 from wgan_gp.support.errors import InputError
 
@@ -86,7 +87,7 @@ def evaluate(
     training_images: np.ndarray | Subset | None = None,
     *,
     metrics: Sequence[str] | None = None,
-    features: FeatureNetwork | None = None,
+    features: FeatureNetwork | str | Path | keras.Model | None = None,
     count: int = 2048,
     seed: int = 0,
     progress: bool = False,
@@ -103,7 +104,7 @@ def evaluate(
         metrics: names of `METRICS`, with `features` of `FEATURE_METRICS`, "memorization_features",
             and "modes" where the images are the package's drawn flowers; by default all of the
             first two that can be told from what is given.
-        features: see `load_feature_network`.
+        features: the network behind those metrics, or what `load_feature_network` takes.
         count: images in each set; fewer where there are not as many real ones.
         seed: decides the generated images and which real ones are taken.
         progress: show a bar on standard error.
@@ -111,7 +112,10 @@ def evaluate(
     Raises:
         InputError: no such metric, one that needs what is not given, or too few images.
     """
+    check_count(count)
     check_seed(seed)
+    if not (features is None or isinstance(features, FeatureNetwork)):
+        features = load_feature_network(features)
     if metrics is None:
         metrics = possible_metrics(features is not None, training_images is not None)
     check_metrics(metrics)

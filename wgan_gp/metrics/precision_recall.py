@@ -10,6 +10,7 @@ import numpy as np
 
 from wgan_gp.metrics.distances import distance_blocks
 from wgan_gp.metrics.inputs import check_features
+from wgan_gp.support.errors import InputError
 
 
 class PrecisionRecall(NamedTuple):
@@ -35,8 +36,11 @@ def precision_and_recall(
         neighbours: k; 3 is the paper's.
 
     Raises:
-        InputError: too few features, unequal dims, or values that are not finite.
+        InputError: `neighbours` below 1, too few features, unequal dims, or values that are not
+            finite.
     """
+    if neighbours < 1:
+        raise InputError(f"neighbours must be at least 1, not {neighbours}")
     check_features(real_features, generated_features, least=neighbours + 1)
     return PrecisionRecall(
         precision=_covered(generated_features, real_features, neighbours),

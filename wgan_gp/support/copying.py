@@ -32,7 +32,7 @@ def rebuilt(layer: keras.Layer, /, **settings: Any) -> keras.Layer:
     """A new layer with the settings of `layer`, but for those given."""
     if not isinstance(layer, keras.layers.Lambda):
         return type(layer).from_config({**layer.get_config(), **settings})
-    # Which is safe: it is in memory already, not in a file of a stranger.
-    kept = keras.saving.serialize_keras_object(layer)
-    changed = {**kept, "config": {**kept["config"], **settings}}
-    return keras.saving.deserialize_keras_object(changed, safe_mode=False)
+    # With its functions themselves: what Keras writes of one has lost the names that it uses.
+    functions = {"function": layer.function, "mask": layer.mask}
+    functions["output_shape"] = layer._output_shape
+    return type(layer)(**{**layer.get_config(), **functions, **settings})

@@ -27,7 +27,14 @@ class CountingModel(keras.Model):
         return int(self.iteration.numpy())
 
     def fit(
-        self, x: Any = None, y: Any = None, *, callbacks: Any = None, **options: Any
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Any = None,
+        **options: Any,
     ) -> keras.callbacks.History:
         """`keras.Model.fit` on a dataset like that of `make_dataset`.
 
@@ -46,8 +53,8 @@ class CountingModel(keras.Model):
             if isinstance(x, tf.data.Dataset):
                 x = replicas.shared(x)
             else:
-                replicas.check_array(x, options.get("batch_size"))
-        return super().fit(x, callbacks=callbacks, **options)
+                replicas.check_array(x, batch_size)
+        return super().fit(x, None, batch_size, epochs, verbose, callbacks, **options)
 
     def _maybe_symbolic_build(self, *args: Any, **options: Any) -> None:
         """Keras's, which averages the replicas' parts of a batch: they may differ in size.

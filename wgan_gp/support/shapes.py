@@ -71,13 +71,22 @@ def check_shapes(
 
 
 def _check_link(before: str, made: Shapes, after: str, taken: Shapes) -> None:
-    if made != taken:
+    if not _agree(made, taken):
         raise InputError(
             f"the {after} takes {_said(taken)} and the {before} makes {_said(made)}: they must "
             f"agree"
         )
     if any(len(shape) != 4 for shape in _listed(made)):
         raise InputError(f"the {before} must make (n, height, width, channels), not {made}")
+
+
+def _agree(made: Shapes, taken: Shapes) -> bool:
+    """Whether they are the same, but for what is taken at any size."""
+    if isinstance(made, list) and isinstance(taken, list):
+        return len(made) == len(taken) and all(map(_agree, made, taken))
+    if isinstance(made, list) or isinstance(taken, list) or len(made) != len(taken):
+        return False
+    return all(wanted in (None, size) for size, wanted in zip(made, taken, strict=True))
 
 
 def _listed(shapes: Shapes) -> list[Shape]:
