@@ -1,9 +1,11 @@
 """Where a run's files go."""
 
 import errno
+import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from wgan_gp import InputError
@@ -60,3 +62,11 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         RunFolder.create(tmp_path / "file" / "below")
     with pytest.raises(InputError, match=r"no run folder can be made in '.*file'"):
         RunFolder.create_numbered(tmp_path / "file", "a")
+
+
+def test_numpy_s_whole_numbers_are_facts_and_no_fraction_is_cut_to_one(tmp_path):
+    folder = RunFolder.create(tmp_path / "run")
+    folder.write_facts({"checkpoint_every": np.int64(2)})
+    assert json.loads(folder.facts.read_text()) == {"checkpoint_every": 2}
+    with pytest.raises(TypeError):
+        folder.write_facts({"seconds": np.float32(2.5)})

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import math
+import operator
 import os
 import re
 import zipfile
@@ -154,8 +155,8 @@ class RunFolder:
         self.write_facts({**json.loads(self.facts.read_text(encoding="utf-8")), **facts})
 
     def write_facts(self, facts: dict[str, Any]) -> None:
-        # NumPy's whole numbers become Python's.
-        write_whole(self.facts, json.dumps(facts, indent=2, default=int) + "\n")
+        # NumPy's whole numbers become Python's; nothing else is rounded to one.
+        write_whole(self.facts, json.dumps(facts, indent=2, default=operator.index) + "\n")
 
     def read(self) -> tuple[Config, dict[str, Any]]:
         """The run's settings and facts.
