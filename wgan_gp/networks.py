@@ -16,6 +16,7 @@ from keras import layers, ops
 from wgan_gp.config import Config, CriticNormalization
 from wgan_gp.imagenet import critic_features  # as a module: see `wgan_gp.model`
 from wgan_gp.support import replicas
+from wgan_gp.support.precision import in_precision
 from wgan_gp.support.standardize import standardize
 
 Initializers = Iterator[keras.initializers.Initializer]
@@ -29,13 +30,9 @@ def _in_its_precision(build: Callable[[Config], keras.Model]) -> Callable[[Confi
 
     @functools.wraps(build)
     def build_in_precision(config: Config) -> keras.Model:
-        policy = keras.config.dtype_policy()
-        if config.precision != "float32":
-            keras.config.set_dtype_policy(config.precision)
-        try:
+        is_given = config.precision != "float32"
+        with in_precision(config.precision if is_given else keras.config.dtype_policy()):
             return build(config)
-        finally:
-            keras.config.set_dtype_policy(policy)
 
     return build_in_precision
 

@@ -17,6 +17,7 @@ from wgan_gp.imagenet.efficientnet_lite0 import load_efficientnet_lite0_classifi
 from wgan_gp.imagenet.torch_file import read_torch_file
 from wgan_gp.metrics.features import load_feature_network
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.precision import in_precision
 
 
 @pytest.fixture
@@ -263,6 +264,20 @@ def test_efficientnet_lite0_gives_its_last_pooled_activations():
     np.testing.assert_allclose(
         top.predict_on_batch((images - np.float32(127)) / 128), expected, rtol=1e-3, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("name", ["inception", "efficientnet-lite0"])
+def test_named_networks_compute_in_float32_whatever_a_model_does(tmp_path, monkeypatch, name):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / inception._FILE).write_bytes(b"weights")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(keras.applications, "InceptionV3", lambda **_: mean_network(299))
+    size = 299 if name == "inception" else 224
+    images = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+    expected = load_feature_network(name)(images)
+    with in_precision("mixed_bfloat16"):
+        np.testing.assert_array_equal(load_feature_network(name)(images), expected)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
 
 
 def test_missing_weights_are_named(monkeypatch):
