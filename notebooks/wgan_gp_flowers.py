@@ -427,7 +427,7 @@ assert set(reached[5]) == {2, 3} and set(reached[4]) == {2}
 # grid is left. So the last doubling, at the full size, is bilinear: it fades from one pixel to the
 # next. Section 8 shows the difference to transposed convolutions. (A critic with a kernel of 5 has the
 # same flaw, and the generator's gradient comes through it; so `flowers` has a kernel of
-# [4](../docs/quality.md#many-recipes-at-once-on-a-gpu), `quick` the usual 5.)
+# [4](../docs/tried.md#many-recipes-at-once-on-a-gpu), `quick` the usual 5.)
 #
 # **Layer norm in the critic, not batch norm.** The penalty asks for the slope of each image's score
 # with respect to *that image*. Batch norm mixes the images of a batch: a score then depends on all the
