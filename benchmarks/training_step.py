@@ -3,10 +3,11 @@
     python benchmarks/training_step.py [--presets quick paper] [--precision float32]
 
 The same work from the same weights: this package's `fit` with its callbacks, its compiled step
-alone, the step of keras.io's example, PyTorch in both memory layouts, and the floor, which is the
-work's multiplications and additions at the speed of a large float32 matrix product. Each is a
-process of its own, and they take turns. Before that their losses are compared. In half precision
-PyTorch is left out: the losses of its autocast are others on a CPU.
+alone, the step of keras.io's example on the same networks and on such of Keras's layers alone,
+PyTorch in both memory layouts, and the floor, which is the work's multiplications and additions at
+the speed of a large float32 matrix product. Each is a process of its own, and they take turns.
+Before that their losses are compared. In half precision PyTorch is left out: the losses of its
+autocast are others on a CPU.
 """
 
 import argparse
@@ -35,7 +36,8 @@ from wgan_gp.runs.cost import iteration_tflop, matrix_product_tflops
 PEERS = {
     "this package, `fit` with callbacks": ("this_package.py", "fit"),
     "this package, the step alone": ("this_package.py", "step"),
-    "keras.io's step": ("keras_io.py",),
+    "keras.io's step": ("keras_io.py", "same"),
+    "keras.io's step, Keras's layers alone": ("keras_io.py", "plain"),
     "PyTorch": ("pytorch.py", "contiguous"),
     "PyTorch, channels last": ("pytorch.py", "channels_last"),
 }

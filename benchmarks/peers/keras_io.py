@@ -1,6 +1,8 @@
-"""The step of keras.io's example `wgan_gp`, transcribed, on networks of Keras's own layers.
+"""The step of keras.io's example `wgan_gp`, transcribed.
 
-    python benchmarks/peers/keras_io.py WORK
+    python benchmarks/peers/keras_io.py WORK same|plain
+
+On the same networks as this package's, or on such of Keras's own layers alone.
 
 Two things are not the example's: each critic update has images of its own, where the example takes
 one mini-batch for all of them, and epsilon is uniform. Both are needed to get the same losses.
@@ -32,9 +34,9 @@ def plain_critic(config: Config) -> keras.Model:
 
 
 class KerasExample:
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, critic: keras.Model) -> None:
         config = self.config = work.config
-        self.critic, self.generator = plain_critic(config), build_generator(config)
+        self.critic, self.generator = critic, build_generator(config)
         for network, weights in ((self.critic, work.critic), (self.generator, work.generator)):
             for variable, value in zip(network.trainable_variables, weights, strict=True):
                 variable.assign(value)
@@ -88,9 +90,10 @@ class KerasExample:
         return latents, tf.random.uniform((n, batch))
 
 
-def main(path: str) -> None:
+def main(path: str, networks: str) -> None:
     work = Work(path)
-    example = KerasExample(work)
+    build = build_critic if networks == "same" else plain_critic
+    example = KerasExample(work, build(work.config))
     real_images = tf.constant(work.real_images)
     first = example.train_step(real_images, tf.constant(work.latents), tf.constant(work.epsilon))
     take_turns(
