@@ -164,9 +164,10 @@ def test_a_number_out_of_its_range_is_refused(tiny_config, name, value):
         WGANGP(*networks, **{name: value})
 
 
-def test_a_monitor_of_every_0_iterations_is_refused():
-    with pytest.raises(InputError, match="every must be at least 1 iteration, not 0"):
-        Monitor(every=0)
+@pytest.mark.parametrize("every", [0, 2.5, float("nan")])
+def test_a_monitor_that_never_comes_up_is_refused(every):
+    with pytest.raises(InputError, match="every must be a whole number, at least 1, not"):
+        Monitor(every=every)
 
 
 def test_labels_are_refused(tiny_config, dataset, tiny_images):
@@ -354,9 +355,11 @@ def test_every_image_is_validated_however_many_steps_are_executed_at_once(tiny_c
     np.testing.assert_allclose(measured(3), measured(1), rtol=1e-4)
 
 
-def test_epochs_without_steps_are_refused(tiny_config, dataset):
-    with pytest.raises(InputError, match="steps_per_epoch must be at least 1, not 0"):
-        build_model(tiny_config).fit_to(2, lambda start: dataset, steps_per_epoch=0)
+@pytest.mark.parametrize("steps", [0, 1.5])
+def test_epochs_without_whole_steps_are_refused(tiny_config, dataset, steps):
+    said = f"steps_per_epoch must be a whole number, at least 1, not {steps}"
+    with pytest.raises(InputError, match=said):
+        build_model(tiny_config).fit_to(2, lambda start: dataset, steps_per_epoch=steps)
 
 
 def test_a_dataset_that_has_ended_is_an_error(tiny_config, dataset):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from wgan_gp import image_grid
 from wgan_gp.pictures import save_film, save_png, save_pngs
+from wgan_gp.support.errors import InputError
 
 
 def numbered(count: int) -> np.ndarray:
@@ -33,6 +34,11 @@ def test_every_tile_keeps_its_pixels():
 def test_a_grid_is_as_square_as_it_can_be(count, tiles):
     grid = image_grid(numbered(count))
     assert (grid.shape[0] // 2, grid.shape[1] // 3) == tiles
+
+
+def test_no_image_makes_no_grid():
+    with pytest.raises(InputError, match="there are no images to lay out"):
+        image_grid(np.zeros((0, 2, 2, 3), np.uint8))
 
 
 def test_places_left_over_are_black():

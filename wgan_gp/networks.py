@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from wgan_gp.config import Config, CriticNormalization
+from wgan_gp.config import Config
 from wgan_gp.imagenet import critic_features  # as a module: see `wgan_gp.model`
 from wgan_gp.support import replicas
 from wgan_gp.support.precision import in_precision
@@ -106,7 +106,8 @@ def _critic_block(
     filters: int, kernel: int, stride: int, config: Config, glorot: Initializers
 ) -> Iterator[keras.Layer]:
     yield _critic_convolution(filters, kernel, stride, glorot)
-    yield _layer_norm(config.critic_normalization)
+    is_over_image = config.critic_normalization == "image"  # as in the example
+    yield ImageLayerNormalization() if is_over_image else PixelLayerNormalization()
     yield layers.Activation(leaky_relu)
 
 
@@ -124,12 +125,6 @@ def build_critic_features(config: Config) -> keras.Model | None:
     if config.critic_features == "none":
         return None
     return critic_features.load_critic_features(config.image_size)
-
-
-def _layer_norm(over: CriticNormalization) -> keras.Layer:
-    """Over an image's height, width and channels as in the example, or over a pixel's channels."""
-    layer = ImageLayerNormalization if over == "image" else PixelLayerNormalization
-    return layer(epsilon=1e-5)
 
 
 @_in_its_precision

@@ -1,7 +1,6 @@
 """Images laid out as pictures, and pictures as files."""
 
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from wgan_gp.sampling import to_uint8
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import replacing
+from wgan_gp.support.files import numbered, replacing
 
 _MARK = ("Software", "wgan_gp")  # a text in the pictures that are ours to replace
 
@@ -24,7 +23,12 @@ def image_grid(images: np.ndarray) -> np.ndarray:
 
     Returns:
         uint8 `(rows * height, columns * width, 1 or 3)`; places left over are black.
+
+    Raises:
+        InputError: there is no image.
     """
+    if not len(images):
+        raise InputError("there are no images to lay out")
     images = np.asarray(images if images.dtype == np.uint8 else to_uint8(images))
     count, height, width, channels = images.shape
     columns = math.ceil(math.sqrt(count))
@@ -51,7 +55,7 @@ def check_free(folder: Path, count: int) -> None:
 
     Those that `save_pngs` has written are not: they say so.
     """
-    for number, path in sorted(_numbered(folder).items()):
+    for number, path in _numbered(folder).items():
         if number < count and not _is_ours(path):
             raise InputError(
                 f"'{path}' was not written by this program: move it away, or choose another folder"
@@ -81,9 +85,7 @@ def save_pngs(images: np.ndarray, folder: Path) -> None:
 
 def _numbered(folder: Path) -> dict[int, Path]:
     """What is in `folder` under a name that `save_pngs` gives, by its number."""
-    files = folder.iterdir() if folder.is_dir() else ()
-    names = ((re.fullmatch(r"(\d{5}|[1-9]\d{5,})\.png", file.name), file) for file in files)
-    return {int(name[1]): file for name, file in names if name}
+    return numbered(folder, r"(\d{5}|[1-9]\d{5,})\.png")
 
 
 def _is_ours(path: Path) -> bool:

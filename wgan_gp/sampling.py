@@ -1,7 +1,6 @@
 """From latents to images: new pictures from a generator."""
 
 from collections.abc import Callable
-from numbers import Integral
 
 import keras
 import numpy as np
@@ -9,15 +8,15 @@ import tensorflow as tf
 
 from wgan_gp import random_streams  # a module, not names: see model.py
 from wgan_gp.config import MAX_SEED
-from wgan_gp.support.errors import InputError
 from wgan_gp.support.shapes import latent_dim, output_shape
+from wgan_gp.support.whole_numbers import check_whole
 
 _BATCH_SIZE = 64
 _MOST = 2**31 - 1  # images; TensorFlow counts them as int32
 
 
 def generate_images(generator: keras.Model, count: int, seed: int = 0) -> np.ndarray:
-    """`count` images from latents drawn with `seed`: uint8 `(count, height, width, 3)`.
+    """`count` images from latents drawn with `seed`: uint8 `(count, height, width, channels)`.
 
     The same generator, count and seed give the same images.
 
@@ -32,14 +31,12 @@ def generate_images(generator: keras.Model, count: int, seed: int = 0) -> np.nda
 
 def check_count(count: int) -> None:
     """Raise an InputError unless `count` is in 1..2^31-1."""
-    if not (isinstance(count, Integral) and 1 <= count <= _MOST):
-        raise InputError(f"count must be a whole number from 1 to {_MOST}, not {count}")
+    check_whole("count", count, most=_MOST)
 
 
 def check_seed(seed: int) -> None:
     """Raise an InputError unless `seed` is in 0..2^63-1."""
-    if not (isinstance(seed, Integral) and 0 <= seed <= MAX_SEED):
-        raise InputError(f"seed must be a whole number from 0 to {MAX_SEED}, not {seed}")
+    check_whole("seed", seed, least=0, most=MAX_SEED)
 
 
 def draw_samples(

@@ -157,7 +157,7 @@ def test_its_state_is_json(fit, tiny_config, tiny_images):
 @pytest.mark.parametrize(
     ("images", "every", "said"),
     [
-        (np.zeros((20, 32, 32, 3), np.uint8), 0, "every must be at least 1 iteration, not 0"),
+        (np.zeros((20, 32, 32, 3), np.uint8), 0, "every must be a whole number, at least 1"),
         (np.zeros((20, 32, 32, 3), np.uint8), 5, "the real images are all the same"),
         (np.zeros((20, 32, 32, 3), np.float32), 5, "a metric takes uint8 images"),
         (np.zeros((1, 32, 32, 3), np.uint8), 5, "the metric needs 2 images or more"),

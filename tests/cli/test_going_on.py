@@ -55,7 +55,7 @@ def test_a_stop_while_the_results_are_written_says_it_too(tmp_path):
 
 def test_a_run_that_had_not_begun_is_not_to_be_resumed(tmp_path):
     stopped = run(tmp_path)
-    stopped.folder.config.unlink()
+    stopped.folder.config_file.unlink()
     assert str(said_of(KeyboardInterrupt(), stopped)) == "stopped; start it again"
 
 

@@ -736,7 +736,7 @@ def test_a_rewritten_file_of_the_same_size_and_date_is_noticed(folder, cache):
 def test_every_image_size_has_an_entry_of_its_own(folder, cache, decoded):
     save_solid(folder / "1.png", RED)
     for _ in range(2):
-        for image_size in (4, 8, 32):
+        for image_size in (4, np.int64(8), 32):
             images = load_images(folder, image_size, cache_dir=cache)
             assert images.shape == (1, image_size, image_size, 3)
             assert colours_of(images) == [RED]

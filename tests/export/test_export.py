@@ -451,6 +451,8 @@ def test_what_others_put_into_an_export_is_named_and_kept(wgan_gp, run, name):
     about.write_text(json.dumps({**json.loads(about.read_text()), "reviewed": "yes"}))
     assert "'flowers.json' is not as an export wrote it" in wgan_gp.mistake(*export)
     assert json.loads(about.read_text())["reviewed"] == "yes"
+    about.write_text("[" * 100_000)
+    assert "is not as an export wrote it" in wgan_gp.mistake(*export)
 
 
 def test_another_s_saved_model_is_not_replaced(wgan_gp, run):

@@ -58,10 +58,11 @@ def test_the_seed_decides_the_walk(generator):
     assert not np.array_equal(same, other)
 
 
+@pytest.mark.parametrize("number", [0, 2.5])
 @pytest.mark.parametrize("name", ["stations", "frames", "tiles"])
-def test_numbers_below_1_are_refused(generator, name):
-    numbers = {"stations": 2, "frames": 2, "tiles": 1, name: 0}
-    with pytest.raises(InputError, match=f"{name} must be at least 1, not 0"):
+def test_numbers_that_are_no_counts_are_refused(generator, name, number):
+    numbers = {"stations": 2, "frames": 2, "tiles": 1, name: number}
+    with pytest.raises(InputError, match=f"{name} must be a whole number, at least 1, not"):
         walk(generator, **numbers)
 
 

@@ -10,7 +10,8 @@ import pytest
 from wgan_gp import Config, InputError, build_generator, evaluate
 from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics.checkerboard import grid_power_share
-from wgan_gp.metrics.features import FeatureNetwork, load_feature_network
+from wgan_gp.metrics.feature_network import FeatureNetwork
+from wgan_gp.metrics.features import load_feature_network
 from wgan_gp.metrics.kid import kernel_inception_distance
 from wgan_gp.metrics.modes import FlowerModes
 from wgan_gp.metrics.report import READINGS, Report, Score
@@ -129,7 +130,7 @@ def test_the_modes_are_those_of_the_generated_images(generator, flowers, monkeyp
     monkeypatch.setattr("wgan_gp.metrics.modes._TRAINING", 64)
     monkeypatch.setattr("wgan_gp.metrics.modes._TEST", 10)
     modes_of = FlowerModes()
-    monkeypatch.setattr("wgan_gp.metrics.evaluation.FlowerModes", lambda: modes_of)
+    monkeypatch.setattr("wgan_gp.metrics.measures.FlowerModes", lambda: modes_of)
     report = evaluate(generator, flowers[:40], flowers[40:], metrics=["modes"])
     expected = modes_of(generate_images(generator, 40))
     assert {*expected} == {"colour", "flowers"}

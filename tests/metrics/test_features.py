@@ -227,10 +227,12 @@ def test_inception_out_of_reach_is_one_sentence_within_seconds(tmp_path, monkeyp
         load_feature_network("inception")
 
 
-def test_weights_in_kerass_cache_need_no_network(tmp_path, monkeypatch):
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / inception._FILE).write_bytes(b"weights")
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+@pytest.mark.parametrize("home", ["mine", "instead"])
+def test_weights_in_kerass_cache_need_no_network(tmp_path, monkeypatch, home):
+    (tmp_path / home / "models").mkdir(parents=True)
+    (tmp_path / home / "models" / inception._FILE).write_bytes(b"weights")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "mine"))
+    monkeypatch.setattr(inception, "_OTHER_HOME", tmp_path / "instead")
     monkeypatch.setattr(inception, "is_reachable", lambda url: pytest.fail("asked the network"))
     monkeypatch.setattr(inception, "_build", lambda weights: mean_network(299))
     assert load_feature_network("inception").name == "inception_v3"

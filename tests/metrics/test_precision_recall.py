@@ -100,8 +100,9 @@ def test_too_few_images_for_the_neighbours_are_refused():
         precision_and_recall(features(50, 0), features(3, 1))
 
 
-@pytest.mark.parametrize("neighbours", [0, -1])
+@pytest.mark.parametrize("neighbours", [0, -1, 1.5])
 def test_no_neighbours_are_refused(neighbours):
     x = np.random.default_rng(0).normal(size=(20, 3))
-    with pytest.raises(InputError, match=f"neighbours must be at least 1, not {neighbours}"):
+    said = f"neighbours must be a whole number, at least 1, not {neighbours}"
+    with pytest.raises(InputError, match=said):
         precision_and_recall(x, x, neighbours)

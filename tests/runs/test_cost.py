@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from wgan_gp import Config, build_critic, build_generator
-from wgan_gp.runs.cost import iteration_tflop, less_of, matrix_product_tflops, multiply_adds
+from wgan_gp.runs.cost import iteration_tflop, matrix_product_tflops, memory_remedy, multiply_adds
 
 
 def test_multiply_adds_of_each_kind_of_layer():
@@ -59,9 +59,9 @@ def test_each_network_is_counted_as_often_as_images_pass_through_it(
 
 def test_what_takes_memory_is_named(tiny_config):
     features = dataclasses.replace(tiny_config, critic_features="efficientnet-lite0")
-    said = less_of(tiny_config)
+    said = memory_remedy(tiny_config)
     assert said.endswith("batch_size (here 4), base_filters (2) or image_size (32)")
-    assert less_of(features) == f"{said}, or with critic_features none"
+    assert memory_remedy(features) == f"{said}, or with critic_features none"
 
 
 def test_the_speed_is_the_best_rounds_and_only_one_number_leaves_the_device(monkeypatch):

@@ -246,8 +246,8 @@ def test_photographs_in_place_of_drawn_flowers_have_no_modes(run, flowers, monke
 )
 def test_only_the_network_that_the_critic_looks_through_flatters(run, through, features, flatters):
     folder = RunFolder(run)
-    config = json.loads(folder.config.read_text())
-    folder.config.write_text(json.dumps({**config, "critic_features": through}))
+    config = json.loads(folder.config_file.read_text())
+    folder.config_file.write_text(json.dumps({**config, "critic_features": through}))
     seen = _seen_in_training(folder, Report({}, 20, "images", features))
     assert ("which flatters" in seen) == flatters
 
@@ -257,7 +257,7 @@ def test_features_out_of_reach_are_one_sentence_and_the_others_still_run(
 ):
     monkeypatch.setattr("wgan_gp.imagenet.inception._URL", "http://127.0.0.1:9/")
     monkeypatch.setenv("KERAS_HOME", str(wgan_gp.folder))
-    result = wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd,kid")
+    result = wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd, kid")
     (line,) = [x for x in result.stderr.splitlines() if "InceptionV3" in x]
     assert line.endswith("; the metrics of features are left out")
     assert [*json.loads((run / "quality.json").read_text())["scores"]] == [
@@ -281,7 +281,7 @@ def test_a_file_of_features_adds_their_metrics(wgan_gp, run):
     ("options", "said"),
     [
         (["--run-dir=nowhere"], "there is no run folder 'nowhere'"),
-        (["--run-dir=run", "--metrics=beauty"], "a metric is one of swd, "),
+        (["--run-dir=run", "--metrics=swd, beauty"], "modes, not 'beauty'"),
         (["--run-dir=run", "--features=nets"], "there are no features 'nets'"),
         (["--run-dir=run", "--count=3"], "3 images are too few to compare: count must be 16 or"),
         (["--run-dir=run", "--seed=-1"], "seed must be a whole number from 0 to"),

@@ -67,6 +67,6 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 def test_numpy_s_whole_numbers_are_facts_and_no_fraction_is_cut_to_one(tmp_path):
     folder = RunFolder.create(tmp_path / "run")
     folder.write_facts({"checkpoint_every": np.int64(2)})
-    assert json.loads(folder.facts.read_text()) == {"checkpoint_every": 2}
+    assert json.loads(folder.facts_file.read_text()) == {"checkpoint_every": 2}
     with pytest.raises(TypeError):
         folder.write_facts({"seconds": np.float32(2.5)})

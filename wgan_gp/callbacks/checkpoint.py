@@ -22,7 +22,7 @@ from wgan_gp.callbacks.every import check_saves, is_passed
 from wgan_gp.callbacks.settings import check_same, settings_of, with_rates_of
 from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support import replicas
-from wgan_gp.support.errors import InputError
+from wgan_gp.support.errors import MALFORMED, InputError
 
 _SECONDS_AT_RISK = 120.0
 _MODEL = "model.keras"  # the whole model, so that Keras can load it by itself
@@ -122,14 +122,7 @@ class Checkpoint(keras.callbacks.Callback):
             random_states = np.array(state.get("random_states", []), "int64")
         except InputError:
             raise
-        except (
-            LookupError,
-            TypeError,
-            AttributeError,
-            ValueError,
-            ArithmeticError,
-            RecursionError,
-        ) as error:
+        except MALFORMED as error:
             raise InputError(
                 f"the checkpoint '{checkpoint}' is not one of this program: {error!r}"
             ) from error

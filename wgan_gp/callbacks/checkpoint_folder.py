@@ -6,13 +6,12 @@ a folder, as file managers do, is left out of account.
 """
 
 import logging
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import UNFINISHED, digest, replacing, sync_names
+from wgan_gp.support.files import UNFINISHED, digest, numbered, replacing, sync_names
 
 _SUMS = "SHA256SUMS"
 _NONE_YET = ".none-yet"  # an empty file, gone with the first checkpoint
@@ -88,10 +87,8 @@ class CheckpointFolder:
 
     def _all(self) -> dict[int, Path]:
         """Every checkpoint by its iteration."""
-        if not self.path.is_dir():
-            return {}
-        names = ((re.fullmatch(r"iteration-(\d{6,})", p.name), p) for p in self.path.iterdir())
-        return {int(name[1]): path for name, path in names if name and path.is_dir()}
+        found = numbered(self.path, r"iteration-(\d{6,})")
+        return {iteration: path for iteration, path in found.items() if path.is_dir()}
 
     def _prune(self, iteration: int) -> None:
         """Keep the newest up to the one of `iteration`, and any after it."""

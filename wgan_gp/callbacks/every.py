@@ -1,26 +1,14 @@
 """When a callback acts."""
 
-from numbers import Integral
-
 from wgan_gp.support.errors import InputError
-
-
-def check_every(every: int) -> None:
-    """Raise an InputError for a number of iterations that never comes up."""
-    if every < 1:
-        raise InputError(f"every must be at least 1 iteration, not {every}")
+from wgan_gp.support.whole_numbers import check_whole, is_whole
 
 
 def check_saves(every: int | str | None, keep: int, names: tuple[str, str]) -> None:
     """Raise an InputError for checkpoints that are never due or never kept; `names` are theirs."""
-    if every not in (None, "epoch") and not _is_count(every):
+    if every not in (None, "epoch") and not is_whole(every):
         raise InputError(f"{names[0]} must be at least 1 iteration, or 'epoch', not {every}")
-    if not _is_count(keep):
-        raise InputError(f"{names[1]} must be a whole number, at least 1, not {keep}")
-
-
-def _is_count(value: int) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+    check_whole(names[1], keep)
 
 
 def is_passed(before: int, now: int, every: int) -> bool:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wgan_gp.callbacks.curve import Curve
-from wgan_gp.callbacks.every import check_every, comes_up
+from wgan_gp.callbacks.every import comes_up
 from wgan_gp.callbacks.progress import Stopwatch
 from wgan_gp.callbacks.quality import Quality
 from wgan_gp.pictures import image_grid, save_png
@@ -19,6 +19,7 @@ from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
 from wgan_gp.sampling import render
 from wgan_gp.support.files import replacing
 from wgan_gp.support.notebook import running_cell
+from wgan_gp.support.whole_numbers import check_whole
 
 _TILES = 25
 
@@ -48,7 +49,7 @@ class Monitor(keras.callbacks.Callback):
         quality: Quality | None = None,
     ) -> None:
         super().__init__()
-        check_every(every)
+        check_whole("every", every)
         self.folder = Path(folder) if folder else None
         self.every = every
         self.seed = seed

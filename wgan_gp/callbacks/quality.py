@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from wgan_gp.callbacks.every import check_every, comes_up
+from wgan_gp.callbacks.every import comes_up
 from wgan_gp.data.subset import Subset
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.diversity import diversity
@@ -22,6 +22,7 @@ from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import replacing, write_whole
 from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import output_shape
+from wgan_gp.support.whole_numbers import check_whole
 
 
 class Quality(keras.callbacks.Callback):
@@ -59,7 +60,7 @@ class Quality(keras.callbacks.Callback):
         best: str | Path | None = None,
     ) -> None:
         super().__init__()
-        check_every(every)
+        check_whole("every", every)
         self.every = every
         self.last_iteration = last_iteration
         self.best = Path(best) if best else None

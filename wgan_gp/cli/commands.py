@@ -85,7 +85,7 @@ def evaluate(command: Evaluate) -> None:
     with _writing(folder.path), enough_memory("lower --count"):
         report = evaluate_run(
             folder,
-            command.metrics.split(",") if command.metrics else None,
+            [name.strip() for name in command.metrics.split(",")] if command.metrics else None,
             command.features,
             data=command.data,
             data_dir=command.data_dir,
@@ -184,7 +184,7 @@ def _resumable(run: "Run") -> Iterator[None]:
 def _how_to_go_on(run: "Run") -> str:
     if not run.is_chief:  # its folder is a copy, and goes with this process
         return "start this worker again with --resume, like the first one"
-    if not run.folder.config.exists():  # which is there when the model is built
+    if not run.folder.config_file.exists():  # which is there when the model is built
         return "start it again"
     words = ["wgan-gp", "train", *_option("--run-dir", run.folder.path), "--resume"]
     if run.plan.cache_dir:
@@ -202,10 +202,10 @@ def _option(name: str, value: Path | str) -> list[str]:
 def _print_plan(config: Config) -> None:
     """The settings, the layers and the estimated cost of a run."""
     from wgan_gp.networks import build_critic, build_critic_features, build_generator
-    from wgan_gp.runs.cost import iteration_tflop, less_of, matrix_product_tflops
+    from wgan_gp.runs.cost import iteration_tflop, matrix_product_tflops, memory_remedy
     from wgan_gp.support.memory import enough_memory
 
-    with enough_memory(less_of(config)):
+    with enough_memory(memory_remedy(config)):
         generator, critic = build_generator(config), build_critic(config)
         features = build_critic_features(config)
     say(config.to_json())

@@ -20,6 +20,7 @@ import filelock
 import numpy as np
 
 from wgan_gp.data.source import Pictures
+from wgan_gp.support.errors import MALFORMED
 from wgan_gp.support.files import UNFINISHED, write_whole
 
 PIXELS = "images.uint8"
@@ -55,7 +56,7 @@ def read_entry(entry: Path) -> ImageSet | None:
         return ImageSet(pixels.reshape(about["shape"]), checksum, list(about["unreadable"]))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, KeyError, TypeError, OverflowError):
+    except MALFORMED:
         return None
 
 
@@ -86,7 +87,7 @@ def write_entry(entry: Path, pictures: Pictures) -> None:
 def find_entry(cache: Path, state: str) -> Path | None:
     """The entry of the pictures whose files are in `state`, if they were seen so before."""
     for file in cache.glob(f"*/{ABOUT}"):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(OSError, *MALFORMED):
             if state in json.loads(file.read_text(encoding="utf-8"))["states"]:
                 return file.parent
     return None
@@ -94,7 +95,7 @@ def find_entry(cache: Path, state: str) -> Path | None:
 
 def note_use(entry: Path, state: str) -> None:
     """Remember that `entry` is in use, for files in `state`; nothing is lost if that fails."""
-    with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
+    with contextlib.suppress(OSError, *MALFORMED):
         about = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
         states = about.get("states", [])
         if state in states:

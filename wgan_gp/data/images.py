@@ -16,6 +16,8 @@ from wgan_gp.data.housekeeping import remove_leftovers, remove_oldest
 from wgan_gp.data.source import Pictures, Source
 from wgan_gp.data.tf_flowers import open_tf_flowers
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.files import at_home
+from wgan_gp.support.whole_numbers import check_whole
 
 SYNTHETIC_COUNT = 4096
 
@@ -63,8 +65,7 @@ def load_image_set(
     Args:
         may_prepare: whether tf_flowers may be downloaded to `data_dir`.
     """
-    if not isinstance(image_size, int) or image_size < 1:
-        raise InputError(f"image_size must be a whole number of pixels, not {image_size!r}")
+    check_whole("image_size", image_size)
     opened = _open(source, data_dir, may_prepare)
     cache = _cache_folder(cache_dir)
     remove_leftovers(cache)
@@ -107,10 +108,9 @@ def _open(source: str | Path, data_dir: str | Path | None, may_prepare: bool) ->
         return _synthetic_source()
     try:
         if source == "tf_flowers":
-            folder = Path(data_dir).expanduser() if data_dir else None
-            return open_tf_flowers(folder, may_prepare)
-        return open_folder(Path(source).expanduser())
-    except (OSError, RuntimeError) as error:  # an impossible name, or a user who does not exist
+            return open_tf_flowers(at_home(Path(data_dir)) if data_dir else None, may_prepare)
+        return open_folder(at_home(Path(source)))
+    except OSError as error:  # an impossible name
         raise InputError(f"'{data_dir or source}' cannot be read: {error}") from error
 
 
@@ -127,10 +127,7 @@ def _synthetic_source() -> Source:
 def _cache_folder(cache_dir: str | Path | None) -> Path:
     if cache_dir is None:
         return platformdirs.user_cache_path("wgan_gp")
-    try:
-        return Path(cache_dir).expanduser()
-    except RuntimeError as error:  # a user who does not exist
-        raise InputError(f"the image cache '{cache_dir}' cannot be used: {error}") from error
+    return at_home(Path(cache_dir))
 
 
 def _content(source: Source) -> str:

@@ -39,12 +39,12 @@ def export_saved_model(generator: keras.Model, path: str | Path) -> None:
         return {"images": generator(latents, training=False)}
 
     def generate(count: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        checks = (
+        checks = [
             tf.debugging.assert_positive(count, "count must be at least 1"),
             tf.debugging.assert_less_equal(count, MAX_COUNT, f"count must be at most {MAX_COUNT}"),
             tf.debugging.assert_non_negative(seed, "seed must be 0 or more"),
-        )
-        with tf.control_dependencies([check for check in checks if check is not None]):
+        ]
+        with tf.control_dependencies(checks):
             return {"images": draw_samples(generator, tf.identity(count), seed)}
 
     def render_png(latents: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -15,6 +15,7 @@ from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 from wgan_gp.support.files import replacing
 from wgan_gp.support.shapes import latent_dim
+from wgan_gp.support.whole_numbers import check_whole
 
 _FRAMES_PER_SECOND = 20
 
@@ -50,12 +51,10 @@ def walk(
         uint8 `(stations * frames, height, width, 3)`.
 
     Raises:
-        InputError: a number is less than 1, or the seed is out of its range.
+        InputError: a number is not a whole one or less than 1, or the seed is out of its range.
     """
-    numbers = {"stations": stations, "frames": frames, "tiles": tiles}
-    for name, number in numbers.items():
-        if number < 1:
-            raise InputError(f"{name} must be at least 1, not {number}")
+    for name, number in {"stations": stations, "frames": frames, "tiles": tiles}.items():
+        check_whole(name, number)
     check_seed(seed)
     dimensions = latent_dim(generator)
     drawn = draw_latents(tiles * stations, dimensions, stream_seed(seed, WALK)).numpy()

@@ -17,6 +17,7 @@ from wgan_gp.support.reachable import is_reachable
 
 _FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
 _URL = f"https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/{_FILE}"
+_OTHER_HOME = Path("/tmp/.keras")  # Keras's, where its own is not writable
 
 
 def load_inception(weights: Path | None = None) -> keras.Model:
@@ -31,7 +32,7 @@ def load_inception(weights: Path | None = None) -> keras.Model:
     """
     if weights:
         return _with_weights_of(weights)
-    if not (_keras_home() / "models" / _FILE).exists() and not is_reachable(_URL):
+    if not _is_kept() and not is_reachable(_URL):
         raise UnreachableError(
             "the weights of InceptionV3 are out of reach: name their file, use the features "
             "'efficientnet-lite0', or metrics that need none (swd, diversity, checkerboard)"
@@ -63,5 +64,7 @@ def _build(weights: str | None) -> keras.Model:
     )
 
 
-def _keras_home() -> Path:
-    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+def _is_kept() -> bool:
+    """Whether Keras has downloaded the weights before."""
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    return any((folder / "models" / _FILE).exists() for folder in (home, _OTHER_HOME))

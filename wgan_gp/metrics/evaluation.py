@@ -4,9 +4,7 @@ report = evaluate(generator, held_out_images, training_images)
 print(report)
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +13,10 @@ import numpy as np
 from tqdm import tqdm
 
 from wgan_gp.data.subset import Subset
-from wgan_gp.metrics.checkerboard import grid_power_share
-from wgan_gp.metrics.diversity import diversity
-from wgan_gp.metrics.features import FeatureNetwork, load_feature_network
-from wgan_gp.metrics.fid import frechet_inception_distance
-from wgan_gp.metrics.kid import kernel_inception_distance
-from wgan_gp.metrics.memorization import (
-    Neighbours,
-    memorization_ratio,
-    nearest_features,
-    nearest_images,
-)
-from wgan_gp.metrics.modes import FlowerModes, Modes
-from wgan_gp.metrics.precision_recall import precision_and_recall
+from wgan_gp.metrics.feature_network import FeatureNetwork
+from wgan_gp.metrics.features import load_feature_network
+from wgan_gp.metrics.measures import MEASURES, Sets
 from wgan_gp.metrics.report import Report, Score
-from wgan_gp.metrics.swd import SlicedWasserstein
 from wgan_gp.sampling import check_count, check_seed, generate_images
 from wgan_gp.support.copying import begun_anew
 from wgan_gp.support.errors import InputError
@@ -43,42 +30,6 @@ NEED_FEATURES = {*FEATURE_METRICS, "memorization_features"}
 NEED_TRAINING_IMAGES = {"memorization", "memorization_features"}
 _LEAST = 16  # images; a number from fewer means nothing
 _PAIRS = 16
-_KEPT = 512  # images of which projections are held in memory
-
-Measure = Callable[[np.ndarray], float]  # of a set of images, or of features
-
-
-@dataclass(frozen=True)
-class Sets:
-    """What is compared, as images or as their features: as many in each of the first four."""
-
-    real: np.ndarray  # the yardstick
-    other: np.ndarray  # real as well
-    generated: np.ndarray
-    untrained: np.ndarray  # of the generator before training
-    training: np.ndarray | Subset | None = None  # all that was trained on
-    mirrored: np.ndarray | None = None  # the same, flipped left to right; of features only
-
-    @property
-    def scored(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What a metric is taken of, in the order of `Score`."""
-        return self.generated, self.other, self.untrained
-
-    @cached_property
-    def modes(self) -> list[dict[str, Modes]]:
-        """Of drawn flowers: those of each set that is `scored`."""
-        return [*map(FlowerModes(), self.scored)]
-
-    @cached_property
-    def twins(self) -> Neighbours:
-        """The training images nearest to the generated ones."""
-        return self.nearest(self.generated)
-
-    def nearest(self, x: np.ndarray) -> Neighbours:
-        """The training images nearest to those in `x`."""
-        if self.mirrored is None:
-            return nearest_images(x, self.training)
-        return nearest_features(x, self.training, self.mirrored)
 
 
 def evaluate(
@@ -205,47 +156,13 @@ def _scores(
         if name in NEED_FEATURES and of_features is None:
             of_features = _feature_sets(sets, network, "memorization_features" in metrics)
         if name not in scores:  # as "recall" is with "precision"
-            scores |= _MEASURES[name](of_features if name in NEED_FEATURES else sets)
+            scores |= MEASURES[name](of_features if name in NEED_FEATURES else sets)
     return scores
 
 
 def _named(network: FeatureNetwork, images: np.ndarray | Subset) -> str:
     size = network.input_size or images.shape[1]
     return f"{network.name}, {size}x{size}"
-
-
-def _score(measure: Measure, sets: Sets) -> Score:
-    return Score(*map(measure, sets.scored))
-
-
-def _swd(sets: Sets) -> dict[str, Score]:
-    # Kept for three calls where that takes about half a gigabyte at most.
-    measure = SlicedWasserstein(sets.real, keep=len(sets.real) <= _KEPT)
-    by_set = [*map(measure, sets.scored)]
-    names = {"swd": "mean", **{f"swd_{size}": str(size) for size in measure.sizes}}
-    return {name: Score(*(x[part] for x in by_set)) for name, part in names.items()}
-
-
-def _memorization(sets: Sets) -> Score:
-    """For the real end, one half of the held-out images stands for the generated ones."""
-    held_out = sets.nearest(sets.real)
-    halves = [Neighbours(*(x[half::2] for x in held_out)) for half in (0, 1)]
-    return Score(
-        memorization_ratio(sets.twins, held_out),
-        memorization_ratio(*halves),
-        memorization_ratio(sets.nearest(sets.untrained), held_out),
-    )
-
-
-def _precision_recall(sets: Sets) -> dict[str, Score]:
-    by_set = [precision_and_recall(sets.real, x) for x in sets.scored]
-    precisions, recalls = zip(*by_set, strict=True)
-    return {"precision": Score(*precisions), "recall": Score(*recalls)}
-
-
-def _modes(sets: Sets) -> dict[str, Score]:
-    names = sets.modes[0]
-    return {f"modes_{n}": Score(*(x[n].total_variation for x in sets.modes)) for n in names}
 
 
 def _shares(sets: Sets) -> dict[str, Any]:
@@ -266,18 +183,3 @@ def _closest_pairs(sets: Sets) -> np.ndarray:
             np.concatenate([sets.generated[i], twin[:, ::-1] if is_mirrored[i] else twin], axis=1)
         )
     return np.stack(pairs)
-
-
-# Each gives its scores by name. A metric of one number needs no more than that number.
-_MEASURES: dict[str, Callable[[Sets], dict[str, Score]]] = {
-    "swd": _swd,
-    "diversity": lambda s: {"diversity": _score(lambda x: diversity(s.real, x), s)},
-    "checkerboard": lambda s: {"checkerboard": _score(grid_power_share, s)},
-    "memorization": lambda s: {"memorization": _memorization(s)},
-    "modes": _modes,
-    "kid": lambda s: {"kid": _score(lambda x: kernel_inception_distance(s.real, x).mean, s)},
-    "fid": lambda s: {"fid": _score(lambda x: frechet_inception_distance(s.real, x), s)},
-    "precision": _precision_recall,
-    "recall": _precision_recall,
-    "memorization_features": lambda s: {"memorization_features": _memorization(s)},
-}

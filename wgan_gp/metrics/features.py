@@ -1,76 +1,19 @@
-"""The network that turns images into features, for KID, FID, precision and recall.
+"""Feature networks by their names, or from a file.
 
 Scores with different features do not compare: name the network beside every one of them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
-import tensorflow as tf
 
-from wgan_gp.data.subset import Subset
 from wgan_gp.imagenet.efficientnet_lite0 import load_efficientnet_lite0
 from wgan_gp.imagenet.inception import load_inception
-from wgan_gp.metrics.inputs import check_images
+from wgan_gp.metrics.feature_network import FeatureNetwork
 from wgan_gp.metrics.onnx_features import load_onnx_features
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import at_home, digest
 from wgan_gp.support.shapes import input_shape, output_shape
-
-_BATCH = 32
-
-
-@dataclass(frozen=True)
-class FeatureNetwork:
-    """Images uint8 `(count, size, size, 1 or 3)` -> features float32 `(count, dims)`.
-
-    Images are resized to the network's input (bilinear, with antialiasing where they shrink), grey
-    ones become RGB, and 0..255 becomes `value_range`. Features that are maps are averaged over
-    height and width.
-
-    Attributes:
-        name: of the network; for a file with the beginning of its SHA-256.
-        input_size: what images are resized to; None: they stay as they are.
-        value_range: what pixel values 0 and 255 become.
-    """
-
-    name: str
-    run: Callable[[np.ndarray], np.ndarray]
-    input_size: int | None
-    value_range: tuple[float, float]
-    channels: int = 3
-    batch: int | None = None  # the only number of images that `run` takes; None: any
-
-    def __call__(self, images: np.ndarray | Subset, mirrored: bool = False) -> np.ndarray:
-        """Features of the images, or of their mirror images."""
-        check_images(images)
-        step = self.batch or _BATCH
-        parts = (images[start : start + step] for start in range(0, len(images), step))
-        return np.concatenate(
-            [self._features(part[:, :, ::-1] if mirrored else part) for part in parts]
-        )
-
-    def _features(self, images: np.ndarray) -> np.ndarray:
-        count = len(images)
-        if self.batch:
-            images = np.resize(images, (self.batch, *images.shape[1:]))  # repeats them
-        features = np.asarray(self.run(self._prepared(images)), np.float32)[:count]
-        if features.ndim == 4:
-            features = features.mean(axis=(1, 2))
-        return features.reshape(count, -1)
-
-    def _prepared(self, images: np.ndarray) -> np.ndarray:
-        if images.shape[3] > self.channels:
-            raise InputError(f"the features '{self.name}' are those of grey images")
-        low, high = self.value_range
-        values = np.repeat(images, self.channels // images.shape[3], axis=3).astype(np.float32)
-        if self.input_size not in (None, images.shape[1]):
-            size = (self.input_size, self.input_size)
-            values = tf.image.resize(values, size, antialias=True).numpy()
-        return values * np.float32((high - low) / 255) + np.float32(low)
 
 
 def load_feature_network(
@@ -118,8 +61,7 @@ def _from_file(path: Path, value_range: tuple[float, float]) -> FeatureNetwork:
     if path.suffix == ".h5":
         return _inception(name, load_inception(path))
     if path.suffix == ".onnx":
-        onnx = load_onnx_features(path)
-        return FeatureNetwork(name, onnx.run, onnx.size, value_range, onnx.channels, onnx.batch)
+        return load_onnx_features(path, name, value_range)
     return _of_model(name, _load_keras(path), value_range)
 
 

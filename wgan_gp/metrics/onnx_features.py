@@ -1,38 +1,28 @@
 """Any network in an ONNX file as images -> features."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wgan_gp.metrics.feature_network import FeatureNetwork
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 
-
-class OnnxNetwork(NamedTuple):
-    """A network with one input of images; its first output is the features."""
-
-    run: Callable[[np.ndarray], np.ndarray]  # (n, height, width, channels) -> features
-    size: int | None  # of the images; None: any
-    channels: int
-    batch: int | None  # the only number of images that it takes at a time; None: any
+if TYPE_CHECKING:
+    import onnxruntime
 
 
-def load_onnx_features(path: Path) -> OnnxNetwork:
+def load_onnx_features(path: Path, name: str, value_range: tuple[float, float]) -> FeatureNetwork:
     """The network at `path`, with images as `(n, height, width, channels)` or channels first.
+
+    Its first output is the features.
 
     Raises:
         InputError: the extra `onnx` is not installed, the file is not ONNX, or what it takes is not
             a batch of square float32 images with 1 or 3 channels alone.
     """
-    require("onnx", "onnxruntime")
-    import onnxruntime
-
-    try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions have no common name
-        raise InputError(f"'{path}' cannot be read as an ONNX file: {error}") from error
+    session = _session(path)
     images, *others = session.get_inputs()
     if others or images.type != "tensor(float)":
         taken = ", ".join(f"{each.name} {each.type}" for each in (images, *others))
@@ -54,4 +44,14 @@ def load_onnx_features(path: Path) -> OnnxNetwork:
         return features.transpose(0, 2, 3, 1) if is_map else features
 
     batch, size, _, channels = shape
-    return OnnxNetwork(run, size, channels, batch)
+    return FeatureNetwork(name, run, size, value_range, channels, batch)
+
+
+def _session(path: Path) -> "onnxruntime.InferenceSession":
+    require("onnx", "onnxruntime")
+    import onnxruntime
+
+    try:
+        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no common name
+        raise InputError(f"'{path}' cannot be read as an ONNX file: {error}") from error

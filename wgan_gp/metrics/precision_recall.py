@@ -10,7 +10,7 @@ import numpy as np
 
 from wgan_gp.metrics.distances import distance_blocks
 from wgan_gp.metrics.inputs import check_features
-from wgan_gp.support.errors import InputError
+from wgan_gp.support.whole_numbers import check_whole
 
 
 class PrecisionRecall(NamedTuple):
@@ -39,8 +39,7 @@ def precision_and_recall(
         InputError: `neighbours` below 1, too few features, unequal dims, or values that are not
             finite.
     """
-    if neighbours < 1:
-        raise InputError(f"neighbours must be at least 1, not {neighbours}")
+    check_whole("neighbours", neighbours)
     check_features(real_features, generated_features, least=neighbours + 1)
     return PrecisionRecall(
         precision=_covered(generated_features, real_features, neighbours),

@@ -22,7 +22,7 @@ def multiply_adds(network: keras.Model) -> int:
     return sum(_layer_multiply_adds(layer) for layer in network.layers)
 
 
-def less_of(config: Config) -> str:
+def memory_remedy(config: Config) -> str:
     """What to do where `config` needs more memory than there is."""
     looks_through = config.critic_features != "none"
     return (

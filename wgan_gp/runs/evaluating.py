@@ -19,7 +19,8 @@ from wgan_gp.metrics.evaluation import (
     evaluate,
     possible_metrics,
 )
-from wgan_gp.metrics.features import FeatureNetwork, load_feature_network
+from wgan_gp.metrics.feature_network import FeatureNetwork
+from wgan_gp.metrics.features import load_feature_network
 from wgan_gp.metrics.report import Report
 from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.runs.folder import RunFolder
@@ -66,8 +67,9 @@ def evaluate_run(
     # Taken first: a run that goes on meanwhile may replace the file, and its report would be void.
     facts = _facts(folder.generator_file(best))
     generator = folder.load_generator(best)
-    real, training, reference = _images(folder, data, data_dir, cache_dir)
-    asked = metrics or _possible_metrics(folder, data, training, features)
+    plan, images_crc32 = Plan.of_run(folder), folder.read()[1]["images_crc32"]
+    real, training, reference = _images(plan, images_crc32, data, data_dir, cache_dir)
+    asked = metrics or _possible_metrics(data or plan.data, training, features)
     network = _load_features(features, asked)
     if network is None:
         asked = [name for name in asked if name not in NEED_FEATURES]
@@ -75,14 +77,15 @@ def evaluate_run(
     report = evaluate(
         generator, **sets, metrics=asked, features=network, count=count, seed=seed, progress=True
     )
-    seen = _seen_in_training(folder, report)
+    seen = _seen_in_training(plan.config.critic_features, report)
     report = dataclasses.replace(report, reference=reference, features=seen)
     _write(facts, report, *folder.report_files(best))
     return report
 
 
 def _images(
-    folder: RunFolder,
+    plan: Plan,
+    images_crc32: int,
     data: str | Path | None,
     data_dir: str | Path | None,
     cache_dir: str | Path | None,
@@ -92,7 +95,6 @@ def _images(
     The images decide by their content whether they were held out, so a folder that has grown is
     still told apart; of one that was named instead, nobody knows.
     """
-    plan, facts = Plan.of_run(folder), folder.read()[1]
     known_dir = None if data else plan.data_dir
     images, crc32, _ = load_image_set(
         data or plan.data,
@@ -102,7 +104,7 @@ def _images(
         # A run may come from a stranger: where it says that photographs are, they are only read.
         may_prepare=data_dir is not None or known_dir is None,
     )
-    is_changed = crc32 != facts["images_crc32"]
+    is_changed = crc32 != images_crc32
     if is_changed and data:
         return images, None, "images of another set"
     if is_changed:
@@ -119,12 +121,9 @@ def _images(
     return held_out, training, "held-out images"
 
 
-def _possible_metrics(
-    folder: RunFolder, data: str | Path | None, training: Subset | None, features: str | None
-) -> list[str]:
+def _possible_metrics(data: str | Path, training: Subset | None, features: str | None) -> list[str]:
     possible = possible_metrics(features is not None, training is not None)
-    is_drawn = (data or folder.read()[1]["data"]) == "synthetic"
-    return [*possible, "modes"] if is_drawn else possible
+    return [*possible, "modes"] if data == "synthetic" else possible
 
 
 def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwork | None:
@@ -140,10 +139,9 @@ def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwo
         return None
 
 
-def _seen_in_training(folder: RunFolder, report: Report) -> str | None:
+def _seen_in_training(critic_features: str, report: Report) -> str | None:
     """The network behind the metrics, with a word of warning if the critic knows it."""
-    through = folder.read()[0].critic_features
-    if report.features is None or report.features.split(",")[0] != through:
+    if report.features is None or report.features.split(",")[0] != critic_features:
         return report.features
     return f"{report.features}; the critic looked through it, which flatters"
 

@@ -21,7 +21,7 @@ from wgan_gp.export.model_card import model_card, model_facts
 from wgan_gp.export.onnx import export_onnx, load_onnx
 from wgan_gp.export.saved_model import export_saved_model, load_saved_model
 from wgan_gp.runs.folder import RunFolder
-from wgan_gp.support.errors import InputError
+from wgan_gp.support.errors import MALFORMED, InputError
 from wgan_gp.support.files import digest, replacing, write_whole
 from wgan_gp.support.shapes import latent_dim
 
@@ -162,7 +162,7 @@ def _read(about: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         facts = json.loads(about.read_text(encoding="utf-8"))
         return facts, dict(facts.pop("sha256"))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, *MALFORMED):
         return {}, {}
 
 

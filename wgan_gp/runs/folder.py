@@ -18,8 +18,8 @@ import filelock
 from wgan_gp.callbacks.history_rows import read_rows
 from wgan_gp.config import Config
 from wgan_gp.metrics.report import Report
-from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import UNFINISHED, at_home, digest, write_whole
+from wgan_gp.support.errors import MALFORMED, InputError
+from wgan_gp.support.files import UNFINISHED, at_home, digest, numbered, write_whole
 
 if TYPE_CHECKING:
     import keras
@@ -50,8 +50,8 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.config = path / "config.json"
-        self.facts = path / "run.json"  # which preset, and what it was trained on
+        self.config_file = path / "config.json"
+        self.facts_file = path / "run.json"  # which preset, and what it was trained on
         self.checkpoints = path / "checkpoints"
         self.history = path / "history.csv"
         self.grids = path / "grids"
@@ -82,7 +82,7 @@ class RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             # A run that was stopped before it had begun leaves the first two files.
-            begun = (cls(path)._lock, cls(path).facts)
+            begun = (cls(path)._lock, cls(path).facts_file)
             others = (file for file in path.iterdir() if not file.name.startswith(UNFINISHED))
             is_taken = any(file not in begun for file in others)
         except OSError as error:
@@ -118,20 +118,15 @@ class RunFolder:
         """A new folder below `root` called `0001-label`, one number after the highest there."""
         try:
             root.mkdir(parents=True, exist_ok=True)
+            while True:
+                numbers = (re.match(r"\d+", path.name) for path in root.iterdir())
+                number = max((int(found[0]) for found in numbers if found), default=0) + 1
+                path = root / f"{number:04d}-{label}"
+                with contextlib.suppress(FileExistsError):  # another run took it just now
+                    path.mkdir()
+                    return cls(path)
         except OSError as error:
             raise InputError(f"no run folder can be made in '{root}': {error.strerror}") from error
-        while True:
-            numbers = (re.match(r"\d+", path.name) for path in root.iterdir())
-            number = max((int(found[0]) for found in numbers if found), default=0) + 1
-            try:
-                (root / f"{number:04d}-{label}").mkdir()
-            except FileExistsError:  # another run took the number just now
-                continue
-            except OSError as error:
-                raise InputError(
-                    f"no run folder can be made in '{root}': {error.strerror}"
-                ) from error
-            return cls(root / f"{number:04d}-{label}")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -148,15 +143,15 @@ class RunFolder:
             raise InputError(f"another process is training in '{self.path}'") from error
 
     def write_settings(self, config: Config) -> None:
-        write_whole(self.config, config.to_json())
+        write_whole(self.config_file, config.to_json())
 
     def update_facts(self, facts: dict[str, Any]) -> None:
         """Note `facts`, beside those noted before."""
-        self.write_facts({**json.loads(self.facts.read_text(encoding="utf-8")), **facts})
+        self.write_facts({**json.loads(self.facts_file.read_text(encoding="utf-8")), **facts})
 
     def write_facts(self, facts: dict[str, Any]) -> None:
         # NumPy's whole numbers become Python's; nothing else is rounded to one.
-        write_whole(self.facts, json.dumps(facts, indent=2, default=operator.index) + "\n")
+        write_whole(self.facts_file, json.dumps(facts, indent=2, default=operator.index) + "\n")
 
     def read(self) -> tuple[Config, dict[str, Any]]:
         """The run's settings and facts.
@@ -164,21 +159,23 @@ class RunFolder:
         Raises:
             InputError: they are missing or damaged.
         """
-        for file in (self.config, self.facts):
+        for file in (self.config_file, self.facts_file):
             if not file.is_file():
                 raise InputError(f"'{self.path}' holds no run: there is no {file.name} in it")
         try:
-            config = Config.from_json(self.config.read_text(encoding="utf-8"))
-            facts = json.loads(self.facts.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            config = Config.from_json(self.config_file.read_text(encoding="utf-8"))
+            facts = json.loads(self.facts_file.read_text(encoding="utf-8"))
+        except (OSError, *MALFORMED) as error:
             raise InputError(f"the settings in '{self.path}' cannot be read: {error}") from error
         if not isinstance(facts, dict):
-            raise InputError(f"'{self.facts}' is damaged: it is no JSON object")
+            raise InputError(f"'{self.facts_file}' is damaged: it is no JSON object")
         for name, kind in _FACTS.items():
             if name not in facts and name in _NEEDED:
-                raise InputError(f"'{self.facts}' is damaged: there is no {name} in it")
+                raise InputError(f"'{self.facts_file}' is damaged: there is no {name} in it")
             if name in facts and not isinstance(facts[name], kind):
-                raise InputError(f"'{self.facts}' is damaged: {name} is {str(facts[name])[:50]!r}")
+                raise InputError(
+                    f"'{self.facts_file}' is damaged: {name} is {str(facts[name])[:50]!r}"
+                )
         return config, facts
 
     def best_iteration(self) -> int | None:
@@ -186,7 +183,7 @@ class RunFolder:
         try:
             best = json.loads(self.best.with_suffix(".json").read_text(encoding="utf-8"))
             return int(best["iteration"])
-        except (OSError, ValueError, LookupError, TypeError, RecursionError, OverflowError):
+        except (OSError, *MALFORMED):
             return None
 
     def metrics_at(self, iteration: int) -> dict[str, str]:
@@ -246,9 +243,7 @@ class RunFolder:
             quality = json.loads(file.read_text(encoding="utf-8"))
             report = Report.from_dict(quality)
             is_of_the_last = quality["sha256"] == digest(self.generator_file(best))
-        except (
-            ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError,
-        ) as error:  # fmt: skip
+        except MALFORMED as error:
             raise InputError(f"'{file}' is damaged: measure the run once more") from error
         if is_of_the_last:
             return report
@@ -261,11 +256,7 @@ class RunFolder:
 
     def tiles(self) -> dict[int, Path]:
         """The monitor's tiles by iteration, in order."""
-        names = ((re.fullmatch(r"iteration-(\d{6,})\.png", p.name), p) for p in self._grids())
-        return dict(sorted((int(name[1]), path) for name, path in names if name))
-
-    def _grids(self) -> list[Path]:
-        return list(self.grids.iterdir()) if self.grids.is_dir() else []
+        return numbered(self.grids, r"iteration-(\d{6,})\.png")
 
     def remove_tiles_after(self, iteration: int) -> None:
         """Take the monitor's tiles back to where they were after `iteration`."""

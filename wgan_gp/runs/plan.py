@@ -2,10 +2,10 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from wgan_gp.callbacks.every import check_saves
-from wgan_gp.config import Config
+from wgan_gp.config import Config, checked
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import InputError
 
@@ -38,9 +38,7 @@ class Plan:
     def __post_init__(self) -> None:
         every, names = self.checkpoint_every, ("checkpoint_every", "keep_checkpoints")
         check_saves(every, self.keep_checkpoints, names)
-        if self.strategy not in get_args(Strategy):
-            names = ", ".join(get_args(Strategy))
-            raise InputError(f"strategy must be one of {names}, not {self.strategy!r}")
+        checked("strategy", Strategy, self.strategy)
 
     @classmethod
     def of_run(cls, folder: RunFolder) -> "Plan":
@@ -55,7 +53,7 @@ class Plan:
         try:
             known = {name: facts[name] for name in names}
         except KeyError as error:
-            raise InputError(f"'{folder.facts}' is damaged: {error!r}") from error
+            raise InputError(f"'{folder.facts_file}' is damaged: {error!r}") from error
         known["data_dir"] = known["data_dir"] and Path(known["data_dir"])
         return cls(config, **known)
 

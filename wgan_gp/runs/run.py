@@ -20,7 +20,7 @@ from wgan_gp.data.images import load_image_set
 from wgan_gp.data.stream import training_numbers
 from wgan_gp.imagenet.efficientnet_lite0 import require_weights
 from wgan_gp.model import WGANGP
-from wgan_gp.runs.cost import less_of
+from wgan_gp.runs.cost import memory_remedy
 from wgan_gp.runs.devices import all_workers_there, described, is_chief, strategy_of
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan, Strategy
@@ -113,30 +113,26 @@ class RunImages(NamedTuple):
     training: np.ndarray  # the numbers of those to train on
 
 
+@dataclasses.dataclass(frozen=True)
 class Run:
     """A run that is about to train: its plan, its folder, its images and its devices."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        folder: RunFolder,
-        images: RunImages,
-        strategy: tf.distribute.Strategy,
-        is_new: bool,
-    ) -> None:
-        self.plan = plan
-        self.folder = folder
-        self.images = images
-        self.strategy = strategy
-        self.is_chief = is_chief(strategy)
-        self.is_new = is_new
+    plan: Plan
+    folder: RunFolder
+    images: RunImages
+    strategy: tf.distribute.Strategy
+    is_new: bool
+
+    @property
+    def is_chief(self) -> bool:
+        return is_chief(self.strategy)
 
     def train(self) -> WGANGP:
         """Say what begins, and train to the end of the plan; raises what `train` does."""
         images, crc32, training = self.images
         with (
             self.folder.locked(),
-            enough_memory(less_of(self.plan.config)),
+            enough_memory(memory_remedy(self.plan.config)),
             all_workers_there(self.strategy),
         ):
             held_out = len(images) - len(training)

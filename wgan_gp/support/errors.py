@@ -1,5 +1,8 @@
 """What can go wrong that is not a defect of the program."""
 
+# What it raises to make sense of a file that is damaged, or was never one of this program's.
+MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used; the message says what, and what to do.

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,13 @@ def _sync(path: Path, flags: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def numbered(folder: Path, pattern: str) -> dict[int, Path]:
+    """What is in `folder`, if there is one, under names like `pattern`, by the number in it."""
+    inside = folder.iterdir() if folder.is_dir() else ()
+    names = ((re.fullmatch(pattern, path.name), path) for path in inside)
+    return dict(sorted((int(name[1]), path) for name, path in names if name))
 
 
 def digest(path: Path) -> str:

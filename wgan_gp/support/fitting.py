@@ -11,6 +11,7 @@ import tensorflow as tf
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.keras_habits import check_callbacks, images_alone
+from wgan_gp.support.whole_numbers import check_whole
 
 
 class CountingModel(keras.Model):
@@ -88,8 +89,7 @@ class CountingModel(keras.Model):
         Raises:
             InputError: as `fit`, an epoch has no steps, or the dataset ends before `iteration`.
         """
-        if steps_per_epoch < 1:
-            raise InputError(f"steps_per_epoch must be at least 1, not {steps_per_epoch}")
+        check_whole("steps_per_epoch", steps_per_epoch)
 
         def stop_in_time(batch: int, logs: dict | None) -> None:
             if self.iterations_done >= iteration:
