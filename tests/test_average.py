@@ -11,6 +11,7 @@ from wgan_gp.data.stream import make_dataset
 from wgan_gp.model import WGANGP, build_model
 from wgan_gp.networks import build_critic, build_generator
 from wgan_gp.random_streams import draw_latents
+from wgan_gp.support.errors import InputError
 from wgan_gp.support.optimizers import HeldThenLinear
 
 
@@ -65,6 +66,52 @@ def test_it_is_saved_and_loaded_with_the_model(trained, tmp_path):
     for before, after in zip(trained.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
     np.testing.assert_array_equal(trained.generate(3), loaded.generate(3))
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_weights_with_it_are_not_loaded_where_there_is_none(tiny_config, tmp_path, suffix, is_kept):
+    config = dataclasses.replace(tiny_config, ema_half_life=8)
+    average, none = build_model(config), build_model(tiny_config)
+    saved, other = (average, none) if is_kept else (none, average)
+    file = tmp_path / f"a{suffix}"
+    (saved.save if suffix == ".keras" else saved.save_weights)(file)
+    before = other.get_weights()
+    with pytest.raises(InputError, match=f"holds {'an' if is_kept else 'no'} averaged generator"):
+        other.load_weights(file)
+    for now, then in zip(other.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+    saved.load_weights(file)
+
+
+def test_its_half_life_is_decided_at_the_start(tiny_config):
+    with pytest.raises(AttributeError, match="ema_half_life"):
+        build_model(tiny_config).ema_half_life = 8
+
+
+def test_batch_norms_that_are_frozen_are_the_same_in_it(tiny_config, tiny_images):
+    config = dataclasses.replace(tiny_config, ema_half_life=8, generator_normalization="batch")
+    model = build_model(config)
+    images = make_dataset(tiny_images, config)
+    pairs = [
+        (current, average)
+        for current, average in zip(model.generator.layers, model.ema_generator.layers, strict=True)
+        if isinstance(current, keras.layers.BatchNormalization)
+    ]
+
+    def are_same() -> list[bool]:
+        model.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2))
+        model.fit(images, steps_per_epoch=2, shuffle=False, verbose=0)
+        return [
+            all(map(np.array_equal, current.get_weights(), average.get_weights()))
+            for current, average in pairs
+        ]
+
+    assert not any(are_same())
+    pairs[0][0].trainable = False
+    assert are_same() == [True, *[False] * (len(pairs) - 1)]
+    pairs[0][0].trainable = True
+    assert not any(are_same())
 
 
 def test_a_layer_may_be_frozen_and_thawed(tiny_config, tiny_images):

@@ -148,6 +148,21 @@ def test_replicas_refuse_batches_of_a_size_that_is_not_known_before(found):
     )
 
 
+def test_replicas_refuse_what_each_would_take_whole(found):
+    assert found["trained_on_batch"].endswith("does not share a batch among replicas: use fit")
+    assert found["tested_on_batch"].endswith("does not share a batch among replicas: use evaluate")
+
+
+def test_a_model_of_one_device_is_not_trained_in_the_scope_of_several(found):
+    assert found["trained_elsewhere"] == (
+        "InputError: build or load the model in the scope of the strategy, not before"
+    )
+
+
+def test_batch_norms_of_a_loaded_model_are_of_the_whole_batch(found):
+    assert found["are_synchronized"] == [True] * 4
+
+
 def test_training_that_breaks_down_on_replicas_says_so(found):
     assert "DivergedError: training broke down at iteration 3: " in found["diverged"]
     assert "lower critic_learning_rate (here 0.0002)" in found["diverged"]

@@ -22,6 +22,7 @@ from wgan_gp import (
     random_streams,
 )
 from wgan_gp.model import WGANGP, build_model
+from wgan_gp.support.layer_defaults import layer_defaults
 from wgan_gp.support.optimizers import scaling
 from wgan_gp.support.portable import portable
 
@@ -168,6 +169,118 @@ def test_a_number_out_of_its_range_is_refused(tiny_config, name, value):
 def test_a_monitor_that_never_comes_up_is_refused(every):
     with pytest.raises(InputError, match="every must be a whole number, at least 1, not"):
         Monitor(every=every)
+
+
+def test_numbers_that_are_changed_between_fits_count(tiny_config, tiny_images, dataset):
+    model = build_model(tiny_config)
+    fit(model, dataset)
+    model.gradient_penalty_weight = 3.0
+    logs = fit(model, dataset).history
+    added = logs["critic_loss"][0] - logs["critic_loss_unregularized"][0]
+    assert added / logs["gradient_penalty"][0] == pytest.approx(3, rel=1e-3)
+    assert int(model.critic_optimizer.iterations) == 2 * tiny_config.n_critic
+    model.n_critic = 1
+    fit(model, make_dataset(tiny_images, dataclasses.replace(tiny_config, n_critic=1)))
+    assert int(model.critic_optimizer.iterations) == 2 * tiny_config.n_critic + 1
+    model.penalty_every = 10_000  # and so not in the next update
+    model.iteration.assign(1)
+    logs = fit(model, make_dataset(tiny_images, dataclasses.replace(tiny_config, n_critic=1)))
+    assert logs.history["gradient_penalty"] == [0]
+
+
+def test_a_weight_that_is_changed_counts_in_evaluate(tiny_config, tiny_images):
+    model = build_model(tiny_config)
+    images = tiny_images / np.float32(127.5) - 1
+
+    def share_of_penalty() -> float:
+        losses = model.evaluate(images, return_dict=True, verbose=0)
+        added = losses["critic_loss"] - losses["critic_loss_unregularized"]
+        return added / losses["gradient_penalty"]
+
+    assert share_of_penalty() == pytest.approx(10, rel=1e-3)
+    model.gradient_penalty_weight = 3.0
+    assert share_of_penalty() == pytest.approx(3, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"validation_data": (np.zeros((4, 32, 32, 3), "f4"), np.ones(4))}, "no use for labels"),
+        ({"validation_split": 0.2}, "validation_split would cut elements of n_critic mini-batches"),
+    ],
+)
+def test_validation_that_cannot_be_is_refused_before_an_epoch(tiny_config, dataset, options, said):
+    model = build_model(tiny_config)
+    with pytest.raises(InputError, match=said):
+        fit(model, dataset, **options)
+    assert model.iterations_done == 0
+
+
+def test_images_in_a_dictionary_are_refused(tiny_config, dataset):
+    with pytest.raises(InputError, match="takes images alone, not a dictionary"):
+        fit(build_model(tiny_config), dataset.map(lambda images: {"images": images}))
+
+
+def test_one_optimizer_for_both_networks_is_refused(tiny_config):
+    adam = keras.optimizers.Adam()
+    with pytest.raises(InputError, match="each network needs an optimizer of its own"):
+        build_model(tiny_config).compile(adam, adam)
+    build_model(tiny_config).compile("adam", "adam")
+
+
+def without_shape(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The same images, of which nothing is known before they come."""
+    return dataset.map(lambda x: tf.numpy_function(lambda images: images, [x], tf.float32))
+
+
+def test_images_of_a_shape_that_is_not_known_before_train_as_others_do(tiny_config, dataset):
+    logs, same = (
+        fit(build_model(tiny_config), images).history
+        for images in (dataset, without_shape(dataset))
+    )
+    assert logs == same
+
+
+@pytest.mark.parametrize("n_critic", [2, 4])
+def test_mini_batches_whose_number_is_not_known_before_are_counted(
+    tiny_config, tiny_images, n_critic
+):
+    other = make_dataset(tiny_images, dataclasses.replace(tiny_config, n_critic=n_critic))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"expected shape \[\?,3,32,32,3\]"):
+        fit(build_model(tiny_config), without_shape(other))
+
+
+def test_a_global_policy_changes_no_prediction_of_float32_networks(tiny_config, tmp_path):
+    build_model(tiny_config).save(tmp_path / "model.keras")
+    latents = np.random.default_rng(0).standard_normal((8, tiny_config.latent_dim), "f4")
+    with layer_defaults("mixed_bfloat16"):
+        model = keras.saving.load_model(tmp_path / "model.keras")
+        images = model.predict(latents, verbose=0)
+    np.testing.assert_array_equal(images, model.drawing_generator.predict(latents, verbose=0))
+
+
+def test_metrics_are_means_of_every_step_in_half_precision_too(tiny_config):
+    former = keras.config.floatx()
+    keras.config.set_floatx("bfloat16")
+    try:
+        model = build_model(tiny_config)
+    finally:
+        keras.config.set_floatx(former)
+    for _ in range(300):  # bfloat16 stops counting at 256
+        model.critic_loss.update_state(1.0)
+    model.critic_loss.update_state(302.0)
+    assert float(model.critic_loss.result()) == pytest.approx(2.0)
+
+
+def test_channels_stay_last_whatever_kerass_default_is(tiny_config):
+    keras.config.set_image_data_format("channels_first")
+    try:
+        model = build_model(tiny_config)
+        assert keras.config.image_data_format() == "channels_first"
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    expected = build_model(tiny_config)
+    np.testing.assert_array_equal(model.generate(3), expected.generate(3))
 
 
 def test_labels_are_refused(tiny_config, dataset, tiny_images):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan_gp.networks import ImageLayerNormalization
+from wgan_gp.networks import ImageLayerNormalization, PixelLayerNormalization
 
 
 @pytest.fixture
@@ -61,6 +61,20 @@ def test_second_derivatives_are_right_where_group_normalizations_are_not(is_ours
     )
     by_tape, by_difference = second_derivatives(layer, x, direction)
     assert (by_tape == pytest.approx(by_difference, rel=1e-4)) == is_ours
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (2, 7, 5), (2, 3, 3, 5)])
+def test_over_pixels_it_is_layer_normalization_of_tokens_and_vectors_too(shape):
+    x = np.random.default_rng(0).normal(3, 2, shape).astype("float32")
+    expected = keras.layers.LayerNormalization(epsilon=1e-5)(x)
+    np.testing.assert_allclose(PixelLayerNormalization(epsilon=1e-5)(x), expected, atol=1e-5)
+
+
+def test_over_images_it_takes_tokens_together():
+    x = np.random.default_rng(0).normal(3, 2, (2, 7, 5)).astype("float32")
+    centred = x - x.mean(axis=(1, 2), keepdims=True)
+    expected = centred / np.sqrt(np.square(centred).mean(axis=(1, 2), keepdims=True) + 1e-5)
+    np.testing.assert_allclose(ImageLayerNormalization(epsilon=1e-5)(x), expected, atol=1e-5)
 
 
 def test_half_precision_does_not_overflow():

@@ -4,10 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from wgan_gp import image_grid
 from wgan_gp.pictures import save_film, save_png, save_pngs
+from wgan_gp.sampling import to_uint8
 from wgan_gp.support.errors import InputError
 
 
@@ -36,9 +38,18 @@ def test_a_grid_is_as_square_as_it_can_be(count, tiles):
     assert (grid.shape[0] // 2, grid.shape[1] // 3) == tiles
 
 
-def test_no_image_makes_no_grid():
-    with pytest.raises(InputError, match="there are no images to lay out"):
-        image_grid(np.zeros((0, 2, 2, 3), np.uint8))
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((0, 2, 2, 3), np.uint8),
+        np.zeros((2, 2, 3), np.uint8),  # one image
+        np.zeros((4, 2, 2, 3), np.int64),  # pixels, or -1..1?
+        [],
+    ],
+)
+def test_what_is_no_images_makes_no_grid(images):
+    with pytest.raises(InputError, match="images to lay out are "):
+        image_grid(images)
 
 
 def test_places_left_over_are_black():
@@ -48,6 +59,12 @@ def test_places_left_over_are_black():
 def test_floats_map_from_the_same_range_whatever_the_images_hold():
     images = np.array([-1.0, -0.5, 0.0, 0.5, 1.0, 3.0]).reshape(6, 1, 1, 1).repeat(3, axis=3)
     assert image_grid(images)[..., 0].ravel().tolist() == [0, 64, 128, 191, 255, 255]
+
+
+def test_half_precision_has_no_fewer_shades():
+    values = tf.cast(np.linspace(-1, 1, 500).reshape(1, 10, 50, 1), "bfloat16")
+    expected = np.round((np.float32(values) + 1) * 127.5)
+    np.testing.assert_array_equal(to_uint8(values), expected)
 
 
 def test_a_png_file_keeps_the_pixels(tmp_path):

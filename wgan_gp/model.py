@@ -23,7 +23,13 @@ from wgan_gp.support import replicas
 from wgan_gp.support.copying import copied
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.fitting import CountingModel
-from wgan_gp.support.keras_habits import check_compile_options, check_no_mixing, images_alone
+from wgan_gp.support.keras_habits import (
+    batch_norms,
+    check_average,
+    check_compile_options,
+    check_no_mixing,
+    images_alone,
+)
 from wgan_gp.support.optimizers import (
     BothOptimizers,
     HeldThenLinear,
@@ -91,11 +97,13 @@ class WGANGP(CountingModel):
         critic_features: keras.Model | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"autocast": False, **kwargs})  # each network casts its own inputs
         if keras.backend.backend() != "tensorflow":
             raise InputError("WGANGP needs TensorFlow: set KERAS_BACKEND=tensorflow before Keras")
         check_shapes(generator, critic, critic_features)
         check_no_mixing(critic)
+        for layer in batch_norms(generator):
+            layer.synchronized = replicas.are_used()
         self.generator = generator
         self.critic = critic
         self.critic_features = critic_features
@@ -103,7 +111,7 @@ class WGANGP(CountingModel):
         self.gradient_penalty_weight = checked(
             "gradient_penalty_weight", float, gradient_penalty_weight
         )
-        self.ema_half_life = checked("ema_half_life", int, ema_half_life)
+        self._ema_half_life = checked("ema_half_life", int, ema_half_life)
         self.penalty_every = checked("penalty_every", int, penalty_every)
         self.ema_generator = copied(generator) if ema_half_life else None
         self.latent_dim = input_shape(generator)[-1]
@@ -125,11 +133,12 @@ class WGANGP(CountingModel):
         )
 
     def _add_metrics(self) -> None:
-        self.critic_loss = keras.metrics.Mean("critic_loss")
-        self.critic_loss_unregularized = keras.metrics.Mean("critic_loss_unregularized")
-        self.gradient_penalty = keras.metrics.Mean("gradient_penalty")
-        self.gradient_norm = keras.metrics.Mean("gradient_norm")
-        self.generator_loss = keras.metrics.Mean("generator_loss")
+        mean = partial(keras.metrics.Mean, dtype="float32")  # in half precision counts would stop
+        self.critic_loss = mean("critic_loss")
+        self.critic_loss_unregularized = mean("critic_loss_unregularized")
+        self.gradient_penalty = mean("gradient_penalty")
+        self.gradient_norm = mean("gradient_norm")
+        self.generator_loss = mean("generator_loss")
 
     def compile(
         self,
@@ -141,9 +150,12 @@ class WGANGP(CountingModel):
 
         Raises:
             InputError: an optimizer averages weights, which would overwrite them when `fit` ends,
-                or there are losses or metrics, which would be ignored.
+                both networks have the same one, or there are losses or metrics, which would be
+                ignored.
         """
         check_compile_options(kwargs)
+        if critic_optimizer is generator_optimizer and not isinstance(critic_optimizer, str):
+            raise InputError("each network needs an optimizer of its own: give compile two of them")
         super().compile(optimizer=None, **kwargs)
         self._compile_options = kwargs
         is_scaled = kwargs.get("auto_scale_loss", True)
@@ -274,7 +286,17 @@ class WGANGP(CountingModel):
         # The statistics of batch norm are no averages of the generator's: averaged weights spread
         # their outputs less. So the averaged generator takes its own from the same latents.
         if self.ema_generator.non_trainable_variables:
+            self._freeze_average()
             self.ema_generator(latents, training=True)
+
+    def _freeze_average(self) -> None:
+        """Let batch norms that are frozen in the generator be the same in its average."""
+        norms = batch_norms(self.ema_generator), batch_norms(self.generator)
+        for average, current in zip(*norms, strict=True):
+            average.trainable = current.trainable
+            if not current.trainable:
+                for variable, value in zip(average.variables, current.variables, strict=True):
+                    variable.assign(value)
 
     def test_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """The metrics on `(batch, height, width, channels)` images in -1..1, best held out.
@@ -299,6 +321,11 @@ class WGANGP(CountingModel):
         scores = self._scores(generated, training=False)
         loss = objective.generator_loss(scores) + sum(self.generator.losses)
         self.generator_loss.update_state(loss, rows.size)
+
+    @property
+    def ema_half_life(self) -> int:
+        """Generated images until a weight counts half in `ema_generator`; 0: there is none."""
+        return self._ema_half_life
 
     @property
     def drawing_generator(self) -> keras.Model:
@@ -408,8 +435,22 @@ class WGANGP(CountingModel):
                 f"{what}height, width, channels) = (batch, {', '.join(map(str, expected))}), not "
                 f"{tuple(images.shape)}"
             )
-        images = tf.cast(images, tf.float32)
+        # What was unknown then is known in each batch.
+        images = tf.cast(tf.ensure_shape(images, (None, *expected)), tf.float32)
         return images if self.jit_compile else replicas.not_shared(images)
+
+    def numbers_of_the_step(self) -> tuple[float, ...]:
+        return self.n_critic, self.gradient_penalty_weight, self.penalty_every
+
+    def load_weights(self, filepath: str, *args: Any, **options: Any) -> None:
+        """`keras.Model.load_weights`.
+
+        Raises:
+            InputError: the weights are those of a model that keeps an averaged generator, and this
+                one keeps none, or the other way round.
+        """
+        check_average(filepath, is_kept=self.ema_generator is not None)
+        super().load_weights(filepath, *args, **options)
 
     def get_config(self) -> dict[str, Any]:
         return {

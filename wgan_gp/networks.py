@@ -15,8 +15,7 @@ from keras import layers, ops
 
 from wgan_gp.config import Config
 from wgan_gp.imagenet import critic_features  # as a module: see `wgan_gp.model`
-from wgan_gp.support import replicas
-from wgan_gp.support.precision import in_precision
+from wgan_gp.support.layer_defaults import layer_defaults
 from wgan_gp.support.standardize import standardize
 
 Initializers = Iterator[keras.initializers.Initializer]
@@ -31,7 +30,7 @@ def _in_its_precision(build: Callable[[Config], keras.Model]) -> Callable[[Confi
     @functools.wraps(build)
     def build_in_precision(config: Config) -> keras.Model:
         is_given = config.precision != "float32"
-        with in_precision(config.precision if is_given else keras.config.dtype_policy()):
+        with layer_defaults(config.precision if is_given else keras.config.dtype_policy()):
             return build(config)
 
     return build_in_precision
@@ -191,7 +190,7 @@ def _activation(normalization: str) -> Iterator[keras.Layer]:
     """ReLU, after batch norm if that is asked for: it has an offset, so no bias goes before it."""
     if normalization == "batch":
         # With Keras's 0.99 inference lags hundreds of iterations behind training.
-        yield layers.BatchNormalization(momentum=0.98, synchronized=replicas.are_used())
+        yield layers.BatchNormalization(momentum=0.98)
     yield layers.ReLU()
 
 
@@ -217,8 +216,6 @@ class ImageLayerNormalization(keras.layers.Layer):
         epsilon: added to the variance.
     """
 
-    over = (1, 2, 3)  # axes
-
     def __init__(self, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.epsilon = epsilon
@@ -231,8 +228,13 @@ class ImageLayerNormalization(keras.layers.Layer):
     def call(self, inputs):
         # In float16 the sum over an image overflows; float32 is the least to compute in.
         x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
-        normalized = ops.cast(standardize(x, self.over, self.epsilon), inputs.dtype)
+        axes = self.axes(len(inputs.shape))
+        normalized = ops.cast(standardize(x, axes, self.epsilon), inputs.dtype)
         return normalized * self.scale + self.offset
+
+    def axes(self, rank: int) -> tuple[int, ...]:
+        """Those that are normalised over, of inputs with so many."""
+        return tuple(range(1, rank))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}
@@ -249,7 +251,8 @@ class PixelLayerNormalization(ImageLayerNormalization):
         epsilon: added to the variance.
     """
 
-    over = (3,)
+    def axes(self, rank: int) -> tuple[int, ...]:
+        return (rank - 1,)
 
 
 def _critic_filters(config: Config) -> list[int]:

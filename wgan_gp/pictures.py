@@ -25,10 +25,15 @@ def image_grid(images: np.ndarray) -> np.ndarray:
         uint8 `(rows * height, columns * width, 1 or 3)`; places left over are black.
 
     Raises:
-        InputError: there is no image.
+        InputError: there is no image, or these are none.
     """
-    if not len(images):
-        raise InputError("there are no images to lay out")
+    images = np.asarray(images)
+    is_known = images.dtype == np.uint8 or np.issubdtype(images.dtype, np.floating)
+    if images.ndim != 4 or not len(images) or not is_known:
+        raise InputError(
+            f"images to lay out are (count, height, width, channels), uint8 or floats in -1..1, "
+            f"not {images.dtype} {images.shape}"
+        )
     images = np.asarray(images if images.dtype == np.uint8 else to_uint8(images))
     count, height, width, channels = images.shape
     columns = math.ceil(math.sqrt(count))

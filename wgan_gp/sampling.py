@@ -76,4 +76,5 @@ def in_batches(
 
 def to_uint8(images: tf.Tensor) -> tf.Tensor:
     """Images in -1..1 as uint8: -1 is always 0 and 1 always 255, so that pictures compare."""
+    images = tf.cast(images, tf.float32)  # half precision has fewer shades
     return tf.cast(tf.clip_by_value(tf.round((images + 1.0) * 127.5), 0.0, 255.0), tf.uint8)

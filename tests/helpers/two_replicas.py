@@ -3,6 +3,7 @@
 python two_replicas.py FOLDER
 """
 
+import dataclasses
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp import Config, DivergedError, InputError, StopAtNaN, build_model
+from wgan_gp.support.keras_habits import batch_norms
 from wgan_gp.support.optimizers import apply_gradients
 
 cpu = tf.config.list_physical_devices("CPU")[0]
@@ -71,6 +73,8 @@ def refusal(act) -> str:
 
 def main(folder: Path) -> None:
     config = Config(image_size=32, base_filters=2, latent_dim=4, batch_size=4, n_critic=1)
+    averaged = {"generator_normalization": "batch", "ema_half_life": 8}
+    recipe = dataclasses.replace(config, **averaged)
     with strategy.scope():
         model = build_model(config)
     shape = (4, 1, 32, 32, 3)
@@ -81,6 +85,15 @@ def main(folder: Path) -> None:
     zeros = tf.data.Dataset.from_tensor_slices(np.zeros((8, *shape[1:]), "float32"))
     dealt_out = strategy.experimental_distribute_dataset(zeros.batch(4, drop_remainder=True))
     model.fit(dealt_out, steps_per_epoch=2, verbose=0)
+    build_model(recipe).save(folder / "model.keras")  # on one device
+    with strategy.scope():
+        loaded = keras.saving.load_model(folder / "model.keras")
+    elsewhere = build_model(config)
+
+    def fit_in_scope() -> None:
+        with strategy.scope():
+            elsewhere.fit(zeros.batch(4), verbose=0)
+
     limits = [{name: 2.0} for name in ("clipnorm", "global_clipnorm", "clipvalue")]
     found = {
         "changes": [change(scaled, **limit) for limit in limits for scaled in (False, True)],
@@ -88,6 +101,14 @@ def main(folder: Path) -> None:
         "is_untouched": bool((before == np.load(path)).all()),
         "iterations": model.iterations_done,
         "trained_on_parts": refusal(lambda: model.fit(Parts(np.zeros(shape)))),
+        "trained_elsewhere": refusal(fit_in_scope),
+        "trained_on_batch": refusal(lambda: model.train_on_batch(np.zeros(shape))),
+        "tested_on_batch": refusal(lambda: model.test_on_batch(np.zeros(shape)[:, 0])),
+        "are_synchronized": [
+            norm.synchronized
+            for network in (loaded.generator, loaded.ema_generator)
+            for norm in batch_norms(network)
+        ],
         "diverged": refusal(lambda: model.fit(broken, callbacks=[StopAtNaN()], verbose=0)),
     }
     print(json.dumps(found))

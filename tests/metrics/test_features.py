@@ -17,7 +17,7 @@ from wgan_gp.imagenet.efficientnet_lite0 import load_efficientnet_lite0_classifi
 from wgan_gp.imagenet.torch_file import read_torch_file
 from wgan_gp.metrics.features import load_feature_network
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.precision import in_precision
+from wgan_gp.support.layer_defaults import layer_defaults
 
 
 @pytest.fixture
@@ -277,7 +277,7 @@ def test_named_networks_compute_in_float32_whatever_a_model_does(tmp_path, monke
     size = 299 if name == "inception" else 224
     images = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
     expected = load_feature_network(name)(images)
-    with in_precision("mixed_bfloat16"):
+    with layer_defaults("mixed_bfloat16"):
         np.testing.assert_array_equal(load_feature_network(name)(images), expected)
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
 

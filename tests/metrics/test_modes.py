@@ -8,7 +8,7 @@ from wgan_gp.data.synthetic import PETAL_COLOURS, draw_flowers, draw_labelled_pi
 from wgan_gp.metrics import modes
 from wgan_gp.metrics.modes import FlowerModes
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.precision import in_precision
+from wgan_gp.support.layer_defaults import layer_defaults
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_training_leaves_keras_random_state_alone(monkeypatch):
     begin_anew()
     first = FlowerModes()
     assert next_random() == expected
-    with in_precision("mixed_bfloat16"):  # of a model that is measured, not of what measures
+    with layer_defaults("mixed_bfloat16"):  # of a model that is measured, not of what measures
         second = FlowerModes()
     for a, b in zip(first._classifier.weights, second._classifier.weights, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -60,6 +60,7 @@ class HistoryFile(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         iteration = self.model.iterations_done
+        logs = {name: float(value) for name, value in logs.items()}
         row = {"epoch": epoch, **logs, "iteration": iteration}
         had = len(self.rows)
         while self.rows and _iteration(self.rows[-1]) > iteration - self._averaged:

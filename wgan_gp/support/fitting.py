@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.keras_habits import check_callbacks, images_alone
+from wgan_gp.support.keras_habits import check_callbacks, check_validation, images_alone
 from wgan_gp.support.whole_numbers import check_whole
 
 
@@ -42,10 +42,12 @@ class CountingModel(keras.Model):
         Raises:
             InputError: there are labels or weights, a callback would do something else than it
             says, or the replicas of a `tf.distribute` strategy do not divide the batch, or its size
-            is not fixed.
+            is not fixed, or the model was not built in the strategy's scope.
         """
         images_alone((x, y, options.get("sample_weight")))
+        check_validation(options)
         check_callbacks(_listed(callbacks))
+        self._check_scope()
         if isinstance(x, tf.data.Dataset):
             images_alone(x.element_spec)
             if isinstance(x.element_spec, tuple):
@@ -56,6 +58,42 @@ class CountingModel(keras.Model):
             else:
                 replicas.check_array(x, batch_size)
         return super().fit(x, None, batch_size, epochs, verbose, callbacks, **options)
+
+    def train_on_batch(self, *args: Any, **options: Any) -> Any:
+        """`keras.Model.train_on_batch`; raises an InputError where replicas would each take all."""
+        self._check_one_replica("train_on_batch", "fit")
+        return super().train_on_batch(*args, **options)
+
+    def test_on_batch(self, *args: Any, **options: Any) -> Any:
+        """`keras.Model.test_on_batch`; raises an InputError where replicas would each take all."""
+        self._check_one_replica("test_on_batch", "evaluate")
+        return super().test_on_batch(*args, **options)
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Keras's; anew where a number has changed that is part of it."""
+        super().make_train_function(force or self._has_changed("train"))
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Keras's; anew where a number has changed that is part of it."""
+        super().make_test_function(force or self._has_changed("test"))
+
+    def numbers_of_the_step(self) -> tuple[float, ...]:
+        """Those that are fixed in the graph of a step when it is traced."""
+        return ()
+
+    def _has_changed(self, function: str) -> bool:
+        traced = self.__dict__.setdefault("_numbers_traced", {})
+        before, traced[function] = traced.get(function), self.numbers_of_the_step()
+        return before not in (None, traced[function])
+
+    def _check_one_replica(self, method: str, other: str) -> None:
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            raise InputError(f"{method} does not share a batch among replicas: use {other}")
+
+    def _check_scope(self) -> None:
+        own = getattr(self, "_distribute_strategy", None)  # Keras's property names another's, too
+        if tf.distribute.has_strategy() and tf.distribute.get_strategy() is not own:
+            raise InputError("build or load the model in the scope of the strategy, not before")
 
     def _maybe_symbolic_build(self, *args: Any, **options: Any) -> None:
         """Keras's, which averages the replicas' parts of a batch: they may differ in size.

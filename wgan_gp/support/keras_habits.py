@@ -1,8 +1,12 @@
 """What people bring along from Keras: made to work, or answered in one sentence."""
 
+import contextlib
+import zipfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 
 from wgan_gp.support.errors import InputError
@@ -26,7 +30,23 @@ def images_alone(data: Any) -> Any:
             "a WGAN-GP has no use for labels or weights: give it images alone, "
             "ds.map(lambda x, y: x)"
         )
+    if isinstance(images, Mapping):
+        raise InputError("a WGAN-GP takes images alone, not a dictionary: ds.map(lambda x: x[...])")
     return images
+
+
+def check_validation(options: Mapping[str, Any]) -> None:
+    """Raise an InputError for what `fit` could not validate on, before it has trained an epoch."""
+    if options.get("validation_split"):
+        raise InputError(
+            "validation_split would cut elements of n_critic mini-batches: give fit "
+            "validation_data=(images,)"
+        )
+    data = options.get("validation_data")
+    if isinstance(data, tuple | list):
+        images_alone(tuple(data))
+    elif hasattr(data, "element_spec"):
+        images_alone(data.element_spec)
 
 
 def check_compile_options(options: Mapping[str, Any]) -> None:
@@ -61,10 +81,40 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
 
 def check_no_mixing(network: keras.Model) -> None:
     """Raise an InputError that names a layer in which one image changes the score of another."""
-    # Those within layers of one's own, too, which `network.layers` does not list.
-    for layer in network._flatten_layers(include_self=False):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            raise InputError(
-                f"the critic's layer '{layer.name}' mixes the images of a batch, but the gradient "
-                f"penalty is defined image by image: take layer norm"
-            )
+    for layer in batch_norms(network):
+        raise InputError(
+            f"the critic's layer '{layer.name}' mixes the images of a batch, but the gradient "
+            f"penalty is defined image by image: take layer norm"
+        )
+
+
+def batch_norms(network: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """Those of its layers, and of layers within these, which `network.layers` does not list."""
+    layers = network._flatten_layers(include_self=False)
+    return [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def check_average(weights: str | Path, is_kept: bool) -> None:
+    """Raise an InputError if a file of weights has an averaged generator, and a model has not.
+
+    Or the other way round. Keras takes the weights by the names of attributes, in their order, and
+    `drawing_generator`, the first, is the averaged one where there is one.
+    """
+    groups = _groups(Path(weights))
+    if "drawing_generator" not in groups or ("generator" in groups) == is_kept:
+        return
+    there, here = ("no", "an") if is_kept else ("an", "no")
+    raise InputError(
+        f"'{weights}' holds {there} averaged generator, and this model keeps {here} average: build "
+        f"it with the ema_half_life that the weights were trained with"
+    )
+
+
+def _groups(weights: Path) -> set[str]:
+    """The names in a file of Keras's weights, or in a whole model; what is neither, Keras says."""
+    with contextlib.suppress(Exception), contextlib.ExitStack() as stack:
+        file = weights
+        if weights.suffix == ".keras":
+            file = stack.enter_context(zipfile.ZipFile(weights)).open("model.weights.h5")
+        return set(stack.enter_context(h5py.File(file)))
+    return set()
