@@ -40,7 +40,6 @@ def gradient_norms(
     The norm is over height, width and channels: sqrt(sum of squares + 1e-10). Of views it is that
     of each score in its own view, `(batch, views)`.
     """
-    epsilon = tf.ensure_shape(epsilon, (None, 1, 1, 1))  # another shape would broadcast
     mixed_images = tf.nest.map_structure(
         lambda x, x_: tf.convert_to_tensor(epsilon * x + (1.0 - epsilon) * x_),
         real_images,
@@ -74,4 +73,5 @@ def gradient_penalty(
 
     The arguments are those of `gradient_norms`.
     """
+    epsilon = tf.ensure_shape(epsilon, (None, 1, 1, 1))  # another shape would broadcast
     return unit_norm_penalty(gradient_norms(critic, real_images, generated_images, epsilon))

@@ -127,7 +127,10 @@ def _synthetic_source() -> Source:
 def _cache_folder(cache_dir: str | Path | None) -> Path:
     if cache_dir is None:
         return platformdirs.user_cache_path("wgan_gp")
-    return at_home(Path(cache_dir))
+    try:
+        return Path(cache_dir).expanduser()
+    except RuntimeError as error:  # a user who does not exist
+        raise InputError(f"the image cache '{cache_dir}' cannot be used: {error}") from error
 
 
 def _content(source: Source) -> str:
