@@ -11,6 +11,8 @@ from wgan_gp.data.stream import make_dataset
 from wgan_gp.model import WGANGP, build_model
 from wgan_gp.networks import build_critic, build_generator
 from wgan_gp.random_streams import draw_latents
+from wgan_gp.sampling import generate_images
+from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.optimizers import HeldThenLinear
 
@@ -158,3 +160,22 @@ def test_both_networks_reach_the_final_rate_together(tiny_config, tiny_images):
     model.fit_to(4, lambda start: make_dataset(tiny_images, config, start), verbose=0)
     assert float(model.critic_optimizer.learning_rate) == pytest.approx(1e-4)
     assert float(model.generator_optimizer.learning_rate) == pytest.approx(5e-4)
+
+
+def test_generate_draws_with_it(tiny_config):
+    model = build_model(dataclasses.replace(tiny_config, ema_half_life=8))
+    for weight in model.generator.trainable_weights:
+        weight.assign(weight + 0.1)
+    np.testing.assert_array_equal(model.generate(3), generate_images(model.ema_generator, 3))
+
+
+def test_its_half_life_counts_the_images_of_all_replicas(tiny_config, monkeypatch):
+    model = WGANGP(build_generator(tiny_config), build_critic(tiny_config), ema_half_life=8)
+    for variable in model.generator.trainable_variables:
+        variable.assign(variable + 1.0)
+    before = [w.numpy() for w in model.ema_generator.trainable_variables]
+    model.iteration.assign(10_000)  # past the ramp
+    monkeypatch.setattr(replicas, "count", lambda: 2)
+    model._update_average(draw_latents(4, 6, np.array([0, 0])))  # 4 of a batch of 8
+    for old, new in zip(before, model.ema_generator.trainable_variables, strict=True):
+        np.testing.assert_allclose(new, old + 0.5, rtol=1e-5, atol=1e-6)

@@ -28,6 +28,7 @@ from wgan_gp.imagenet.efficientnet_lite0 import (
     load_efficientnet_lite0_stages,
 )
 from wgan_gp.model import WGANGP
+from wgan_gp.networks import build_generator
 from wgan_gp.pictures import save_pngs
 from wgan_gp.random_streams import TRAINING, draw_latents, stream_seed
 from wgan_gp.support.errors import InputError
@@ -531,3 +532,14 @@ def test_a_run_goes_on_to_the_bit_and_its_scores_come_with_a_warning(
     options = ["--features=efficientnet-lite0", "--metrics=kid", "--count=16"]
     said = wgan_gp("evaluate", "--run-dir", tmp_path / "whole", *options).stdout
     assert "Features: efficientnet-lite0, 224x224; the critic looked through it" in said
+
+
+def test_a_network_that_is_not_frozen_stays_as_it_is_all_the_same(tiny_config, tiny_images):
+    features = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.BatchNormalization()])
+    config = dataclasses.replace(tiny_config, n_critic=2)
+    model = WGANGP(build_generator(config), build_critic(config), 2, critic_features=features)
+    model.compile("sgd", "sgd")
+    before = features.get_weights()
+    model.fit(make_dataset(tiny_images, config), steps_per_epoch=1, shuffle=False, verbose=0)
+    for one, other in zip(before, features.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -721,3 +721,36 @@ def test_a_critic_may_take_images_of_any_size(tiny_config, tiny_images):
     dataset = make_dataset(tiny_images, config)
     history = model.fit(dataset, steps_per_epoch=2, shuffle=False, verbose=0).history
     assert 0 < history["gradient_penalty"][0] < 10
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_networks_may_end_in_half_precision(tiny_config, tiny_images, policy):
+    """Without the float32 layer that those of `build_model` end in."""
+    layers = keras.layers
+    generator = keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(3072, "tanh", dtype=policy),
+            layers.Reshape((32, 32, 3), dtype=policy),
+        ]
+    )
+    critic = keras.Sequential(
+        [keras.Input((32, 32, 3)), layers.Flatten(dtype=policy), layers.Dense(1, dtype=policy)]
+    )
+    features = keras.Sequential([keras.Input((32, 32, 3)), layers.ReLU(dtype=policy)])
+    for through in (None, features):
+        model = WGANGP(generator, critic, tiny_config.n_critic, critic_features=through)
+        model.compile("sgd", "sgd", run_eagerly=True)
+        dataset = make_dataset(tiny_images, tiny_config)
+        history = model.fit(dataset, steps_per_epoch=1, shuffle=False, verbose=0).history
+        assert all(np.isfinite(values).all() for values in history.values())
+
+
+def test_losses_of_float16_begin_with_a_scale_that_does_not_overflow(tiny_config):
+    half = dataclasses.replace(tiny_config, precision="mixed_float16")
+    assert float(scaling("adam", build_critic(half)).initial_scale) == 2**8
+
+
+def test_bfloat16_needs_no_scale(tiny_config):
+    half = dataclasses.replace(tiny_config, precision="mixed_bfloat16")
+    assert not isinstance(scaling("adam", build_critic(half)), keras.optimizers.LossScaleOptimizer)

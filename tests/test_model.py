@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan_gp import WGANGP, InputError, build_critic, build_generator, make_dataset
+from wgan_gp import WGANGP, InputError, build_critic, build_generator, make_dataset, random_streams
 from wgan_gp.model import build_model
 from wgan_gp.random_streams import VALIDATION, draw_latents, stream_seed
 
@@ -344,3 +344,32 @@ def test_evaluating_a_stream_for_fit_says_what_evaluate_takes(tiny_config, tiny_
     said = r"evaluate and validation_data expect images .* = \(batch, 32, 32, 3\), not \(4, 3, 32"
     with pytest.raises(InputError, match=said):
         build_model(tiny_config).evaluate(stream, verbose=0)
+
+
+def test_the_weight_of_the_penalty_is_saved(tiny_config, tmp_path):
+    model = build_model(dataclasses.replace(tiny_config, gradient_penalty_weight=7.0))
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").gradient_penalty_weight == 7.0
+
+
+def test_a_step_has_so_many_passes_of_the_critic(tiny_config, tiny_images):
+    dropping = keras.Sequential([build_critic(tiny_config), keras.layers.Dropout(0.5, seed=0)])
+    model = WGANGP(build_generator(tiny_config), dropping, n_critic=tiny_config.n_critic)
+    model.compile("sgd", "sgd")
+    before = dropping.layers[-1].seed_generator.state.numpy()
+    model.fit(make_dataset(tiny_images, tiny_config), steps_per_epoch=1, shuffle=False, verbose=0)
+    drawn = dropping.layers[-1].seed_generator.state.numpy() - before
+    assert drawn.tolist() == [0, 3 * 3 + 1]  # of real, generated and mixed images; and once more
+
+
+def test_validation_draws_the_same_whatever_the_iteration(tiny_config, tiny_images):
+    model = build_model(tiny_config)
+    images = (tiny_images[:8] / 127.5 - 1).astype(np.float32)
+    before = model.evaluate(images, verbose=0)
+    model.iteration.assign(5)
+    assert model.evaluate(images, verbose=0) == before
+
+
+def test_random_streams_keep_their_numbers():
+    names = ("SHUFFLE", "FLIPS", "TRAINING", "MONITOR", "SAMPLES", "WALK", "QUALITY", "VALIDATION")
+    assert [getattr(random_streams, name) for name in names] == [*range(8)]

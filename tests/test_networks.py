@@ -212,3 +212,29 @@ def test_no_image_of_a_batch_changes_the_score_of_another(tiny_config, tiny_imag
     critic = build_critic(dataclasses.replace(tiny_config, critic_normalization=over))
     images = tiny_images[:4] / 127.5 - 1.0
     np.testing.assert_allclose(critic(images)[2:3], critic(images[2:3]), atol=1e-5)
+
+
+def test_filters_grow_to_8_times_the_first():
+    config = dataclasses.replace(Config(), image_size=256, base_filters=2)
+    critic, generator = build_critic(config), build_generator(config)
+    strided = [x.filters for x in critic.layers if isinstance(x, keras.layers.Conv2D)]
+    assert strided == [2, 4, 8, 16, 16, 16, 1]
+    transposed = [
+        x.filters for x in generator.layers if isinstance(x, keras.layers.Conv2DTranspose)
+    ]
+    assert transposed == [16, 16, 8, 4, 2, 3]
+
+
+def test_no_two_layers_begin_alike(tiny_config):
+    networks = build_critic(tiny_config), build_generator(tiny_config)
+    kernels = [x.kernel.numpy() for n in networks for x in n.layers if hasattr(x, "kernel")]
+    assert len({tuple(np.sign(kernel.ravel()[:30])) for kernel in kernels}) == len(kernels)
+
+
+@pytest.mark.parametrize(("upsampling", "last"), [("nearest", "nearest"), ("smoothed", "bilinear")])
+def test_only_the_last_upsampling_is_smoothed(tiny_config, upsampling, last):
+    generator = build_generator(dataclasses.replace(tiny_config, upsampling=upsampling))
+    doubled = [
+        x.interpolation for x in generator.layers if isinstance(x, keras.layers.UpSampling2D)
+    ]
+    assert doubled == ["nearest", "nearest", last]

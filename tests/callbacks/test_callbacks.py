@@ -16,9 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan_gp import image_grid, make_dataset
+from wgan_gp import Checkpoint, HistoryFile, image_grid, make_dataset
 from wgan_gp.callbacks.curve import Curve
-from wgan_gp.callbacks.history import HistoryFile
 from wgan_gp.callbacks.monitor import Monitor, _clock, _figure_png
 from wgan_gp.callbacks.progress import IterationCount, ProgressBar
 from wgan_gp.callbacks.stopping import StopAtNaN, StopOnSignal
@@ -389,3 +388,38 @@ def test_a_log_file_is_not_flooded(fit, capsys):
     lines = [line for line in capsys.readouterr().out.split("\n") if line.strip()]
     assert len(lines) <= 2  # the first iteration and the last
     assert "7/7" in lines[-1]
+
+
+def test_what_two_replicas_count_is_one_row_each(tmp_path):
+    count = keras.Variable(0.0)
+    model = types.SimpleNamespace(
+        iterations_done=0,
+        generator_loss=types.SimpleNamespace(count=count),
+        distribute_strategy=types.SimpleNamespace(num_replicas_in_sync=2),
+    )
+    history = HistoryFile(tmp_path / "history.csv")
+    history.set_model(model)
+    history.on_train_begin()
+    for epoch in range(3):
+        model.iterations_done += 3
+        count.assign(6)  # each replica counts an iteration
+        history.on_train_batch_end(2)
+        history.on_epoch_end(epoch, {"critic_loss": 1.0})
+    with history.path.open() as file:
+        assert [row["iteration"] for row in csv.DictReader(file)] == ["3", "6", "9"]
+
+
+def test_a_last_epoch_that_was_cut_short_has_one_row(tiny_config, tiny_images, tmp_path):
+    for stop in (6, 8):
+        model, history = build_model(tiny_config), HistoryFile(tmp_path / "history.csv")
+        checkpoint = Checkpoint(tmp_path / "checkpoints", callbacks=[history])
+        checkpoint.restore(model)
+        model.fit_to(
+            stop,
+            lambda start: make_dataset(tiny_images, tiny_config, start),
+            steps_per_epoch=4,
+            callbacks=[history, checkpoint],
+            verbose=0,
+        )
+    with history.path.open() as file:
+        assert [row["iteration"] for row in csv.DictReader(file)] == ["4", "8"]

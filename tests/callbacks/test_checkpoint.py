@@ -11,6 +11,7 @@ import math
 import os
 import random
 import shutil
+import warnings
 from pathlib import Path
 
 import keras
@@ -586,3 +587,40 @@ def test_the_state_is_readable_json(two):
     assert state["iteration"] == 8
     assert state["is_within_epoch"] is False
     assert len(state["callbacks"]["Monitor"]["curve"]["points"]) == 8
+
+
+def test_an_epoch_that_goes_on_after_a_validation_has_the_means_of_the_whole(
+    tiny_config, tiny_images, tmp_path
+):
+    held_out = (tiny_images[:4] / 127.5 - 1).astype(np.float32)
+    rows = {}
+    for name, stops in (("whole", [4]), ("parts", [2, 4])):
+        for stop in stops:
+            model, checkpoint = build_model(tiny_config), Checkpoint(tmp_path / name)
+            checkpoint.restore(model)
+            seen = keras.callbacks.History()
+            model.fit_to(
+                stop,
+                lambda start: make_dataset(tiny_images, tiny_config, start),
+                steps_per_epoch=4,
+                callbacks=[seen, checkpoint],
+                validation_data=(held_out,),
+                verbose=0,
+            )
+        rows[name] = {k: v[-1] for k, v in seen.history.items()}
+    assert rows["parts"] == pytest.approx(rows["whole"], rel=1e-5)
+
+
+def test_a_lost_optimizer_is_no_warning_but_an_error(tiny_config, tmp_path, monkeypatch):
+    model, checkpoint = build_model(tiny_config), Checkpoint(tmp_path)
+    checkpoint.set_model(model)
+    checkpoint.on_train_begin()
+    model.iteration.assign_add(1)
+    checkpoint.save()
+
+    def warn(self: keras.Model, file: str) -> None:
+        warnings.warn("Skipping variable loading for optimizer", stacklevel=2)
+
+    monkeypatch.setattr("wgan_gp.model.WGANGP.load_weights", warn)
+    with pytest.raises(InputError, match="is of another model: Skipping"):
+        Checkpoint(tmp_path).restore(build_model(tiny_config))

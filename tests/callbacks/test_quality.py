@@ -7,8 +7,9 @@ import json
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
-from wgan_gp import Checkpoint, HistoryFile, InputError, Monitor, Quality, make_dataset
+from wgan_gp import Checkpoint, HistoryFile, InputError, Monitor, Quality, image_grid, make_dataset
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.swd import sliced_wasserstein_distance
@@ -182,3 +183,63 @@ def test_a_place_for_the_best_generator_is_made_or_refused_before_training(
     best = tmp_path / "new" / "best.keras"
     fit(build_model(tiny_config), 2, Quality(tiny_images, every=1, count=16, best=best))
     assert best.is_file()
+
+
+def test_the_averaged_generator_is_measured_and_drawn(fit, tiny_config, tiny_images, tmp_path):
+    model = build_model(dataclasses.replace(tiny_config, ema_half_life=8))
+    for weight in model.generator.trainable_weights:
+        weight.assign(weight + 0.1)  # so that the average is another
+    quality = Quality(tiny_images, every=4, count=16, best=tmp_path / "best.keras")
+    monitor = Monitor(tmp_path, every=4)
+    fit(model, 4, quality, monitor)
+    latents = draw_latents(16, tiny_config.latent_dim, stream_seed(0, QUALITY))
+    drawn = render(model.ema_generator, latents).numpy()
+    assert quality.curve[-1][1] == pytest.approx(
+        sliced_wasserstein_distance(quality.images, drawn)["mean"]
+    )
+    tile = np.asarray(Image.open(tmp_path / "grids" / "iteration-000004.png"))
+    np.testing.assert_array_equal(tile, image_grid(render(model.ema_generator, monitor.latents)))
+
+
+def test_the_best_is_kept_of_the_averaged_generator(fit, tiny_config, tiny_images, tmp_path):
+    model = build_model(dataclasses.replace(tiny_config, ema_half_life=8))
+    for weight in model.generator.trainable_weights:
+        weight.assign(weight + 0.1)
+    fit(
+        model,
+        2,
+        Quality(tiny_images, every=99, last_iteration=None, count=16, best=tmp_path / "best.keras"),
+    )
+    # It was measured at iteration 1 alone, where another one stops.
+    other = build_model(dataclasses.replace(tiny_config, ema_half_life=8))
+    for weight in other.generator.trainable_weights:
+        weight.assign(weight + 0.1)
+    other.fit(make_dataset(tiny_images, tiny_config), steps_per_epoch=1, shuffle=False, verbose=0)
+    kept = keras.saving.load_model(tmp_path / "best.keras").get_weights()
+    for a, b in zip(other.ema_generator.get_weights(), kept, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_real_images_are_drawn_by_the_seed_from_all(tiny_images):
+    chosen = [Quality(tiny_images, count=16, seed=seed).images for seed in (0, 1)]
+    assert not np.array_equal(*chosen)
+    assert not np.array_equal(chosen[0], tiny_images[:16])
+
+
+def test_the_latest_measurement_is_restored(fit, tiny_config, tiny_images, tmp_path):
+    for end in (4, 6):  # measured at 1 and 3
+        quality = Quality(tiny_images, every=3, count=16)
+        model, checkpoint = build_model(tiny_config), Checkpoint(tmp_path, callbacks=[quality])
+        done = checkpoint.restore(model)
+        if done:
+            quality.every = 100
+        history = fit(model, end, quality, checkpoint).history
+    assert history["val_swd"] == [quality.curve[-1][1]]
+
+
+def test_the_best_is_the_best_of_all(fit, tiny_config, tiny_images, tmp_path, monkeypatch):
+    quality = Quality(tiny_images, every=1, count=16, best=tmp_path / "best.keras")
+    distances = iter([5.0, 3.0, 4.0, 3.5])
+    monkeypatch.setattr(quality, "_distance", lambda images: {"mean": next(distances)})
+    fit(build_model(tiny_config), 4, quality)
+    assert json.loads((tmp_path / "best.json").read_text())["iteration"] == 2

@@ -94,3 +94,9 @@ def test_too_few_left_to_train_on_is_an_error(images, tiny_config):
         match=r"^\d+ images \(\d\d more are held out\) are fewer than one mini-batch of 64",
     ):
         make_dataset(images[:100], config)
+
+
+def test_images_keep_the_sides_that_earlier_versions_gave_them():
+    images = np.arange(20, dtype=np.uint8)[:, None, None, None] * np.ones((2, 2, 3), np.uint8)
+    held_out = [0, 1, 3, 4, 6, 9, 11, 14, 16, 17, 18]
+    assert np.flatnonzero(is_held_out(images, 0.3)).tolist() == held_out

@@ -22,6 +22,8 @@ import wgan_gp.data.folder
 import wgan_gp.data.housekeeping
 import wgan_gp.data.images
 import wgan_gp.data.source
+from wgan_gp.data import images as loading
+from wgan_gp.data import synthetic
 from wgan_gp.data.cache import PIXELS, read_entry, write_entry
 from wgan_gp.data.decoding import decode_file, to_square
 from wgan_gp.data.images import load_images
@@ -1094,3 +1096,20 @@ def test_a_set_that_another_process_removes_while_it_is_verified_can_be_read(
 
     monkeypatch.setattr("wgan_gp.data.cache._checksum", verify_and_lose)
     assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
+
+
+def test_drawn_flowers_are_drawn_anew_when_the_code_changes(tmp_path, monkeypatch):
+    changed = tmp_path / "synthetic.py"
+    changed.write_text("other code")
+    before = loading._synthetic_source().fingerprint
+    monkeypatch.setattr(synthetic, "__file__", str(changed))
+    assert loading._synthetic_source().fingerprint != before
+
+
+def test_images_are_decoded_anew_when_the_format_is_raised(tmp_path, monkeypatch):
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "pictures" / "a.png")
+    for form in (3, 4):
+        monkeypatch.setattr(loading, "_CACHE_FORMAT", form)
+        load_images(tmp_path / "pictures", 8, cache_dir=tmp_path / "cache")
+    assert len([x for x in (tmp_path / "cache").iterdir() if x.is_dir()]) == 2

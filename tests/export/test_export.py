@@ -564,3 +564,17 @@ def test_a_generator_of_mixed_precision_and_many_devices_becomes_portable(tiny_c
     export_saved_model(mixed, tmp_path / "mixed")
     for exported in (load_onnx(tmp_path / "mixed.onnx"), load_saved_model(tmp_path / "mixed")):
         np.testing.assert_allclose(exported(latents), same(latents), atol=1e-5)
+
+
+def test_a_negative_seed_is_explained(tiny_config, tmp_path):
+    export_saved_model(build_model(tiny_config).generator, tmp_path / "model")
+    function = tf.saved_model.load(tmp_path / "model").signatures["generate"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="seed must be 0 or more"):
+        function(count=tf.constant(1), seed=tf.constant(-1, tf.int64))
+
+
+def test_the_largest_count_is_answered(tiny_config, tmp_path):
+    export_saved_model(build_model(tiny_config).generator, tmp_path / "model")
+    function = tf.saved_model.load(tmp_path / "model").signatures["generate"]
+    images = function(count=tf.constant(4096), seed=tf.constant(0, tf.int64))["images"]
+    assert images.shape == (4096, 32, 32, 3)

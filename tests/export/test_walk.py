@@ -4,6 +4,7 @@ import imageio.v3
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from wgan_gp import InputError, image_grid
@@ -95,3 +96,12 @@ def test_the_command_writes_a_film(wgan_gp, finished):
         assert (film.n_frames, film.size) == (4, (96, 96))
     assert "exists already" in wgan_gp.mistake(*run, "--output", "new/walk.gif")
     assert "FILE.gif or a FILE.mp4" in wgan_gp.mistake(*run, "--output", "walk.avi")
+
+
+def test_a_walk_is_on_the_arc(tiny_config):
+    generator = build_model(tiny_config).generator
+    frames = walk(generator, stations=3, frames=4, tiles=1, seed=5)
+    stations = draw_latents(3, tiny_config.latent_dim, stream_seed(5, WALK)).numpy()
+    between = [interpolate(stations[i], stations[(i + 1) % 3], 0.25) for i in range(3)]
+    expected = render(generator, tf.constant(np.stack(between))).numpy()
+    assert np.abs(frames[1::4].astype(int) - expected).max() <= 1

@@ -102,3 +102,9 @@ def test_the_share_grows_with_the_grid(flowers):
 def test_a_set_without_images_is_refused():
     with pytest.raises(InputError, match="one of the sets has none"):
         grid_power_share(np.zeros((0, 32, 32, 3), np.uint8))
+
+
+def test_chunks_change_nothing(flowers, monkeypatch):
+    whole = grid_power_share(flowers[:20])
+    monkeypatch.setattr("wgan_gp.metrics.checkerboard._CHUNK", 7)
+    assert grid_power_share(flowers[:20]) == pytest.approx(whole)

@@ -10,10 +10,14 @@ import pytest
 from wgan_gp import Config, InputError, build_generator, evaluate
 from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics.checkerboard import grid_power_share
+from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.feature_network import FeatureNetwork
 from wgan_gp.metrics.features import load_feature_network
+from wgan_gp.metrics.fid import frechet_inception_distance
 from wgan_gp.metrics.kid import kernel_inception_distance
+from wgan_gp.metrics.memorization import nearest_images
 from wgan_gp.metrics.modes import FlowerModes
+from wgan_gp.metrics.precision_recall import precision_and_recall
 from wgan_gp.metrics.report import READINGS, Report, Score
 from wgan_gp.metrics.swd import sliced_wasserstein_distance
 from wgan_gp.sampling import generate_images
@@ -199,3 +203,50 @@ def test_a_model_does_as_a_network_of_features(generator, flowers):
 def test_a_count_that_is_none_is_refused(generator, flowers, count):
     with pytest.raises(InputError, match="count must be a whole number from 1 to"):
         evaluate(generator, flowers, metrics=["diversity"], count=count)
+
+
+def test_every_score_is_the_metric_of_its_own_two_sets(generator, flowers):
+    held_out, training, seed = flowers[:40], flowers[40:], 5
+    means = FeatureNetwork("means", lambda x: x.mean(axis=(1, 2)), None, (0.0, 255.0))
+    names = ["diversity", "checkerboard", "memorization", "kid", "fid", "precision", "recall"]
+    report = evaluate(generator, held_out, training, metrics=names, features=means, seed=seed)
+    rng = np.random.default_rng(seed)
+    real, other = held_out[rng.permutation(40)], training[rng.permutation(80)[:40]]
+    untrained = keras.models.clone_model(generator)
+    untrained.set_weights([weights / 3 for weights in generator.get_weights()])
+    drawn = [generate_images(network, 40, seed) for network in (generator, untrained)]
+    sets = [drawn[0], other, drawn[1]]
+    features, of_real = [means(x) for x in sets], means(real)
+    expected = {
+        "diversity": [diversity(real, x) for x in sets],
+        "checkerboard": [grid_power_share(x) for x in sets],
+        "kid": [kernel_inception_distance(of_real, x).mean for x in features],
+        "fid": [frechet_inception_distance(of_real, x) for x in features],
+        "precision": [precision_and_recall(of_real, x).precision for x in features],
+        "recall": [precision_and_recall(of_real, x).recall for x in features],
+    }
+    near = [np.median(nearest_images(x, training).distances) for x in (drawn[0], real, drawn[1])]
+    halves = [np.median(nearest_images(real[i::2], training).distances) for i in (0, 1)]
+    expected["memorization"] = [near[0] / near[1], halves[0] / halves[1], near[2] / near[1]]
+    for name, numbers in expected.items():
+        assert report.scores[name] == pytest.approx(numbers, rel=1e-3), name
+        assert len(set(numbers)) > 1, name
+
+
+def test_the_pairs_begin_with_the_nearest(generator, flowers):
+    report = evaluate(generator, flowers[:40], flowers[40:], metrics=["memorization"])
+    generated, twins = np.split(report.pairs.astype(float), 2, axis=2)
+    found = np.linalg.norm((generated - twins).reshape(16, -1), axis=1)
+    expected = nearest_images(generate_images(generator, 40), flowers[40:]).distances
+    np.testing.assert_allclose(found, np.sort(expected)[:16])
+
+
+def test_the_halves_have_no_image_in_common(generator, flowers):
+    score = evaluate(generator, flowers, metrics=["swd"]).scores["swd"]
+    real, other = np.array_split(np.random.default_rng(0).permutation(120), 2)
+    expected = sliced_wasserstein_distance(flowers[real], flowers[other])["mean"]
+    assert score.real == pytest.approx(expected)
+
+
+def test_as_many_are_compared_as_are_asked_for(generator, flowers):
+    assert evaluate(generator, flowers, metrics=["diversity"], count=20).count == 20

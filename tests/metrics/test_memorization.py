@@ -82,3 +82,11 @@ def test_held_out_images_that_were_trained_on_are_refused(flowers):
     copies = nearest_images(flowers[:10], flowers)
     with pytest.raises(InputError, match=r"or mirror images of them: .* leave it out of"):
         memorization_ratio(copies, copies)
+
+
+def test_neighbours_are_found_far_from_the_origin(flowers):
+    rng = np.random.default_rng(0)
+    training = (1e4 + rng.normal(size=(300, 64))).astype(np.float32)
+    copies = training + rng.normal(scale=1e-2, size=training.shape).astype(np.float32)
+    found = nearest_features(copies, training, -training)
+    np.testing.assert_array_equal(found.numbers, np.arange(300))

@@ -140,3 +140,17 @@ def test_the_classifier_tells_colours_and_counts_of_new_drawings():
 def test_grey_images_have_no_such_modes(flower_modes):
     with pytest.raises(InputError, match="modes are those of RGB"):
         flower_modes(np.zeros((2, 32, 32, 1), np.uint8))
+
+
+def test_the_accuracy_is_that_on_drawings_that_were_not_trained_on(monkeypatch):
+    monkeypatch.setattr(modes, "_TRAINING", 64)
+    monkeypatch.setattr(modes, "_TEST", 10)
+    labelled, seeds = modes._labelled, []
+
+    def noted(count: int, seed: int):
+        seeds.append(seed)
+        return labelled(count, seed)
+
+    monkeypatch.setattr(modes, "_labelled", noted)
+    FlowerModes()
+    assert len({0, *seeds}) == 3  # nor on those that `draw_flowers` draws by default

@@ -5,6 +5,7 @@ import pytest
 import scipy.ndimage
 import scipy.stats
 
+from wgan_gp.metrics import swd
 from wgan_gp.metrics.laplacian_pyramid import laplacian_band
 from wgan_gp.metrics.swd import SlicedWasserstein, sliced_wasserstein_distance
 from wgan_gp.support.errors import InputError
@@ -155,3 +156,10 @@ def test_sets_of_unequal_counts_are_refused(flowers):
 def test_images_that_are_not_uint8_are_refused(flowers):
     with pytest.raises(InputError, match="uint8"):
         sliced_wasserstein_distance(flowers / 255, flowers)
+
+
+def test_chunks_change_nothing(flowers, other_flowers, monkeypatch):
+    sets = flowers[:10], other_flowers[:10]
+    whole = sliced_wasserstein_distance(*sets)
+    monkeypatch.setattr(swd, "_CHUNK", 3)
+    assert sliced_wasserstein_distance(*sets) == pytest.approx(whole, rel=1e-5)
