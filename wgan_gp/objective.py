@@ -72,6 +72,9 @@ def gradient_penalty(
     """mean (||grad D(x^)||_2 - 1)^2, a scalar, not yet weighted by lambda.
 
     The arguments are those of `gradient_norms`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: `epsilon` is not `(batch, 1, 1, 1)`.
     """
     epsilon = tf.ensure_shape(epsilon, (None, 1, 1, 1))  # another shape would broadcast
     return unit_norm_penalty(gradient_norms(critic, real_images, generated_images, epsilon))
