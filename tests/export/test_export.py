@@ -566,6 +566,27 @@ def test_a_generator_of_mixed_precision_and_many_devices_becomes_portable(tiny_c
         np.testing.assert_allclose(exported(latents), same(latents), atol=1e-5)
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class HalfGenerator(keras.Model):
+    """A class of its own, which no other precision can be given to."""
+
+    def __init__(self) -> None:
+        super().__init__(dtype="mixed_bfloat16")
+        self.dense = keras.layers.Dense(32 * 32 * 3, dtype="mixed_bfloat16")
+        self.reshape = keras.layers.Reshape((32, 32, 3), dtype="float32")
+
+    def call(self, latents):
+        return self.reshape(self.dense(latents))
+
+
+def test_what_onnx_runtime_cannot_compute_is_not_written(tmp_path):
+    generator = HalfGenerator()
+    generator(np.zeros((1, 8), "float32"))
+    with pytest.raises(InputError, match="ONNX Runtime cannot compute this generator: "):
+        export_onnx(generator, tmp_path / "half.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_negative_seed_is_explained(tiny_config, tmp_path):
     export_saved_model(build_model(tiny_config).generator, tmp_path / "model")
     function = tf.saved_model.load(tmp_path / "model").signatures["generate"]

@@ -11,10 +11,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import latent_dim
 
+_PROVIDERS = ["CPUExecutionProvider"]
 _OPSET = 18  # of ONNX 1.13; every runtime of the last years knows it
 
 
@@ -27,11 +29,13 @@ def export_onnx(
         metadata: goes into the file, as its metadata properties.
 
     Raises:
-        InputError: the extra `onnx` is not installed, or the generator takes no latents.
+        InputError: the extra `onnx` is not installed, the generator takes no latents, or ONNX
+            Runtime cannot compute what it does.
         OSError: the file cannot be written.
     """
     require("onnx", "onnx", "tf2onnx", "onnxruntime")
     import onnx
+    import onnxruntime
     import tf2onnx
 
     generator = portable(generator)
@@ -46,12 +50,17 @@ def export_onnx(
         value.type.tensor_type.shape.dim[0].dim_param = "n"
     onnx.helper.set_model_props(model, {name: str(x) for name, x in (metadata or {}).items()})
     onnx.checker.check_model(model)
-    Path(path).write_bytes(model.SerializeToString())
+    content = model.SerializeToString()
+    try:
+        onnxruntime.InferenceSession(content, providers=_PROVIDERS)
+    except Exception as error:  # its errors have no class in common
+        raise InputError(f"ONNX Runtime cannot compute this generator: {error}") from error
+    Path(path).write_bytes(content)
 
 
 def load_onnx(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:
     """The function latents -> images in the ONNX file at `path`."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, providers=_PROVIDERS)
     return lambda latents: session.run(["images"], {"latents": latents})[0]
