@@ -353,11 +353,12 @@ def test_pictures_that_are_left_out_are_named(folder, cache, tmp_path, caplog):
     save_solid(folder / "b.jpe.png", BLUE).rename(folder / "b.jpe")
     (folder / "broken.png").symlink_to(tmp_path / "nothing.png")
     save_solid(folder / "c.tiff", BLUE).rename(folder / "c.heic")
+    save_solid(folder / "d.tiff", BLUE).rename(folder / "d.NEF")
     (folder / "notes.txt").touch()
     assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED, BLUE]
     assert warnings_in(caplog) == [
-        "2 of 4 pictures are of formats that are not read, or links that lead nowhere, and are "
-        "left out: broken.png, c.heic"
+        "3 of 5 pictures are of formats that are not read, or links that lead nowhere, and are "
+        "left out: broken.png, c.heic, d.NEF"
     ]
 
 

@@ -15,7 +15,10 @@ from wgan_gp.support.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp")
 # Pictures, too, but nothing here reads them.
-OTHER_SUFFIXES = (".avif", ".heic", ".heif", ".jp2", ".jxl", ".tif", ".tiff")
+OTHER_SUFFIXES = (
+    *(".avif", ".heic", ".heif", ".jp2", ".jxl", ".psd", ".tif", ".tiff"),
+    *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),  # raw files of cameras
+)
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 
 MAX_PIXELS = 50_000_000  # of a picture in memory: with all that is done to it, half a gigabyte
