@@ -22,7 +22,7 @@
 # You need to know how a Keras model is trained. You need not know anything about GANs. (The package
 # began with an example by MathWorks for MATLAB, see the references; its preset `matlab` is that
 # example, number by number; this notebook is not.) With `QUICK = True` everything runs on two CPU cores,
-# in 4 to 5 minutes (12 to 21 on slow ones), with *synthetic* flowers, drawn by a program; with `False`
+# in 4 to 5 minutes (up to 21 on slow ones), with *synthetic* flowers, drawn by a program; with `False`
 # it trains on photographs, four fifths of 3,670, and takes some six times as long.
 
 # %%
@@ -207,10 +207,10 @@ show(figure, "The Jensen-Shannon divergence is flat beyond a distance of 3; Wass
 #
 # $$\min_G \; \max_{\|D\|_L \le 1} \; \mathbb E\,D(x) - \mathbb E\,D(G(z))$$
 #
-# The gap is the distance only if the critic is the best one. So it takes several steps for each step
-# of the generator (in practice two, or even one, can do). That is safe: a discriminator that is too
-# good tells the generator nothing, but a good critic still has a slope. But that slope must be limited,
-# or the gap grows without end. Two ways:
+# The gap is the distance only if the critic is the best one. So the critic takes several steps for each
+# step of the generator (in practice two, or even one, can do). It cannot become too good: a
+# discriminator's slope vanishes then, a critic's does not. Only, its slope has to be limited, or the gap
+# grows without end. Two ways:
 #
 # 1. **clipping**: after each step every weight is cut to a small range. This was the first idea,
 #    and its authors called it terrible: with a large range it takes long until the weights reach
@@ -389,8 +389,9 @@ print(f"{len(held_out)} images are held out: training never sees them, quality i
 # Gulrajani et al. recommend it. The generator starts from a 4×4 map and doubles it, four times over. At each
 # size it has twice as many channels as the critic: with as many it drew worse in the same time.
 #
-# Here is the package's code for both. Skip what is said of `critic_features` and of views: section 8
-# comes back to it.
+# Here is the package's code for both. `_critic_filters` gives the widths (16, 32, 64 and 128), `glorot`
+# the first weights, `_precision` the number format. Skip what is said of `critic_features` and of views:
+# section 8 comes back to it.
 
 # %%
 show_source(
@@ -400,7 +401,7 @@ show_source(
     networks._critic_convolution,
     networks._to_score,
 )
-show_source(networks.build_generator, networks._upsampling)
+show_source(networks.build_generator, networks._upsampling, networks._activation)
 generator = wgan_gp.build_generator(config)
 critic = wgan_gp.build_critic(config)
 critic.summary(line_length=72)
@@ -484,7 +485,8 @@ assert right < 1e-4 < wrong
 # ## 5 The objective, and one training step
 #
 # Five short functions are the whole objective; here they are, from the package.
-# (`gradient_penalty`, used above and below, is `unit_norm_penalty` of `gradient_norms`.)
+# (`gradient_penalty`, used above and below, checks the shape of epsilon, and is `unit_norm_penalty` of
+# `gradient_norms`.)
 
 # %%
 show_source(
@@ -578,8 +580,8 @@ print(f"the gap: {gaps[0]:.2f} in the first iteration, {max(gaps):.2f} at its wi
 assert max(gaps) > gaps[0]
 
 # %% [markdown]
-# It shoots up, since what an untrained generator makes is easy to tell from flowers; once the
-# generator follows, it comes down, to a few units by iteration 200 of the training below.
+# It shoots up, since what an untrained generator makes is easy to tell from flowers. Once the generator
+# follows, it comes down; in the training below within the first 40 iterations.
 #
 # The package does the same within `fit`: `WGANGP` is a `keras.Model` with a `train_step` of its own.
 
@@ -648,11 +650,11 @@ history = model.fit(
 
 # %% [markdown]
 # **How to read the curves.** Blue is the critic's loss with the penalty, orange without. Below them
-# is the *sliced Wasserstein distance* (SWD) of generated images to images that training never sees:
-# small patches of both sets, at three sizes of the images, are projected onto many random
-# directions; along each, the one-dimensional distance is taken as in section 1; their mean, times
-# 1,000, is the SWD. Each set is first brought to the same brightness and contrast, so that these do
-# not count. The critic has no part in it, so do not compare it with the loss. Lower is better, and even
+# is the *sliced Wasserstein distance* (SWD) of generated images to images that training never sees.
+# Each image is taken apart into fine detail, coarser detail and layout; small patches of each are
+# projected onto many random directions; along each direction, the one-dimensional distance is taken as in
+# section 1; their mean, times 1,000, is the SWD. The patches of each set are first brought to the same
+# brightness and contrast, so that these do not count. The critic has no part in it, so do not compare it with the loss. Lower is better, and even
 # real images are not at 0 (the next cell prints how far apart they are).
 #
 # - *Why is the loss negative?* It is $\mathbb E\,D(\tilde x) - \mathbb E\,D(x)$ plus the penalty,
@@ -751,11 +753,11 @@ adam = keras.optimizers.Adam(2e-4, beta_1=0.0, beta_2=0.9)
 adam.build(judge.trainable_variables)
 update = tf.function(plain_critic_update)
 stream = iter(wgan_gp.make_dataset(images, config, start_iteration=ITERATIONS))
-found = []
+gaps = []
 for _ in range(FROZEN_UPDATES // config.n_critic):
     batches = next(stream)
-    found += [float(update(frozen, judge, adam, batches[:, i])) for i in range(config.n_critic)]
-smooth = np.reshape(found, (-1, 10)).mean(axis=1)
+    gaps += [float(update(frozen, judge, adam, batches[:, i])) for i in range(config.n_critic)]
+smooth = np.reshape(gaps, (-1, 10)).mean(axis=1)
 print(f"while both learned: {gap[-1]:.1f}; in the end: {smooth[-5:].mean():.1f}")
 assert smooth[-5:].mean() > 1.1 * gap[-1]
 
@@ -871,10 +873,10 @@ def nearest(picture, others):
 
 
 new = model.generate(6, seed=2)
-seen = np.concatenate([images, images[:, :, ::-1]])
-found = [nearest(picture, seen) for picture in new]
+real = np.concatenate([images, images[:, :, ::-1]])
+neighbours = [nearest(picture, real) for picture in new]
 among_real = [
-    nearest(images[i], np.delete(seen, [i, i + len(images)], axis=0))[1] for i in shown[:6]
+    nearest(images[i], np.delete(real, [i, i + len(images)], axis=0))[1] for i in shown[:6]
 ]
 print(f"A real image's nearest neighbour is {np.mean(among_real):.0f} away on average.")
 
@@ -882,14 +884,14 @@ print(f"A real image's nearest neighbour is {np.mean(among_real):.0f} away on av
 # @title The figure's code
 pictures = {
     "New images": new,
-    "The nearest real images, and their distance": seen[[number for number, _ in found]],
+    "The nearest real images, and their distance": real[[number for number, _ in neighbours]],
 }
 figure, axes = plt.subplots(2, 1, figsize=(9, 3.9))
 for ax, (title, row) in zip(axes, pictures.items(), strict=True):
     ax.imshow(np.concatenate(list(row), axis=1))
     ax.set(title=title, xticks=[], yticks=[])
 places = np.arange(6) * config.image_size + config.image_size / 2
-axes[1].set_xticks(places, [f"{distance:.0f}" for _, distance in found])
+axes[1].set_xticks(places, [f"{distance:.0f}" for _, distance in neighbours])
 show(figure, "Six new images above their nearest real images, which are other flowers")
 
 # %% [markdown]
@@ -1058,8 +1060,9 @@ print("here: ", here.shape, here.dtype, here.astype("int64").sum())
 #
 # ## 10 Exercises
 #
-# 1. **Epsilon.** Draw one `epsilon` *per number* in `train_on_ring` (the shape `(256, 1, 1, 2)`) and in
-#    the check of the linear critic (`(16, 8, 8, 3)`). Do they notice?
+# 1. **Epsilon.** `gradient_penalty` refuses one `epsilon` *per number*. Put `objective.unit_norm_penalty(
+#    objective.gradient_norms(...))` in its place, in `train_on_ring` and in the check of the linear critic,
+#    and draw epsilons of the shapes `(256, 1, 1, 2)` and `(16, 8, 8, 3)`. Does anything change?
 # 2. **One-sided.** The penalty could ask for a slope of *at most* 1: $\max(0, \|\nabla D\| - 1)^2$.
 #    Write it with `objective.gradient_norms`, and try it on the ring.
 # 3. **The bargain.** Predict the gradient norm for λ = 1, with $d$ = `gap[-1] / norm[-1]` of the run above.
@@ -1074,9 +1077,9 @@ print("here: ", here.shape, here.dtype, here.astype("int64").sum())
 #    the slope is watched where no image lies.
 # 2. `tf.reduce_mean(tf.square(tf.maximum(norms - 1, 0)))` with `norms =
 #    objective.gradient_norms(critic, real, generated, epsilon)`. Gulrajani et al. found two sides
-#    better, but not significantly: in 100 of their trials, one side in 77 (their appendix C).
-# 3. $1 + d/2$: with a $d$ of some units, slopes of several. Nothing in the argument needs a large
-#    λ, so the measured norm should follow the prediction again, below it by $v / m$, which with so
+#    better, but not significantly: two sides won 100 of their trials, one side 77 (their appendix C).
+# 3. $1 + d/2$: with a $d$ of 3 to 4, as on the synthetic flowers, a slope of 2.5 to 3. Nothing in the
+#    argument needs a large λ, so the measured norm should follow the prediction again, below it by $v / m$, which with so
 #    weak a penalty need not be small.
 #
 # </details>

@@ -1,5 +1,7 @@
 """The objective against numbers known in advance and against NumPy."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -99,6 +101,10 @@ def test_the_penalty_of_a_network_agrees_with_numpy(batch):
 def test_an_epsilon_that_is_not_one_number_an_image_is_refused(batch, shape):
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"expected shape \[\?,1,1,1\]"):
         gradient_penalty(quadratic_critic, **{**batch, "epsilon": np.full(shape, 0.5, "f4")})
+    with pytest.raises(ValueError, match="EnsureShape"):
+        tf.function(partial(gradient_penalty, quadratic_critic))(
+            **{**batch, "epsilon": tf.fill(shape, 0.5)}
+        )
 
 
 def test_norms_come_one_an_image(batch):

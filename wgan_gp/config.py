@@ -43,8 +43,8 @@ class Config:
     critic_activation: CriticActivation = "sigmoid"  # on the critic's score; the paper has none
     critic_features: CriticFeatures = "none"  # trained network whose features it scores, too
     critic_kernel: int = 5  # of its convolutions: an even one reaches all pixels equally often
-    critic_normalization: CriticNormalization = "image"  # layer norm over all of it, or per pixel
-    upsampling: Upsampling = "transposed"  # convolutions; or enlarge (smoothly at last), convolve
+    critic_normalization: CriticNormalization = "image"  # layer norm over an image, or a pixel
+    upsampling: Upsampling = "transposed"  # convolutions that enlarge; or repeat pixels, convolve
     generator_normalization: GeneratorNormalization = "none"  # between the generator's layers
 
     # What shapes their training.
@@ -59,7 +59,7 @@ class Config:
     beta_2: float = 0.9  # Adam's decay of the mean squared gradient, in both optimizers
     adam_epsilon: float = 1e-8  # keeps Adam's division finite
     final_learning_rate: float = 1.0  # share of both rates left at the end; they fall from half on
-    ema_half_life: int = 0  # of the averaged generator, in generated images; 0 for none: see WGANGP
+    ema_half_life: int = 0  # of the averaged generator, in images; 0 for none: see WGANGP
     precision: Precision = "float32"  # of the layers; mixed ones pay where the hardware has them
 
     # What shapes the run.
@@ -100,7 +100,7 @@ class Config:
 
 
 # What `flowers` and `quick` share, as the table in docs/quality.md chose it; the falling rates are
-# taken over from others.
+# common practice.
 _CHOSEN = {
     "critic_activation": "linear",
     "upsampling": "smoothed",
@@ -117,10 +117,10 @@ _CHOSEN = {
 PRESETS: dict[str, dict[str, Any]] = {
     # The worked MATLAB example, every number as it stands there.
     "matlab": {},
-    # Gulrajani et al. (arXiv:1704.00028): a critic whose score is not squashed, and the values that
-    # Algorithm 1 requires (lambda 10, n_critic 5, Adam's beta_1 0 and beta_2 0.9), which are the
-    # example's too. The learning rates stay the example's: Algorithm 1's alpha of 1e-4, chosen for
-    # 200,000 iterations, gets nowhere near flowers in a run of this length.
+    # Gulrajani et al. (arXiv:1704.00028): a critic whose score is not squashed. The defaults of
+    # Algorithm 1 (lambda 10, n_critic 5, Adam's beta_1 0, beta_2 0.9) are the example's, too. The
+    # learning rates stay the example's: Algorithm 1's alpha of 1e-4, chosen for 200,000 iterations,
+    # gets nowhere near flowers in a run of this length.
     "paper": {"critic_activation": "linear"},
     # Flowers from photographs, in some 45 minutes on 2 fast CPU cores: how good they are is
     # measured in docs/quality.md.

@@ -58,8 +58,8 @@ class WGANGP(CountingModel):
         n_critic: critic updates per generator iteration.
         gradient_penalty_weight: lambda.
         seed: decides the latents and epsilons of training.
-        ema_half_life: how many generated images it takes until a weight counts half in
-            `ema_generator`, the average of the generator over training; 0 keeps none. An average
+        ema_half_life: in how many images of generator updates what a weight was comes to count half
+            in `ema_generator`, the average of the generator over training; 0 keeps none. An average
             fluctuates less than the generator itself, and so draws better. At first it looks back
             over a twentieth of training only, so that the start is soon forgotten.
         penalty_every: every how many critic updates one takes the penalty, with that many times
@@ -208,7 +208,7 @@ class WGANGP(CountingModel):
         return losses
 
     def _with_penalty_if_due(self, number: tf.Tensor | int, gradients: Callable) -> tuple:
-        """`gradients` of the weight that the penalty has in critic update `number`, if any."""
+        """Call `gradients` with the weight of the penalty in critic update `number`, or None."""
         penalized = partial(gradients, self.penalty_every * self.gradient_penalty_weight)
         if self.penalty_every == 1:
             return penalized()
@@ -324,7 +324,7 @@ class WGANGP(CountingModel):
 
     @property
     def ema_half_life(self) -> int:
-        """Generated images until a weight counts half in `ema_generator`; 0: there is none."""
+        """Images until what a weight was counts half in `ema_generator`; 0: there is none."""
         return self._ema_half_life
 
     @property
@@ -375,9 +375,9 @@ class WGANGP(CountingModel):
     def _seen(
         self, *images: tf.Tensor, shift_seed: tf.Tensor | None = None
     ) -> Sequence[objective.Images]:
-        """What the critic scores of equally many images each: these, or their features.
+        """What the critic gets of each batch in `images`, all of one size: these, or features.
 
-        The latter are of shifted images where there is a seed for it.
+        With a `shift_seed` the images are shifted before their features are taken.
         """
         if self.critic_features is None:
             return images
@@ -394,7 +394,7 @@ class WGANGP(CountingModel):
         return tf.cast(self.critic(images, training=training), tf.float32)
 
     def _draw_latents(self, rows: replicas.Rows, seed: tf.Tensor) -> tf.Tensor:
-        """This replica's of the latents that all replicas draw for a batch, `(n, latent_dim)`."""
+        """This replica's share of the latents that all draw for a batch, `(n, latent_dim)`."""
         drawn = random_streams.draw_latents(
             rows.total, self.latent_dim, seed, under_xla=bool(self.jit_compile)
         )
@@ -416,7 +416,7 @@ class WGANGP(CountingModel):
         kept = self._losses_of_execution.numpy()
         return np.roll(kept, -self.iterations_done, axis=0)
 
-    def _real_images(self, data: Any, *n_critic: int) -> tf.Tensor:
+    def _real_images(self, data: Any, n_critic: int | None = None) -> tf.Tensor:
         """The images of `evaluate`, or of `fit`, whose elements hold `n_critic` mini-batches."""
         images = tf.convert_to_tensor(images_alone(data))
         if not images.dtype.is_floating:
@@ -424,16 +424,15 @@ class WGANGP(CountingModel):
                 f"images must be floats in -1..1, which pixels / 127.5 - 1 are, not "
                 f"{images.dtype.name}"
             )
-        expected = (*n_critic, *output_shape(self.generator)[1:])
+        expected = output_shape(self.generator)[1:]
+        who, axes = "evaluate and validation_data expect images", "batch"
+        if n_critic is not None:
+            expected = (n_critic, *expected)
+            who, axes = "fit expects images as make_dataset gives them,", "batch, n_critic"
         if not images.shape.is_compatible_with((None, *expected)):
-            what = (
-                "fit expects images as make_dataset gives them, (batch, n_critic, "
-                if n_critic
-                else "evaluate and validation_data expect images (batch, "
-            )
             raise InputError(
-                f"{what}height, width, channels) = (batch, {', '.join(map(str, expected))}), not "
-                f"{tuple(images.shape)}"
+                f"{who} ({axes}, height, width, channels) = "
+                f"(batch, {', '.join(map(str, expected))}), not {tuple(images.shape)}"
             )
         # What was unknown then is known in each batch.
         images = tf.cast(tf.ensure_shape(images, (None, *expected)), tf.float32)
@@ -520,5 +519,5 @@ def _adam(config: Config, rate: float, updates: int) -> keras.optimizers.Adam:
 
 
 def _shift_seed(seed: tf.Tensor) -> tf.Tensor:
-    """Another one than `seed` and those that it is split into."""
+    """A seed that has nothing to do with `seed` nor with those that it is split into."""
     return tf.random.fold_in(seed, 1, alg="philox")

@@ -5,8 +5,8 @@ than its 64x64 add or remove blocks: every block halves (critic) or doubles (gen
 width, between 4x4 and the image.
 """
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -24,19 +24,6 @@ Initializers = Iterator[keras.initializers.Initializer]
 _MAX_FILTER_FACTOR = 8
 
 
-def _in_its_precision(build: Callable[[Config], keras.Model]) -> Callable[[Config], keras.Model]:
-    """Let `build` make its layers in `config.precision`; float32 leaves Keras's own policy."""
-
-    @functools.wraps(build)
-    def build_in_precision(config: Config) -> keras.Model:
-        is_given = config.precision != "float32"
-        with layer_defaults(config.precision if is_given else keras.config.dtype_policy()):
-            return build(config)
-
-    return build_in_precision
-
-
-@_in_its_precision
 def build_critic(config: Config) -> keras.Model:
     """The critic: images `(n, size, size, 3)` in -1..1 -> one score each, `(n, 1)`.
 
@@ -49,15 +36,16 @@ def build_critic(config: Config) -> keras.Model:
     of views, and gives a score of each, `(n, views)`.
     """
     glorot = _glorot_uniform(config.seed, stream=1)
-    if config.critic_features != "none":
-        return _critic_of_views(config, glorot)
-    stack = [
-        keras.Input((config.image_size, config.image_size, 3), name="images"),
-        *_from_images(config, glorot),
-        *_to_score("score", config, glorot),
-    ]
-    # From a list: `add` would build the whole stack anew each time.
-    return keras.Sequential(stack, name="critic")
+    with _precision(config):
+        if config.critic_features != "none":
+            return _critic_of_views(config, glorot)
+        stack = [
+            keras.Input((config.image_size, config.image_size, 3), name="images"),
+            *_from_images(config, glorot),
+            *_to_score("score", config, glorot),
+        ]
+        # From a list: `add` would build the whole stack anew each time.
+        return keras.Sequential(stack, name="critic")
 
 
 def _critic_of_views(config: Config, glorot: Initializers) -> keras.Model:
@@ -118,15 +106,14 @@ def _critic_convolution(
     )
 
 
-@_in_its_precision
 def build_critic_features(config: Config) -> keras.Model | None:
     """What stands before the critic, images -> views of them; None where it takes images."""
     if config.critic_features == "none":
         return None
-    return critic_features.load_critic_features(config.image_size)
+    with _precision(config):
+        return critic_features.load_critic_features(config.image_size)
 
 
-@_in_its_precision
 def build_generator(config: Config) -> keras.Model:
     """The generator: latents `(n, latent_dim)`, standard normal -> images `(n, size, size, 3)`.
 
@@ -139,14 +126,15 @@ def build_generator(config: Config) -> keras.Model:
     filters = [config.generator_width * width for width in reversed(_critic_filters(config))]
     glorot = _glorot_uniform(config.seed, stream=0)
     enlarge = _transposed if config.upsampling == "transposed" else _upsampling
-    stack = [
-        keras.Input((config.latent_dim,), name="latents"),
-        layers.Dense(4 * 4 * filters[0], kernel_initializer=next(glorot)),
-        layers.Reshape((4, 4, filters[0])),
-        *enlarge(filters, config, glorot),
-        layers.Activation("tanh", dtype="float32", name="images"),
-    ]
-    return keras.Sequential(stack, name="generator")
+    with _precision(config):
+        stack = [
+            keras.Input((config.latent_dim,), name="latents"),
+            layers.Dense(4 * 4 * filters[0], kernel_initializer=next(glorot)),
+            layers.Reshape((4, 4, filters[0])),
+            *enlarge(filters, config, glorot),
+            layers.Activation("tanh", dtype="float32", name="images"),
+        ]
+        return keras.Sequential(stack, name="generator")
 
 
 def _transposed(filters: list[int], config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
@@ -253,6 +241,12 @@ class PixelLayerNormalization(ImageLayerNormalization):
 
     def axes(self, rank: int) -> tuple[int, ...]:
         return (rank - 1,)
+
+
+def _precision(config: Config) -> AbstractContextManager[None]:
+    """Within it layers compute in `config.precision`; float32 leaves Keras's own policy."""
+    is_given = config.precision != "float32"
+    return layer_defaults(config.precision if is_given else keras.config.dtype_policy())
 
 
 def _critic_filters(config: Config) -> list[int]:

@@ -37,8 +37,9 @@ def gradient_norms(
         generated_images: the same shapes.
         epsilon: `(batch, 1, 1, 1)`, uniform in 0..1: one number **per image**.
 
-    The norm is over height, width and channels: sqrt(sum of squares + 1e-10). Of views it is that
-    of each score in its own view, `(batch, views)`.
+    Returns:
+        `(batch,)`: sqrt(sum of squares over height, width and channels + 1e-10). Of views
+        `(batch, views)`: the norm of each score's gradient in its own view.
     """
     mixed_images = tf.nest.map_structure(
         lambda x, x_: tf.convert_to_tensor(epsilon * x + (1.0 - epsilon) * x_),
@@ -74,7 +75,8 @@ def gradient_penalty(
     The arguments are those of `gradient_norms`.
 
     Raises:
-        tf.errors.InvalidArgumentError: `epsilon` is not `(batch, 1, 1, 1)`.
+        tf.errors.InvalidArgumentError: `epsilon` is not `(batch, 1, 1, 1)`; in a `tf.function`,
+            where that is known before, a ValueError.
     """
     epsilon = tf.ensure_shape(epsilon, (None, 1, 1, 1))  # another shape would broadcast
     return unit_norm_penalty(gradient_norms(critic, real_images, generated_images, epsilon))
