@@ -283,6 +283,31 @@ def test_a_folder_of_later_checkpoints_is_not_trained_into_unseen(run, tmp_path,
     assert names(tmp_path) == ["iteration-000004", "iteration-000008"]
 
 
+def test_a_model_that_is_taken_back_keeps_its_new_checkpoints(tiny_config, tiny_images, tmp_path):
+    model = build_model(tiny_config)
+    checkpoint = Checkpoint(tmp_path / "checkpoints", every=4)
+    checkpoint.restore(model)
+
+    def train() -> None:
+        stream = functools.partial(make_dataset, tiny_images, tiny_config)
+        model.fit_to(8, stream, steps_per_epoch=4, callbacks=[checkpoint], verbose=0)
+
+    train()
+    former = model.generator.get_weights()[0]
+    model.load_weights(tmp_path / "checkpoints" / "iteration-000004" / "model.keras")
+    model.critic_optimizer.learning_rate = 5e-3
+    with pytest.raises(InputError, match="holds the checkpoint of iteration 8: restore it before"):
+        train()
+    shutil.rmtree(tmp_path / "checkpoints" / "iteration-000008")
+    train()
+    fresh = build_model(tiny_config)
+    assert Checkpoint(tmp_path / "checkpoints").restore(fresh) == 8
+    np.testing.assert_array_equal(
+        fresh.generator.get_weights()[0], model.generator.get_weights()[0]
+    )
+    assert not np.array_equal(model.generator.get_weights()[0], former)
+
+
 RESUMING = Path(__file__).parents[2] / "docs" / "resuming.md"
 
 

@@ -156,17 +156,20 @@ def test_its_state_is_json(fit, tiny_config, tiny_images):
 
 
 @pytest.mark.parametrize(
-    ("images", "every", "said"),
+    ("images", "options", "said"),
     [
-        (np.zeros((20, 32, 32, 3), np.uint8), 0, "every must be a whole number, at least 1"),
-        (np.zeros((20, 32, 32, 3), np.uint8), 5, "the real images are all the same"),
-        (np.zeros((20, 32, 32, 3), np.float32), 5, "a metric takes uint8 images"),
-        (np.zeros((1, 32, 32, 3), np.uint8), 5, "the metric needs 2 images or more"),
+        (np.zeros((20, 32, 32, 3), np.uint8), {"every": 0}, "every must be a whole number, at lea"),
+        (np.zeros((20, 32, 32, 3), np.uint8), {"count": -1}, "count must be a whole number from 1"),
+        (np.zeros((20, 32, 32, 3), np.uint8), {"count": 2.5}, "count must be a whole number from"),
+        (np.zeros((20, 32, 32, 3), np.uint8), {"seed": -1}, "seed must be a whole number from 0"),
+        (np.zeros((20, 32, 32, 3), np.uint8), {}, "the real images are all the same"),
+        (np.zeros((20, 32, 32, 3), np.float32), {}, "a metric takes uint8 images"),
+        (np.zeros((1, 32, 32, 3), np.uint8), {}, "the metric needs 2 images or more"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_before_training(images, every, said):
+def test_what_cannot_be_measured_is_refused_before_training(images, options, said):
     with pytest.raises(InputError, match=said):
-        Quality(images, every=every)
+        Quality(images, **options)
 
 
 def test_images_of_another_size_are_refused_before_training(fit, tiny_config):

@@ -1,6 +1,7 @@
 """`wgan-gp evaluate`: the report of a run."""
 
 import errno
+import io
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import pytest
 from helpers.shell import TINY
 from PIL import Image
 
+from wgan_gp import InputError
 from wgan_gp.data.images import load_images
 from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics.evaluation import evaluate
@@ -213,6 +215,26 @@ def test_a_damaged_report_is_one_sentence(wgan_gp, run):
     assert "quality.json' is damaged: measure the run once more" in said
 
 
+@pytest.mark.parametrize("name", ["history.csv", "best-quality.json"])
+def test_a_table_that_cannot_be_read_is_named(wgan_gp, run, monkeypatch, name):
+    (run / "best-quality.json").write_text("{}")
+    shutil.copy(run / "generator.keras", run / "best.keras")
+    (run / "best.json").write_text('{"iteration": 1}')
+    opened = io.open
+
+    def denied(file, *arguments, **options):
+        if str(file).endswith(name):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+        return opened(file, *arguments, **options)
+
+    monkeypatch.setattr("io.open", denied)  # as which pathlib opens
+    said = wgan_gp.mistake(
+        "export", "--run-dir=run", "--best", "--format=keras", "--output=a.keras"
+    )
+    assert f"run/{name}' cannot be read: Permission denied" in said
+    assert not (wgan_gp.folder / "a.keras").exists()
+
+
 def test_other_images_may_be_named(wgan_gp, run, tmp_path, flowers):
     other = tmp_path / "other"
     other.mkdir()
@@ -283,11 +305,19 @@ def test_a_file_of_features_adds_their_metrics(wgan_gp, run):
         (["--run-dir=run", "--count=3"], "3 images are too few to compare: count must be 16 or"),
         (["--run-dir=run", "--seed=-1"], "seed must be a whole number from 0 to"),
         (["--run-dir=run", "--data=nowhere"], "there is no folder 'nowhere'"),
+        (["--run-dir=run", "--data="], "data is empty: name"),
+        (["--run-dir=run", "--features="], "there are no features ''"),
+        (["--run-dir=run", "--metrics="], "modes, not ''"),
     ],
 )
 def test_what_cannot_be_evaluated_is_explained(wgan_gp, run, options, said):
     assert said in wgan_gp.mistake("evaluate", *options)
     assert not (run / "quality.json").exists()
+
+
+def test_no_metrics_at_all_are_refused(run):
+    with pytest.raises(InputError, match="name at least one metric of swd"):
+        evaluate_run(RunFolder(run), [])
 
 
 def test_a_run_with_few_images_goes_without(wgan_gp, pictures):

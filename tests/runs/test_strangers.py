@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import pytest
 
+from wgan_gp import InputError, resume
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
 
 HUGE = 10**400
@@ -66,7 +67,7 @@ def test_other_values_of_a_run_are_one_sentence(wgan_gp, other, file, values):
     assert everything_outside(wgan_gp.folder) == before
 
 
-@pytest.mark.parametrize("name", ["preset", "data", "images", "images_crc32"])
+@pytest.mark.parametrize("name", ["preset", "data", "data_dir", "images", "images_crc32"])
 @pytest.mark.parametrize("command", [*COMMANDS[:2], ["evaluate"]], ids=lambda command: command[0])
 def test_a_fact_that_is_not_there_is_one_sentence(wgan_gp, other, name, command):
     facts = json.loads((other / "run.json").read_text())
@@ -123,6 +124,9 @@ def test_nothing_is_downloaded_to_where_a_run_says(wgan_gp, other, monkeypatch, 
     before = everything_outside(wgan_gp.folder)
     said = wgan_gp.mistake(*command, "--run-dir", "other")
     assert "nothing is downloaded to where a run says: choose a data_dir yourself" in said
+    for data_dir in (elsewhere, str(elsewhere)):
+        with pytest.raises(InputError, match="nothing is downloaded to where a run says"):
+            resume("other", data_dir=data_dir)
     assert everything_outside(wgan_gp.folder) == before
     assert not asked
 

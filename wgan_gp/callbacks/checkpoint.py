@@ -164,11 +164,13 @@ class Checkpoint(keras.callbacks.Callback):
         self._done = self.model.iterations_done
         self._settings = self._settings or settings_of(self.model)
         newest = self.folder.newest()
-        if newest > self.model.iterations_done and not self._is_restored:
+        is_taken_back = self._done < self._saved_iteration  # such as by `load_weights`
+        if newest > self._done and (is_taken_back or not self._is_restored):
             raise InputError(
                 f"'{self.folder.path}' holds the checkpoint of iteration {newest}: restore it "
                 f"before training, or choose another folder"
             )
+        self._saved_iteration = min(self._saved_iteration, self._done)
         for name, counts in self._counts.items():
             set_counts(self._counting[name], counts)
         self._note_counts()
@@ -263,8 +265,7 @@ def _sums(model: keras.Model) -> dict[str, list[float]]:
 
 def _rates(model: keras.Model) -> list[tuple[keras.Variable, np.float32]]:
     """The learning rates and their values, but for those that follow a schedule."""
-    optimizers = (model.critic_optimizer, model.generator_optimizer)
-    variables = [variable for optimizer in optimizers for variable in optimizer.variables]
+    variables = model.optimizer.variables
     return [(rate, rate.numpy()) for rate in variables if rate.name == "learning_rate"]
 
 

@@ -17,7 +17,7 @@ from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.swd import SlicedWasserstein
 from wgan_gp.random_streams import QUALITY, draw_latents, stream_seed
-from wgan_gp.sampling import render
+from wgan_gp.sampling import check_count, check_seed, render
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import replacing, write_whole
 from wgan_gp.support.portable import portable
@@ -47,7 +47,8 @@ class Quality(keras.callbacks.Callback):
             iteration stands beside it, in `best.json`.
 
     Raises:
-        InputError: `every` is below 1, `best` no `.keras` file, or the images cannot be measured.
+        InputError: `every` or `count` is below 1, `seed` below 0, `best` no `.keras` file, or the
+            images cannot be measured.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class Quality(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         check_whole("every", every)
+        check_count(count)
+        check_seed(seed)
         self.every = every
         self.last_iteration = last_iteration
         self.best = Path(best) if best else None

@@ -82,10 +82,11 @@ def evaluate(command: Evaluate) -> None:
     from wgan_gp.runs.evaluating import evaluate_run
     from wgan_gp.support.memory import enough_memory
 
+    asked = command.metrics
     with _writing(folder.path), enough_memory("lower --count"):
         report = evaluate_run(
             folder,
-            [name.strip() for name in command.metrics.split(",")] if command.metrics else None,
+            None if asked is None else [name.strip() for name in asked.split(",")],
             command.features,
             data=command.data,
             data_dir=command.data_dir,

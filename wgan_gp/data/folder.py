@@ -55,8 +55,8 @@ def _find_pictures(folder: Path) -> list[Path]:
     found = []
     visited = set()
     for directory, subdirectories, names in os.walk(folder, onerror=_refuse, followlinks=True):
-        is_a_loop = os.path.realpath(directory) in visited  # by a link back up
-        if is_a_loop or _FILES_OF_A_RUN.issubset(names):
+        is_known = os.path.realpath(directory) in visited  # by a link, such as one back up
+        if is_known or _FILES_OF_A_RUN.issubset(names):
             subdirectories.clear()
             continue
         visited.add(os.path.realpath(directory))

@@ -79,18 +79,21 @@ def load_image_set(
         raise InputError(f"none of the {opened.count} images in '{opened.name}' can be read")
     note_use(entry, state)
     remove_oldest(cache, entry)
-    if others := opened.left_out:
-        _log.warning(
-            "%d of %d pictures are of formats that are not read, or links that lead nowhere, and "
-            "are left out: %s",
-            len(others), opened.count + len(others), _some(others),
-        )  # fmt: skip
-    if unreadable := cached.unreadable:
+    _tell_what_is_left_out(opened, cached, entry)
+    return cached
+
+
+def _tell_what_is_left_out(source: Source, images: ImageSet, entry: Path) -> None:
+    if others := source.left_out:
+        why = "of formats that are not read, or links that lead nowhere, and are left out"
+        count = source.count + len(others)
+        _log.warning("%d of %d pictures are %s: %s", len(others), count, why, _some(others))
+    if unreadable := images.unreadable:
+        names = _some(unreadable, f" (all: '{entry / ABOUT}')")
         _log.warning(
             "%d of %d images cannot be read and are left out: %s",
-            len(unreadable), opened.count, _some(unreadable, f" (all: '{entry / ABOUT}')"),
-        )  # fmt: skip
-    return cached
+            *(len(unreadable), source.count, names),
+        )
 
 
 def _some(names: Sequence[str], where: str = "") -> str:

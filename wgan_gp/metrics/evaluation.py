@@ -89,7 +89,9 @@ def possible_metrics(with_features: bool, with_training_images: bool) -> list[st
 
 
 def check_metrics(metrics: Sequence[str]) -> None:
-    """Raise an InputError that names the first one that is no metric."""
+    """Raise an InputError that names the first one that is no metric, or that there is none."""
+    if not metrics:
+        raise InputError(f"name at least one metric of {', '.join(ALL_METRICS)}")
     for name in metrics:
         if name not in ALL_METRICS:
             raise InputError(f"a metric is one of {', '.join(ALL_METRICS)}, not '{name}'")

@@ -4,6 +4,7 @@ import time
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from wgan_gp.config import Config
@@ -65,7 +66,7 @@ def matrix_product_tflops() -> float:
     return 2 * n**3 / min(_seconds_a_product(matrix) for _ in range(_ROUNDS)) / 1e12
 
 
-def _seconds_a_product(matrix: keras.KerasTensor) -> float:
+def _seconds_a_product(matrix: tf.Tensor) -> float:
     start = time.perf_counter()
     product = matrix
     for _ in range(_PRODUCTS):  # which a device begins one after another without being asked

@@ -14,7 +14,8 @@ def strategy_of(name: Strategy) -> tf.distribute.Strategy:
     """TensorFlow's strategy for `name`; ask for it before anything else, as several machines need.
 
     'auto' uses every GPU of this machine, 'mirrored' also where there is one only (or, without any,
-    the logical CPUs), 'multi-worker' one process on each of several machines, as TF_CONFIG says.
+    the logical CPUs), 'none' a single device, 'multi-worker' one process on each of several
+    machines, as TF_CONFIG says.
 
     Raises:
         InputError: TF_CONFIG is missing or wrong.

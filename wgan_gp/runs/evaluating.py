@@ -61,7 +61,8 @@ def evaluate_run(
             metric is asked for that cannot be had.
         OSError: the report cannot be written.
     """
-    check_metrics(metrics or ())
+    if metrics is not None:
+        check_metrics(metrics)
     with tempfile.TemporaryFile(dir=folder.path):  # found out before minutes of measuring
         pass
     # Taken first: a run that goes on meanwhile may replace the file, and its report would be void.
@@ -69,13 +70,14 @@ def evaluate_run(
     generator = folder.load_generator(best)
     plan, images_crc32 = Plan.of_run(folder), folder.read()[1]["images_crc32"]
     real, training, reference = _images(plan, images_crc32, data, data_dir, cache_dir)
-    asked = metrics or _possible_metrics(data or plan.data, training, features)
-    network = _load_features(features, asked)
+    if metrics is None:
+        metrics = _possible_metrics(plan.data if data is None else data, training, features)
+    network = _load_features(features, metrics)
     if network is None:
-        asked = [name for name in asked if name not in NEED_FEATURES]
+        metrics = [name for name in metrics if name not in NEED_FEATURES]
     sets = {"images": real, "training_images": training}
     report = evaluate(
-        generator, **sets, metrics=asked, features=network, count=count, seed=seed, progress=True
+        generator, **sets, metrics=metrics, features=network, count=count, seed=seed, progress=True
     )
     seen = _seen_in_training(plan.config.critic_features, report)
     report = dataclasses.replace(report, reference=reference, features=seen)
@@ -95,9 +97,9 @@ def _images(
     The images decide by their content whether they were held out, so a folder that has grown is
     still told apart; of one that was named instead, nobody knows.
     """
-    known_dir = None if data else plan.data_dir
+    known_dir = plan.data_dir if data is None else None
     images, crc32, _ = load_image_set(
-        data or plan.data,
+        plan.data if data is None else data,
         plan.config.image_size,
         data_dir=data_dir or known_dir,
         cache_dir=cache_dir,
@@ -105,7 +107,7 @@ def _images(
         may_prepare=data_dir is not None or known_dir is None,
     )
     is_changed = crc32 != images_crc32
-    if is_changed and data:
+    if is_changed and data is not None:
         return images, None, "images of another set"
     if is_changed:
         _log.warning(
@@ -131,7 +133,7 @@ def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwo
     if not NEED_FEATURES.intersection(metrics):
         return None
     try:
-        return load_feature_network(features or "inception")
+        return load_feature_network("inception" if features is None else features)
     except UnreachableError as error:
         if NEED_FEATURES.issuperset(metrics):
             raise

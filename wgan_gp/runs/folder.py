@@ -39,7 +39,8 @@ _FACTS = {
     "generator_iteration": int,
     "how_made": str,  # of a generator that comes with the package
 }
-_NEEDED = {"preset", "data", "images", "images_crc32"}  # which every run knows from its start
+# But for these, every run knows them from its start.
+_NEEDED = _FACTS.keys() - {"images_held_out", "generator_iteration", "how_made"}
 
 
 _log = logging.getLogger(__name__)
@@ -187,8 +188,13 @@ class RunFolder:
             return None
 
     def metrics_at(self, iteration: int) -> dict[str, str]:
-        """The row of the history whose epoch `iteration` is in, where it holds finite numbers."""
-        rows = (row for row in read_rows(self.history) if int(row["iteration"]) >= iteration)
+        """The row of the history whose epoch `iteration` is in, where it holds finite numbers.
+
+        Raises:
+            InputError: the history cannot be read.
+        """
+        with _reading(self.history):
+            rows = [row for row in read_rows(self.history) if int(row["iteration"]) >= iteration]
         row = min(rows, key=lambda row: int(row["iteration"]), default={})
         return {name: x for name, x in row.items() if _is_number(x)}
 
@@ -201,29 +207,13 @@ class RunFolder:
             InputError: it is missing, unreadable, damaged, of parts that Keras does not know, or a
                 network of another kind.
         """
-        import keras  # here, since it takes seconds and most of what a folder knows needs none
-
-        from wgan_gp.support.shapes import input_shape, output_shape
+        from wgan_gp.support.shapes import input_shape, output_shape  # which import Keras
 
         file = self.generator_file(best)
         if not file.is_file():
             why = "was its quality measured?" if best else "has its training finished?"
             raise InputError(f"'{self.path}' holds no {file.name}: {why}")
-        try:
-            is_sound = _is_sound_zip(file)
-        except OSError as error:
-            raise InputError(f"'{file}' cannot be read: {error.strerror or error}") from error
-        if not is_sound:
-            raise InputError(f"'{file}' is damaged and cannot be loaded")
-        try:
-            generator = keras.saving.load_model(file, compile=False, safe_mode=True)
-        except Exception as error:  # whatever a file of strangers makes Keras raise
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise InputError(
-                f"'{file}' is undamaged, but cannot be loaded: a class of one's own has to be "
-                f"registered and imported first, and a Lambda layer is never run from a file "
-                f"({reason})"
-            ) from error
+        generator = _load_model(file)
         latents = input_shape(generator)
         match latents, latents and output_shape(generator):
             case (None, int()), (None, int(), int(), 1 | 3):
@@ -234,13 +224,15 @@ class RunFolder:
         """What `evaluate` has measured of the generator that is there now, if it has.
 
         Raises:
-            InputError: the file is damaged.
+            InputError: the file is damaged, or cannot be read.
         """
         file, _ = self.report_files(best)
         if not file.is_file():
             return None
+        with _reading(file):
+            content = file.read_bytes()
         try:
-            quality = json.loads(file.read_text(encoding="utf-8"))
+            quality = json.loads(content)
             report = Report.from_dict(quality)
             is_of_the_last = quality["sha256"] == digest(self.generator_file(best))
         except MALFORMED as error:
@@ -272,6 +264,32 @@ def _links_out_of(folder: Path) -> Iterator[Path]:
         for inner in (Path(directory, name) for name in (*subdirectories, *files)):
             if inner.is_symlink() and not inner.resolve().is_relative_to(root):
                 yield inner
+
+
+@contextlib.contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Turn what the system says of `file` into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"'{file}' cannot be read: {error.strerror or error}") from error
+
+
+def _load_model(file: Path) -> "keras.Model":
+    import keras  # here, since it takes seconds and most of what a folder knows needs none
+
+    with _reading(file):
+        if not _is_sound_zip(file):
+            raise InputError(f"'{file}' is damaged and cannot be loaded")
+    try:
+        return keras.saving.load_model(file, compile=False, safe_mode=True)
+    except Exception as error:  # whatever a file of strangers makes Keras raise
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise InputError(
+            f"'{file}' is undamaged, but cannot be loaded: a class of one's own has to be "
+            f"registered and imported first, and a Lambda layer is never run from a file "
+            f"({reason})"
+        ) from error
 
 
 def _is_number(text: str | None) -> bool:

@@ -50,10 +50,7 @@ class Plan:
         """
         config, facts = folder.read()
         names = {field.name for field in dataclasses.fields(cls)} - _ASKED_FOR
-        try:
-            known = {name: facts[name] for name in names}
-        except KeyError as error:
-            raise InputError(f"'{folder.facts_file}' is damaged: {error!r}") from error
+        known = {name: facts[name] for name in names}
         known["data_dir"] = known["data_dir"] and Path(known["data_dir"])
         return cls(config, **known)
 

@@ -88,8 +88,8 @@ def resume(run_dir: str | Path, **changes: Any) -> WGANGP:
     Args:
         run_dir: the folder of a run, finished or not.
         changes: what is to be other than it was: `iterations` (where the learning rates do not
-            fall), `monitor_every`, `quality_every`, and the arguments of `train` from `data` on.
-            The images have to be the same.
+            fall), `monitor_every`, `quality_every`, `data`, and the arguments of `train` from
+            `data_dir` on. The images have to be the same.
 
     Returns:
         The trained model.
@@ -182,10 +182,9 @@ def resume_run(run_dir: str | Path, plan: Plan) -> Run:
     plan.check_continues(known, folder)
     strategy = _strategy(plan)
     # A run may come from a stranger: where it says that photographs are, they are only read.
-    images = _load_images(
-        plan, may_prepare=plan.data_dir is None or plan.data_dir != known.data_dir
-    )
-    if folder.read()[1].get("images_crc32") != images.crc32:
+    is_known = plan.data_dir is not None and Path(plan.data_dir) == known.data_dir
+    images = _load_images(plan, may_prepare=not is_known)
+    if folder.read()[1]["images_crc32"] != images.crc32:
         raise InputError(
             f"the images in '{plan.data}' are not those that '{run_dir}' was trained on: bring "
             f"them back, name the right ones as data, or start a new run"
