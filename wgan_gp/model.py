@@ -58,10 +58,10 @@ class WGANGP(CountingModel):
         n_critic: critic updates per generator iteration.
         gradient_penalty_weight: lambda.
         seed: decides the latents and epsilons of training.
-        ema_half_life: in how many images of generator updates what a weight was comes to count half
-            in `ema_generator`, the average of the generator over training; 0 keeps none. An average
-            fluctuates less than the generator itself, and so draws better. At first it looks back
-            over a twentieth of training only, so that the start is soon forgotten.
+        ema_half_life: images of generator updates after which the influence of former weights on
+            `ema_generator`, the average of the generator over training, has halved; 0 keeps none.
+            It fluctuates less than the generator itself, and so draws better. At first it looks
+            back over a twentieth of training only, so that the start is soon forgotten.
         penalty_every: every how many critic updates one takes the penalty, with that many times
             its weight: the lazy regularization of StyleGAN2 (Karras et al., arXiv:1912.04958,
             section 3.1). The others are cheaper by half. The metrics of the penalty are those of
@@ -324,7 +324,7 @@ class WGANGP(CountingModel):
 
     @property
     def ema_half_life(self) -> int:
-        """Images until what a weight was counts half in `ema_generator`; 0: there is none."""
+        """Images after which former weights count half in `ema_generator`; 0: there is none."""
         return self._ema_half_life
 
     @property
@@ -519,5 +519,5 @@ def _adam(config: Config, rate: float, updates: int) -> keras.optimizers.Adam:
 
 
 def _shift_seed(seed: tf.Tensor) -> tf.Tensor:
-    """A seed that has nothing to do with `seed` nor with those that it is split into."""
+    """A seed independent of `seed` and of those that it is split into."""
     return tf.random.fold_in(seed, 1, alg="philox")
