@@ -47,7 +47,7 @@ def measure(is_deterministic: bool) -> tuple[float, float]:
         checkpoint = Checkpoint(folder, every=10 * ITERATIONS)
         model = build_model(config)
         model.fit(
-            make_dataset(images, config), steps_per_epoch=ITERATIONS, shuffle=False, verbose=0,
+            make_dataset(images, config), steps_per_epoch=ITERATIONS, verbose=0,
             callbacks=[clock, checkpoint],
         )  # fmt: skip
         model.iteration.assign_add(1)

@@ -23,7 +23,7 @@ import tensorflow, wgan_gp
 config = wgan_gp.Config.preset(sys.argv[1])
 dataset = wgan_gp.make_dataset(wgan_gp.load_images("synthetic", config.image_size), config)
 start = time.perf_counter()
-wgan_gp.build_model(config).fit(dataset, steps_per_epoch=1, shuffle=False, verbose=0)
+wgan_gp.build_model(config).fit(dataset, steps_per_epoch=1, verbose=0)
 print(time.perf_counter() - start)
 """
 PROCESSES = {

@@ -54,6 +54,17 @@ def test_it_starts_as_the_generator_with_variables_of_its_own(tiny_config):
         np.testing.assert_array_equal(average, current)
 
 
+def test_its_variables_have_names_of_their_own(trained):
+    """TensorBoard would draw the weights of both networks as one curve."""
+    names = [
+        {variable.path for variable in network.variables}
+        for network in (trained.generator, trained.ema_generator)
+    ]
+    assert len(names[0]) == len(trained.generator.variables)
+    assert not names[0] & names[1]
+    assert trained.generator.name != trained.ema_generator.name
+
+
 def test_the_model_draws_with_it(trained):
     latents = draw_latents(4, trained.latent_dim, np.array([3, 4]))
     np.testing.assert_array_equal(trained(latents), trained.ema_generator(latents))
@@ -103,7 +114,7 @@ def test_batch_norms_that_are_frozen_are_the_same_in_it(tiny_config, tiny_images
 
     def are_same() -> list[bool]:
         model.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2))
-        model.fit(images, steps_per_epoch=2, shuffle=False, verbose=0)
+        model.fit(images, steps_per_epoch=2, verbose=0)
         return [
             all(map(np.array_equal, current.get_weights(), average.get_weights()))
             for current, average in pairs
@@ -125,7 +136,7 @@ def test_a_layer_may_be_frozen_and_thawed(tiny_config, tiny_images):
     for model in models:
         model.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2))
         first = model.generator.layers[0].get_weights()
-        model.fit(make_dataset(tiny_images, config), steps_per_epoch=2, shuffle=False, verbose=0)
+        model.fit(make_dataset(tiny_images, config), steps_per_epoch=2, verbose=0)
         moved = not np.array_equal(first[0], model.ema_generator.layers[0].get_weights()[0])
         assert moved == model.generator.layers[0].trainable
         last = model.generator.layers[-2].get_weights()[0]  # before tanh

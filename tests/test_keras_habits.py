@@ -33,7 +33,7 @@ def dataset(tiny_images, tiny_config) -> tf.data.Dataset:
 
 
 def fit(model, dataset, **options) -> keras.callbacks.History:
-    return model.fit(dataset, steps_per_epoch=1, shuffle=False, verbose=0, **options)
+    return model.fit(dataset, steps_per_epoch=1, verbose=0, **options)
 
 
 def rates(model) -> tuple[float, float]:
@@ -490,7 +490,7 @@ def test_a_dataset_that_has_ended_is_an_error(tiny_config, dataset):
 def test_the_end_of_a_dataset_of_unknown_length_changes_nothing(tiny_config, dataset):
     def trained(batches: tf.data.Dataset):
         model = build_model(tiny_config)
-        history = model.fit(batches, epochs=3, shuffle=False, verbose=0).history
+        history = model.fit(batches, epochs=3, verbose=0).history
         return [model.iterations_done, history, *all_variables(model)]
 
     known = dataset.take(2)
@@ -708,8 +708,14 @@ def test_fit_takes_keras_s_positional_arguments(tiny_config, tiny_images):
     seen = []
     counts = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
     dataset = make_dataset(tiny_images, tiny_config)
-    model.fit(dataset, None, None, 2, 0, [counts], steps_per_epoch=1, shuffle=False)
+    model.fit(dataset, None, None, 2, 0, [counts], steps_per_epoch=1)
     assert seen == [0, 1]
+
+
+def test_fit_on_a_dataset_warns_of_nothing(tiny_config, dataset):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(build_model(tiny_config), dataset)
 
 
 def test_a_critic_may_take_images_of_any_size(tiny_config, tiny_images):
@@ -719,7 +725,7 @@ def test_a_critic_may_take_images_of_any_size(tiny_config, tiny_images):
     model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
     config = dataclasses.replace(tiny_config, n_critic=model.n_critic)
     dataset = make_dataset(tiny_images, config)
-    history = model.fit(dataset, steps_per_epoch=2, shuffle=False, verbose=0).history
+    history = model.fit(dataset, steps_per_epoch=2, verbose=0).history
     assert 0 < history["gradient_penalty"][0] < 10
 
 
@@ -742,7 +748,7 @@ def test_networks_may_end_in_half_precision(tiny_config, tiny_images, policy):
         model = WGANGP(generator, critic, tiny_config.n_critic, critic_features=through)
         model.compile("sgd", "sgd", run_eagerly=True)
         dataset = make_dataset(tiny_images, tiny_config)
-        history = model.fit(dataset, steps_per_epoch=1, shuffle=False, verbose=0).history
+        history = model.fit(dataset, steps_per_epoch=1, verbose=0).history
         assert all(np.isfinite(values).all() for values in history.values())
 
 

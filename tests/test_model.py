@@ -19,7 +19,7 @@ def fit(config, images, steps: int, epochs: int = 1, **options) -> WGANGP:
 
 def fit_more(model, config, images, steps, epochs=1, **options) -> WGANGP:
     dataset = make_dataset(images, config, start_iteration=int(model.iteration.numpy()))
-    model.fit(dataset, epochs=epochs, steps_per_epoch=steps, shuffle=False, verbose=0, **options)
+    model.fit(dataset, epochs=epochs, steps_per_epoch=steps, verbose=0, **options)
     return model
 
 
@@ -240,9 +240,7 @@ def test_batches_of_another_shape_are_refused(tiny_config, shape):
     model = build_model(tiny_config)
     said = r"^fit expects images as make_dataset gives them, .* = \(batch, 3, 32, 32, 3\), not \("
     with pytest.raises(InputError, match=said):
-        model.fit(
-            tf.data.Dataset.from_tensors(np.zeros(shape, "float32")), shuffle=False, verbose=0
-        )
+        model.fit(tf.data.Dataset.from_tensors(np.zeros(shape, "float32")), verbose=0)
 
 
 # Held-out images
@@ -291,7 +289,7 @@ def test_layers_that_draw_at_random_do_so_in_training_only(tiny_config, tiny_ima
     one, other = (model.evaluate(images, return_dict=True, verbose=0) for _ in range(2))
     assert one == other
     drawn = dropping.layers[-1].seed_generator.state.numpy()
-    model.fit(make_dataset(tiny_images, tiny_config), steps_per_epoch=1, shuffle=False, verbose=0)
+    model.fit(make_dataset(tiny_images, tiny_config), steps_per_epoch=1, verbose=0)
     assert (dropping.layers[-1].seed_generator.state.numpy() != drawn).any()
 
 
@@ -312,7 +310,7 @@ def test_validation_data_is_measured_with_each_epoch(tiny_config, tiny_images):
     images = (tiny_images[:8] / 127.5 - 1).astype(np.float32)
     dataset = make_dataset(tiny_images, tiny_config)
     history = model.fit(
-        dataset, epochs=2, steps_per_epoch=1, shuffle=False, verbose=0, validation_data=(images,)
+        dataset, epochs=2, steps_per_epoch=1, verbose=0, validation_data=(images,)
     ).history
     assert len(history["val_critic_loss"]) == len(history["critic_loss"]) == 2
     again = model.evaluate(images, return_dict=True, verbose=0)
@@ -357,7 +355,7 @@ def test_a_step_has_so_many_passes_of_the_critic(tiny_config, tiny_images):
     model = WGANGP(build_generator(tiny_config), dropping, n_critic=tiny_config.n_critic)
     model.compile("sgd", "sgd")
     before = dropping.layers[-1].seed_generator.state.numpy()
-    model.fit(make_dataset(tiny_images, tiny_config), steps_per_epoch=1, shuffle=False, verbose=0)
+    model.fit(make_dataset(tiny_images, tiny_config), steps_per_epoch=1, verbose=0)
     drawn = dropping.layers[-1].seed_generator.state.numpy() - before
     assert drawn.tolist() == [0, 3 * 3 + 1]  # of real, generated and mixed images; and once more
 

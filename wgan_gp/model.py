@@ -1,7 +1,7 @@
 """WGANGP: the two networks, and how one generator iteration trains them.
 
 model = build_model(config)  # WGANGP(build_generator(config), build_critic(config)), compiled
-model.fit(make_dataset(images, config), epochs=..., steps_per_epoch=..., shuffle=False)
+model.fit(make_dataset(images, config), epochs=..., steps_per_epoch=...)
 model.fit_to(config.iterations, lambda start: make_dataset(images, config, start))
 """
 
@@ -69,9 +69,9 @@ class WGANGP(CountingModel):
             jump, and are right on average.
         critic_features: images -> maps of features `(n, h, w, c)`, which the critic scores in
             place of the images: a trained network, which stays as it is. The gradient penalty is
-            then taken on lines between features, and the distance is one between those. Where it
-            makes a list of maps, views of the images, each has a critic, a penalty and a distance
-            of its own: the losses are their means, and a score must not depend on another's view.
+            then taken on lines between features, and the gap is one between those. Where it makes
+            a list of maps, views of the images, each has a critic, a penalty and a gap of its own:
+            the losses are their means, and a score must not depend on another's view.
             In training the images of each update are moved by up to 4 pixels, all in the same way,
             before they come to it: the strides of such a network would print their grid otherwise.
             (So it was seen at 64x64.)
@@ -113,7 +113,7 @@ class WGANGP(CountingModel):
         )
         self._ema_half_life = checked("ema_half_life", int, ema_half_life)
         self.penalty_every = checked("penalty_every", int, penalty_every)
-        self.ema_generator = copied(generator) if ema_half_life else None
+        self.ema_generator = _average_of(generator) if ema_half_life else None
         self.latent_dim = input_shape(generator)[-1]
         # The whole random state, saved with the weights, so that training can go on from it: the
         # seed, and the number of generator iterations done.
@@ -301,8 +301,9 @@ class WGANGP(CountingModel):
     def test_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """The metrics on `(batch, height, width, channels)` images in -1..1, best held out.
 
-        It changes nothing in the model, and draws the same latents and epsilons for every batch,
-        so that the numbers of two epochs compare.
+        They are of `generator`, the critic's opponent, in inference mode, not of its average. It
+        changes nothing in the model, and draws the same latents and epsilons for every batch, so
+        that the numbers of two epochs compare.
         """
         real_images = self._real_images(data)
         rows = replicas.own_rows(real_images)
@@ -497,18 +498,26 @@ def build_model(config: Config) -> WGANGP:
     model = WGANGP(
         networks.build_generator(config),
         networks.build_critic(config),
-        config.n_critic,
-        config.gradient_penalty_weight,
-        config.seed,
-        config.ema_half_life,
-        config.penalty_every,
-        networks.build_critic_features(config),
+        n_critic=config.n_critic,
+        gradient_penalty_weight=config.gradient_penalty_weight,
+        seed=config.seed,
+        ema_half_life=config.ema_half_life,
+        penalty_every=config.penalty_every,
+        critic_features=networks.build_critic_features(config),
     )
     model.compile(
         _adam(config, config.critic_learning_rate, config.n_critic),
         _adam(config, config.generator_learning_rate, 1),
     )
     return model
+
+
+def _average_of(generator: keras.Model) -> keras.Model:
+    """A copy to keep the average in, under a name of its own wherever Keras shows variables."""
+    with keras.name_scope("average"):
+        average = copied(generator)
+    average.name = "ema_generator"
+    return average
 
 
 def _adam(config: Config, rate: float, updates: int) -> keras.optimizers.Adam:

@@ -53,7 +53,7 @@ def fit(model: WGANGP, config: Config) -> None:
             Turns(),
         ]
         dataset = wgan_gp.make_dataset(images, config)
-        options = {"epochs": 10_000, "steps_per_epoch": 20, "shuffle": False, "verbose": 0}
+        options = {"epochs": 10_000, "steps_per_epoch": 20, "verbose": 0}
         model.fit(dataset, callbacks=callbacks, **options)
 
 

@@ -181,9 +181,7 @@ def fit_3(tiny_config, tiny_images):
     dataset = make_dataset(tiny_images, tiny_config)
 
     def run(model, history: HistoryFile) -> None:
-        model.fit(
-            dataset, epochs=1, steps_per_epoch=3, shuffle=False, verbose=0, callbacks=[history]
-        )
+        model.fit(dataset, epochs=1, steps_per_epoch=3, verbose=0, callbacks=[history])
 
     return run
 
@@ -255,7 +253,7 @@ def test_nan_ends_training_at_its_iteration(tiny_config, tiny_images, tmp_path):
         match=r"iteration 4: .*critic_loss.* Try a new run with a lower critic_learning_rate",
     ):
         model.fit(
-            make_dataset(tiny_images, config), steps_per_epoch=9, shuffle=False, verbose=0,
+            make_dataset(tiny_images, config), steps_per_epoch=9, verbose=0,
             callbacks=callbacks,
         )  # fmt: skip
     assert len(list((tmp_path / "grids").iterdir())) == 3  # nothing broken is drawn
@@ -376,7 +374,7 @@ def test_a_bar_that_starts_midway_counts_only_its_own_time(tiny_config, tiny_ima
     model.iteration.assign(5)
     model.fit(
         make_dataset(tiny_images, tiny_config, start_iteration=5), steps_per_epoch=2,
-        shuffle=False, verbose=0, callbacks=[ProgressBar(7)],
+        verbose=0, callbacks=[ProgressBar(7)],
     )  # fmt: skip
     first, *_, last = (line for line in terminal.text.split("\r") if line.strip())
     assert "5/7 [00:00<" in first

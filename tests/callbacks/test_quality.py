@@ -27,7 +27,7 @@ def fit(tiny_config, tiny_images):
         return model.fit(
             make_dataset(tiny_images, tiny_config, start_iteration=done),
             initial_epoch=done // 2, epochs=to // 2, steps_per_epoch=2, callbacks=[*callbacks],
-            shuffle=False, verbose=0,
+            verbose=0,
         )  # fmt: skip
 
     return train
@@ -217,7 +217,7 @@ def test_the_best_is_kept_of_the_averaged_generator(fit, tiny_config, tiny_image
     other = build_model(dataclasses.replace(tiny_config, ema_half_life=8))
     for weight in other.generator.trainable_weights:
         weight.assign(weight + 0.1)
-    other.fit(make_dataset(tiny_images, tiny_config), steps_per_epoch=1, shuffle=False, verbose=0)
+    other.fit(make_dataset(tiny_images, tiny_config), steps_per_epoch=1, verbose=0)
     kept = keras.saving.load_model(tmp_path / "best.keras").get_weights()
     for a, b in zip(other.ema_generator.get_weights(), kept, strict=True):
         np.testing.assert_array_equal(a, b)

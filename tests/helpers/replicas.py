@@ -122,7 +122,6 @@ def main(output: str, preset: str, optimizer: str, count: str, mutant: str = "")
     history = model.fit(
         dataset,
         steps_per_epoch=ITERATIONS,
-        shuffle=False,
         validation_data=held_out(),
         verbose=0,
     )

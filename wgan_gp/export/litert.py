@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp.export.saved_model import export_saved_model
-from wgan_gp.support.copying import can_be_cloned, rebuilt
+from wgan_gp.support.copying import layers_are_known, rebuilt
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 from wgan_gp.support.quiet_tensorflow import silent_stderr
@@ -57,7 +57,7 @@ def _with_static_sizes(generator: keras.Model) -> keras.Model:
     Repetition hides the size of what it makes from the converter, which then finds no convolution.
     """
     repeats = any(isinstance(layer, keras.layers.UpSampling2D) for layer in generator.layers)
-    if not (repeats and can_be_cloned(generator)):
+    if not (repeats and layers_are_known(generator)):
         return generator
     # A graph of its layers, which may be called more than once each; a `Sequential` hides its own.
     graph = keras.Model(generator.inputs, generator.outputs[0])

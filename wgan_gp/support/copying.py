@@ -18,12 +18,12 @@ def copied(network: keras.Model) -> keras.Model:
 
 def begun_anew(network: keras.Model) -> keras.Model:
     """The same network with new first weights."""
-    if not can_be_cloned(network):
+    if not layers_are_known(network):
         return keras.models.clone_model(network)  # as it says itself how it is made
     return keras.models.clone_model(network, clone_function=rebuilt, recursive=True)
 
 
-def can_be_cloned(network: keras.Model) -> bool:
+def layers_are_known(network: keras.Model) -> bool:
     """Whether Keras knows the layers it is made of; of a subclassed one it does not."""
     return hasattr(network, "output_shape")
 

@@ -41,8 +41,8 @@ class CountingModel(keras.Model):
 
         Raises:
             InputError: there are labels or weights, a callback would do something else than it
-            says, or the replicas of a `tf.distribute` strategy do not divide the batch, or its size
-            is not fixed, or the model was not built in the strategy's scope.
+                says, or the replicas of a `tf.distribute` strategy do not divide the batch, or its
+                size is not fixed, or the model was not built in the strategy's scope.
         """
         images_alone((x, y, options.get("sample_weight")))
         check_validation(options)
@@ -52,6 +52,7 @@ class CountingModel(keras.Model):
             images_alone(x.element_spec)
             if isinstance(x.element_spec, tuple):
                 x = x.map(lambda images: images)  # out of their tuple
+            options.setdefault("shuffle", False)  # a dataset is as it is: Keras warns otherwise
         with self.distribute_strategy.scope():
             if isinstance(x, tf.data.Dataset):
                 x = replicas.shared(x)
@@ -114,7 +115,8 @@ class CountingModel(keras.Model):
 
         It is `fit` in epochs that end at each multiple of `steps_per_epoch`: one that a restored
         checkpoint has left unfinished comes first, and the last is cut short where `iteration`
-        is. So the epochs are the same, however often training stops in between.
+        is. So the epochs are the same, however often training stops in between. Each of these parts
+        has a `History` of its own; `HistoryFile` keeps all.
 
         Args:
             iteration: generator iterations in all; a model that has done them is left as it is.
@@ -146,8 +148,7 @@ class CountingModel(keras.Model):
                     epochs=epoch + 1 if done_in_epoch else last_epoch,
                     steps_per_epoch=steps,
                     callbacks=[stop, *_listed(callbacks)],
-                    # The stream of `make_dataset` is shuffled already.
-                    **{"shuffle": False, **options},
+                    **options,
                 )
             if self.iterations_done == done:
                 raise InputError(

@@ -2,7 +2,7 @@
 
 import keras
 
-from wgan_gp.support.copying import can_be_cloned, rebuilt
+from wgan_gp.support.copying import layers_are_known, rebuilt
 
 
 def portable(generator: keras.Model) -> keras.Model:
@@ -20,7 +20,7 @@ def portable(generator: keras.Model) -> keras.Model:
         return rebuilt(layer, **settings)
 
     layers_within = generator._flatten_layers(include_self=False)  # those of inner models, too
-    if not can_be_cloned(generator) or all(is_portable(layer) for layer in layers_within):
+    if not layers_are_known(generator) or all(is_portable(layer) for layer in layers_within):
         return generator
     same = keras.models.clone_model(generator, clone_function=plain, recursive=True)
     same.set_weights(generator.get_weights())
