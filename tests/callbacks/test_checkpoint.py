@@ -536,6 +536,13 @@ def test_a_damaged_checkpoint_is_noticed_wherever_the_damage_is(two, caplog, tmp
     assert two.newest_sound() == two.path / "iteration-000008"
 
 
+def test_ends_of_lines_as_windows_has_them_are_no_damage(two):
+    sums = two.path / "iteration-000008" / "SHA256SUMS"
+    assert b"\r" not in sums.read_bytes()
+    sums.write_bytes(sums.read_bytes().replace(b"\n", b"\r\n"))
+    assert two.newest_sound() == sums.parent
+
+
 @pytest.mark.parametrize("name", ["model.keras", "state.json", "SHA256SUMS"])
 def test_a_checkpoint_with_a_missing_file_is_damaged(pair, name, caplog):
     caplog.set_level(logging.CRITICAL)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from wgan_gp.cli import commands
 from wgan_gp.cli.commands import _resumable
 from wgan_gp.config import Config
 from wgan_gp.runs.folder import RunFolder
@@ -35,6 +36,17 @@ def test_what_a_folder_does_not_keep_is_part_of_how_to_go_on(tmp_path):
         f"--resume --cache-dir '/big disk' --strategy multi-worker"
     )
     assert said.signal == signal.SIGTERM
+
+
+def test_on_windows_it_is_quoted_as_its_command_line_has_it(tmp_path, monkeypatch):
+    stopped = run(tmp_path, cache_dir="C:\\big disk")
+    monkeypatch.setattr(commands, "os", SimpleNamespace(name="nt"))
+    stopped.folder.path = r"runs\0001-quick"
+    said = said_of(Interrupted(signal.SIGTERM, "stopped"), stopped)
+    assert str(said) == (
+        r"stopped; go on with: wgan-gp train --run-dir runs\0001-quick --resume "
+        r'--cache-dir "C:\big disk"'
+    )
 
 
 def test_a_folder_that_begins_with_a_dash_is_no_option(tmp_path):

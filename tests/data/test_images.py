@@ -577,6 +577,17 @@ def test_a_missing_folder_is_an_error_that_names_it(tmp_path, cache):
     assert "synthetic" in str(error.value)
 
 
+def test_a_user_without_a_home_is_asked_for_a_place_of_the_cache(folder, monkeypatch):
+    save_solid(folder / "a.png", RED)
+
+    def refuse(name):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("wgan_gp.data.images.platformdirs.user_cache_path", refuse)
+    with pytest.raises(InputError, match="the image cache needs a cache_dir given: could not"):
+        load_images(folder, SIZE)
+
+
 def test_a_file_in_place_of_the_folder_is_an_error_that_names_it(tmp_path, cache):
     file = save_solid(tmp_path / "a.png", RED)
     with pytest.raises(InputError, match="there is no folder") as error:

@@ -30,6 +30,12 @@ def test_a_named_folder_may_exist_only_if_empty(tmp_path):
         RunFolder.create(tmp_path / "a")
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "desktop.ini", "Thumbs.db"])
+def test_what_file_managers_leave_does_not_take_it(tmp_path, name):
+    (tmp_path / name).write_bytes(b"icons")
+    assert RunFolder.create(tmp_path).path == tmp_path
+
+
 def test_a_home_folder_is_meant_by_its_sign(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert RunFolder.create(Path("~/runs/a")).path == tmp_path / "runs" / "a"

@@ -1,12 +1,13 @@
 """Files and folders that are there whole or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from wgan_gp.support import files
-from wgan_gp.support.files import replacing
+from wgan_gp.support.files import replacing, write_whole
 
 
 @pytest.fixture
@@ -59,3 +60,64 @@ def test_a_system_that_opens_no_folder_is_written_to(tmp_path, synced, monkeypat
     assert synced == {"a", "b", ".writing-file"}
     assert (tmp_path / "folder" / "deep" / "b").read_text() == "b"
     assert (tmp_path / "file").read_text() == "c"
+
+
+def refuse_to_sync_folders(monkeypatch, number: int) -> None:
+    really_sync = files._sync
+
+    def sync(path, flags):
+        if path.is_dir():
+            raise OSError(number, os.strerror(number), str(path))
+        really_sync(path, flags)
+
+    monkeypatch.setattr(files, "_sync", sync)
+
+
+def test_a_shared_folder_that_cannot_be_synced_is_written_to(tmp_path, monkeypatch):
+    refuse_to_sync_folders(monkeypatch, errno.EINVAL)
+    write_folder(tmp_path / "folder")
+    assert (tmp_path / "folder" / "deep" / "b").read_text() == "b"
+
+
+def test_a_folder_that_fails_to_be_synced_is_an_error(tmp_path, monkeypatch):
+    refuse_to_sync_folders(monkeypatch, errno.EIO)
+    with pytest.raises(OSError, match="Input/output error"):
+        write_folder(tmp_path / "folder")
+
+
+@pytest.mark.parametrize("refused", [2, 3])
+def test_a_file_that_another_program_reads_is_waited_for(tmp_path, monkeypatch, refused):
+    """On Windows it cannot be replaced meanwhile."""
+    really_replace, waited, left = Path.replace, [], [refused]
+
+    def replace(path, target):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise PermissionError(errno.EACCES, "in use", str(target))
+        return really_replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(files, "_WAITS", (1, 2))
+    monkeypatch.setattr(files.time, "sleep", waited.append)
+    (tmp_path / "a").write_text("before")
+    if refused == 2:
+        write_whole(tmp_path / "a", "after")
+    else:
+        with pytest.raises(PermissionError):
+            write_whole(tmp_path / "a", "after")
+    assert waited == [1, 2]
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "a": "after" if refused == 2 else "before"
+    }
+
+
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path):
+    path = tmp_path / ("ü" * 125 + ".png")
+    write_whole(path, "whole")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["whole"]
+
+
+def test_lines_end_alike_on_every_system(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "linesep", "\r\n")
+    write_whole(tmp_path / "a", "1\n2\n")
+    assert (tmp_path / "a").read_bytes() == b"1\n2\n"

@@ -98,12 +98,14 @@ class CheckpointFolder:
             shutil.rmtree(checkpoints[i], ignore_errors=True)
 
     def _write_sums(self, folder: Path) -> None:
-        (folder / _SUMS).write_text("".join(self._sums(folder)), encoding="utf-8")
+        (folder / _SUMS).write_bytes("".join(self._sums(folder)).encode())
 
     def _is_sound(self, folder: Path) -> bool:
         """Whether the files are those that were written, to the last byte."""
         try:
-            return (folder / _SUMS).read_bytes() == "".join(self._sums(folder)).encode()
+            # On Windows Git and earlier versions end lines in \r\n.
+            noted = (folder / _SUMS).read_bytes().replace(b"\r\n", b"\n")
+            return noted == "".join(self._sums(folder)).encode()
         except FileNotFoundError:
             return False
 

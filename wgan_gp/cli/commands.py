@@ -5,8 +5,10 @@ TensorFlow, and with it most of the package, is imported where it is needed: it 
 """
 
 import contextlib
+import os
 import shlex
 import signal
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +24,7 @@ from wgan_gp.support.errors import (
     Interrupted,
     TooLittleMemoryError,
 )
-from wgan_gp.support.files import at_home
+from wgan_gp.support.files import at_home, entries
 from wgan_gp.support.quiet_tensorflow import load_tensorflow
 from wgan_gp.support.saying import say
 
@@ -61,7 +63,7 @@ def generate(command: Generate) -> None:
     from wgan_gp.support.memory import enough_memory
 
     generator = folder.load_generator(command.best)
-    is_taken = output.exists() if is_one_file else output.is_dir() and any(output.iterdir())
+    is_taken = output.exists() if is_one_file else bool(entries(output))
     _check_free(output, is_taken and not command.overwrite)
     with _writing(output), enough_memory("lower --count"):
         if not is_one_file:
@@ -192,7 +194,8 @@ def _how_to_go_on(run: "Run") -> str:
         words += _option("--cache-dir", run.plan.cache_dir)
     if run.plan.strategy != "auto":
         words += _option("--strategy", run.plan.strategy)
-    return f"go on with: {shlex.join(words)}"
+    command = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    return f"go on with: {command}"
 
 
 def _option(name: str, value: Path | str) -> list[str]:

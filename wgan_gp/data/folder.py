@@ -63,7 +63,7 @@ def _find_pictures(folder: Path) -> list[Path]:
         subdirectories[:] = sorted(name for name in subdirectories if not name.startswith("."))
         paths = (Path(directory, name) for name in names if not name.startswith("."))
         found += (path for path in paths if path.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES))
-    return sorted(found)
+    return sorted(found, key=lambda path: path.parts)  # the same on Windows, which ignores case
 
 
 def _is_broken(path: Path) -> bool:

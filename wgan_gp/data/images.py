@@ -128,12 +128,13 @@ def _synthetic_source() -> Source:
 
 
 def _cache_folder(cache_dir: str | Path | None) -> Path:
-    if cache_dir is None:
-        return platformdirs.user_cache_path("wgan_gp")
     try:
+        if cache_dir is None:
+            return platformdirs.user_cache_path("wgan_gp")
         return Path(cache_dir).expanduser()
-    except RuntimeError as error:  # a user who does not exist
-        raise InputError(f"the image cache '{cache_dir}' cannot be used: {error}") from error
+    except RuntimeError as error:  # a user who does not exist, or has no home
+        where = f"'{cache_dir}' cannot be used" if cache_dir else "needs a cache_dir given"
+        raise InputError(f"the image cache {where}: {error}") from error
 
 
 def _content(source: Source) -> str:

@@ -66,5 +66,10 @@ def _build(weights: str | None) -> keras.Model:
 
 def _is_kept() -> bool:
     """Whether Keras has downloaded the weights before."""
-    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-    return any((folder / "models" / _FILE).exists() for folder in (home, _OTHER_HOME))
+    places = [_OTHER_HOME]
+    if "KERAS_HOME" in os.environ:
+        places.append(Path(os.environ["KERAS_HOME"]))
+    else:
+        with contextlib.suppress(RuntimeError):  # there are users without a home
+            places.append(Path.home() / ".keras")
+    return any((folder / "models" / _FILE).exists() for folder in places)

@@ -22,7 +22,7 @@ from wgan_gp.export.onnx import export_onnx, load_onnx
 from wgan_gp.export.saved_model import export_saved_model, load_saved_model
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import MALFORMED, InputError
-from wgan_gp.support.files import digest, replacing, write_whole
+from wgan_gp.support.files import LITTER, digest, replacing, write_whole
 from wgan_gp.support.shapes import latent_dim
 
 Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
@@ -150,7 +150,8 @@ def _files(*paths: Path) -> list[Path]:
     """Those of the paths that are files or links, and all of these in those that are folders."""
     folders = (path for path in paths if _is_folder(path))
     inner = [file for path in folders for file in sorted(path.rglob("*"))]
-    return [file for file in (*paths, *inner) if os.path.lexists(file) and not _is_folder(file)]
+    files = (file for file in (*paths, *inner) if file.name not in LITTER)
+    return [file for file in files if os.path.lexists(file) and not _is_folder(file)]
 
 
 def _is_folder(path: Path) -> bool:

@@ -19,7 +19,7 @@ from wgan_gp.callbacks.history_rows import read_rows
 from wgan_gp.config import Config
 from wgan_gp.metrics.report import Report
 from wgan_gp.support.errors import MALFORMED, InputError
-from wgan_gp.support.files import UNFINISHED, at_home, digest, numbered, write_whole
+from wgan_gp.support.files import at_home, digest, entries, numbered, write_whole
 
 if TYPE_CHECKING:
     import keras
@@ -83,9 +83,8 @@ class RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             # A run that was stopped before it had begun leaves the first two files.
-            begun = (cls(path)._lock, cls(path).facts_file)
-            others = (file for file in path.iterdir() if not file.name.startswith(UNFINISHED))
-            is_taken = any(file not in begun for file in others)
+            begun = {cls(path)._lock, cls(path).facts_file}
+            is_taken = not entries(path) <= begun
         except OSError as error:
             raise InputError(f"no run folder can be made at '{path}': {error.strerror}") from error
         if is_taken:

@@ -167,7 +167,7 @@ def start_run(plan: Plan, run_dir: str | Path | None = None) -> Run:
         folder = RunFolder.create(Path(run_dir))
     else:
         data = re.sub(r"\W+", "-", Path(plan.data).name).strip("-") or "images"
-        folder = RunFolder.create_numbered(_RUNS, f"{plan.preset}-{data}")
+        folder = RunFolder.create_numbered(_RUNS, f"{plan.preset}-{data[:100]}")
     return Run(plan, folder, images, strategy, is_new=True)
 
 
@@ -185,9 +185,11 @@ def resume_run(run_dir: str | Path, plan: Plan) -> Run:
     is_known = plan.data_dir is not None and Path(plan.data_dir) == known.data_dir
     images = _load_images(plan, may_prepare=not is_known)
     if folder.read()[1]["images_crc32"] != images.crc32:
+        remedy = "bring them back, name the right ones as data, or start a new run"
+        if plan.data == "synthetic":  # drawn in float32, which not every CPU rounds alike
+            remedy = "this machine draws them otherwise: go on where it began, or start a new run"
         raise InputError(
-            f"the images in '{plan.data}' are not those that '{run_dir}' was trained on: bring "
-            f"them back, name the right ones as data, or start a new run"
+            f"the images in '{plan.data}' are not those that '{run_dir}' was trained on: {remedy}"
         )
     if not is_chief(strategy):
         folder = _worker_folder(folder.path)

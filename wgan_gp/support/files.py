@@ -1,32 +1,42 @@
 """Files and folders that are there whole or not at all, however the program or the machine ends."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from wgan_gp.support.errors import InputError
 
 UNFINISHED = ".writing-"  # how the name of what is being written begins
+LITTER = {".DS_Store", "desktop.ini", "Thumbs.db"}  # what file managers leave in a folder
 _CHUNK = 1 << 24  # bytes
+_MOST_OF_A_NAME = 200  # bytes; a whole name has at most 255
 # Windows writes a folder's list of names by itself and does not let it be opened.
 _FOLDERS_SYNC = os.name != "nt"
+# What some shared folders answer: they cannot, which is no failure.
+_CANNOT_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP}
+# Seconds. On Windows a file cannot be replaced while another program reads it, such as a virus
+# scanner or whoever looks at a picture.
+_WAITS = (0.1, 0.4, 1.5, 6) if os.name == "nt" else ()
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A place beside `path` to write a file or a folder to, which then becomes `path`."""
-    unfinished = path.with_name(UNFINISHED + path.name)
+    end_of_name = os.fsdecode(os.fsencode(path.name)[-_MOST_OF_A_NAME:])
+    unfinished = path.with_name(UNFINISHED + end_of_name)
     _remove(unfinished)
     try:
         yield unfinished
         sync(unfinished)
         if unfinished.is_dir():  # which, unlike a file, cannot take the place of another
             _remove(path)
-        unfinished.replace(path)
+        _rename(unfinished, path)
     except BaseException:
         with contextlib.suppress(OSError):
             _remove(unfinished)
@@ -37,7 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_whole(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
     with replacing(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_text(text, encoding="utf-8", newline="\n")
 
 
 def at_home(path: Path) -> Path:
@@ -46,6 +56,16 @@ def at_home(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError as error:
         raise InputError(f"'{path}' cannot be found: {error}") from error
+
+
+def _rename(unfinished: Path, path: Path) -> None:
+    for wait in _WAITS:
+        try:
+            unfinished.replace(path)
+            return
+        except PermissionError:
+            time.sleep(wait)
+    unfinished.replace(path)
 
 
 def _remove(path: Path) -> None:
@@ -67,8 +87,13 @@ def sync(path: Path) -> None:
 
 def sync_names(folder: Path) -> None:
     """Wait until the list of names in `folder` is on the disk itself."""
-    if _FOLDERS_SYNC:
+    if not _FOLDERS_SYNC:
+        return
+    try:
         _sync(folder, os.O_RDONLY)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
 
 
 def _sync(path: Path, flags: int) -> None:
@@ -77,6 +102,14 @@ def _sync(path: Path, flags: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def entries(folder: Path) -> set[Path]:
+    """What is in `folder`, if there is one, but for litter and what was never finished."""
+    inside = folder.iterdir() if folder.is_dir() else ()
+    return {
+        path for path in inside if path.name not in LITTER and not path.name.startswith(UNFINISHED)
+    }
 
 
 def numbered(folder: Path, pattern: str) -> dict[int, Path]:
