@@ -257,6 +257,9 @@ def test_generate_overwrites_only_when_told(wgan_gp, finished):
     (wgan_gp.folder / "folder").mkdir()
     (wgan_gp.folder / "folder" / "mine.txt").write_text("mine")
     assert "'folder' exists already" in wgan_gp.mistake(*run, "folder")
+    (wgan_gp.folder / "seen").mkdir()
+    (wgan_gp.folder / "seen" / ".DS_Store").write_text("of a file manager")
+    wgan_gp(*run, "seen")
     assert (wgan_gp.folder / "kept.png").read_text() == "mine"
     wgan_gp(*run, "kept.png", "--overwrite")
     with Image.open(wgan_gp.folder / "kept.png") as picture:

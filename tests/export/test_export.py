@@ -394,6 +394,7 @@ def test_an_unknown_format_is_answered_with_the_known_ones(wgan_gp, run):
 def test_an_export_is_overwritten_when_told(wgan_gp, run):
     for _ in range(2):
         wgan_gp("export", "--run-dir", run, "--output", "flowers", "--overwrite")
+        (wgan_gp.folder / "flowers" / ".DS_Store").write_text("of a file manager")
     assert tf.saved_model.load(wgan_gp.folder / "flowers").signatures.keys() == {
         "serving_default",
         "generate",
