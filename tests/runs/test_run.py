@@ -18,6 +18,8 @@ import wgan_gp as package
 from wgan_gp import Config, InputError
 from wgan_gp.data.stream import training_numbers
 from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.plan import Plan
+from wgan_gp.runs.run import RunImages
 from wgan_gp.runs.training import _quality
 from wgan_gp.support.memory import enough_memory
 
@@ -69,12 +71,23 @@ def test_the_command_resumes_what_python_began(wgan_gp, begun):
 def test_resume_refuses_other_settings_and_images(begun, tmp_path):
     with pytest.raises(InputError, match="base_filters is 2 there, not 4"):
         package.resume(begun, base_filters=4)
-    with pytest.raises(InputError, match=r"the images in 'synthetic' .* this machine draws"):
+    with pytest.raises(InputError, match="the images in 'synthetic' are not .*: bring them"):
         package.resume(begun, data="synthetic")
     with pytest.raises(InputError, match="there is no run folder"):
         package.resume(tmp_path / "nowhere")
     with pytest.raises(TypeError, match="speed"):
         package.resume(begun, speed=2)
+
+
+def test_drawn_flowers_that_come_out_otherwise_on_this_machine_are_said_to(tmp_path, monkeypatch):
+    folder = RunFolder.create(tmp_path / "run")
+    plan = Plan(SETTINGS)
+    folder.write_settings(plan.config)
+    folder.write_facts({**plan.facts(), "images": 4, "images_crc32": 5})
+    drawn = RunImages(np.zeros((4, 32, 32, 3), np.uint8), crc32=6, training=np.arange(4))
+    monkeypatch.setattr("wgan_gp.runs.run._load_images", lambda plan, may_prepare: drawn)
+    with pytest.raises(InputError, match="this machine draws them otherwise: go on where it"):
+        package.resume(folder.path)
 
 
 def test_a_run_without_a_name_gets_a_numbered_folder(wgan_gp, pictures, caplog, capsys):
