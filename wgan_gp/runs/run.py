@@ -186,7 +186,7 @@ def resume_run(run_dir: str | Path, plan: Plan) -> Run:
     images = _load_images(plan, may_prepare=not is_known)
     if folder.read()[1]["images_crc32"] != images.crc32:
         remedy = "bring them back, name the right ones as data, or start a new run"
-        if plan.data == known.data == "synthetic":  # drawn in float32, which not every CPU rounds alike
+        if plan.data == known.data == "synthetic":  # in float32, which CPUs round as they do
             remedy = "this machine draws them otherwise: go on where it began, or start a new run"
         raise InputError(
             f"the images in '{plan.data}' are not those that '{run_dir}' was trained on: {remedy}"
