@@ -118,6 +118,12 @@ def test_a_name_may_be_as_long_as_names_can_be(tmp_path):
 
 
 def test_lines_end_alike_on_every_system(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "linesep", "\r\n")
+    """Windows ends them in two characters where nothing else is asked for."""
+    really_write = Path.write_text
+
+    def write_as_windows(path, text, encoding, newline=None):
+        return really_write(path, text, encoding, newline=newline or "\r\n")
+
+    monkeypatch.setattr(Path, "write_text", write_as_windows)
     write_whole(tmp_path / "a", "1\n2\n")
     assert (tmp_path / "a").read_bytes() == b"1\n2\n"
