@@ -35,6 +35,12 @@ def test_keras_finds_the_model_whatever_is_imported_first(environment, first):
     assert result.stdout == ("WGANGP\nWGANGP adam\n" if first == "keras" else "WGANGP\n")
 
 
+def test_a_generator_of_the_package_may_be_the_first_that_is_asked_for(environment):
+    command = [sys.executable, "-c", "import wgan_gp; print(wgan_gp.load_pretrained().name)"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout == "generator\n"
+
+
 def test_keras_finds_the_metrics_of_two_sets(environment):
     find = "import keras, wgan_gp; get = keras.saving.get_registered_object"
     names = "print(get('wgan_gp>SetMetric').__name__, get('wgan_gp>diversity').__name__)"

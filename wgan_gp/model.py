@@ -16,7 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 # As modules, not names: the package imports this one as soon as Keras is there, and that may be
-# while one of those is being imported.
+# while one of those is being imported. Those of `support` give names, so that none of them may be
+# what imports Keras first.
 from wgan_gp import networks, objective, random_streams, sampling
 from wgan_gp.config import Config, checked
 from wgan_gp.support import replicas

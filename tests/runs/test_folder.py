@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,17 @@ def test_a_generator_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeyp
 
     monkeypatch.setattr("wgan_gp.runs.folder.zipfile.ZipFile", refuse)
     with pytest.raises(InputError, match=r"generator\.keras' cannot be read: Input/output error"):
+        folder.load_generator()
+
+
+def test_a_generator_whose_parts_claim_to_be_encrypted_is_damaged(tmp_path):
+    folder = RunFolder.create(tmp_path)
+    with zipfile.ZipFile(folder.generator, "w") as parts:
+        parts.writestr("config.json", "{}")
+    content = bytearray(folder.generator.read_bytes())
+    content[content.index(b"PK\1\2") + 8] ^= 1  # the flag in the list of parts
+    folder.generator.write_bytes(content)
+    with pytest.raises(InputError, match=r"generator\.keras' is damaged and cannot be loaded"):
         folder.load_generator()
 
 

@@ -206,18 +206,14 @@ class RunFolder:
             InputError: it is missing, unreadable, damaged, of parts that Keras does not know, or a
                 network of another kind.
         """
-        from wgan_gp.support.shapes import input_shape, output_shape  # which import Keras
-
         file = self.generator_file(best)
         if not file.is_file():
             why = "was its quality measured?" if best else "has its training finished?"
             raise InputError(f"'{self.path}' holds no {file.name}: {why}")
         generator = _load_model(file)
-        latents = input_shape(generator)
-        match latents, latents and output_shape(generator):
-            case (None, int()), (None, int(), int(), 1 | 3):
-                return generator
-        raise InputError(f"'{file}' is not a generator of images")
+        if not _makes_images(generator):
+            raise InputError(f"'{file}' is not a generator of images")
+        return generator
 
     def read_quality(self, best: bool = False) -> Report | None:
         """What `evaluate` has measured of the generator that is there now, if it has.
@@ -291,6 +287,18 @@ def _load_model(file: Path) -> "keras.Model":
         ) from error
 
 
+def _makes_images(generator: "keras.Model") -> bool:
+    """Whether it takes latents, and makes images with 1 or 3 channels of them."""
+    # Keras is there by now, and has to be: see the imports of `wgan_gp.model`.
+    from wgan_gp.support.shapes import input_shape, output_shape
+
+    latents = input_shape(generator)
+    match latents, latents and output_shape(generator):
+        case (None, int()), (None, int(), int(), 1 | 3):
+            return True
+    return False
+
+
 def _is_number(text: str | None) -> bool:
     try:
         return math.isfinite(float(text))
@@ -303,5 +311,5 @@ def _is_sound_zip(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as parts:
             return parts.testzip() is None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError):
         return False
