@@ -236,6 +236,9 @@ def test_rows_that_are_gone_are_told(fit_3, tiny_config, tmp_path, caplog):
         f"'{history.path}' has lost 1 rows"
     ]
     assert [row["iteration"] for row in read_rows(history.path)] == ["6"]
+    model.iteration.assign(0)  # whose rows are not lost, but taken back
+    fit_3(model, history)
+    assert len(caplog.records) == 1
 
 
 def test_nan_ends_training_at_its_iteration(tiny_config, tiny_images, tmp_path):

@@ -200,6 +200,27 @@ def test_two_callbacks_of_a_class_have_counts_of_their_own(tiny_config, tiny_ima
     assert (low.best, low.wait, high.best, high.wait) == (1.0, 2, 3.0, 3)
 
 
+class Counting(keras.callbacks.Callback):
+    def __init__(self, count: int = 0) -> None:
+        super().__init__()
+        self.count = count
+
+    def get_state(self) -> dict:
+        return {"count": self.count}
+
+    def set_state(self, state: dict) -> None:
+        self.count = state["count"]
+
+
+def test_two_classes_of_one_name_have_states_of_their_own(tiny_config, tmp_path):
+    other_class = type("Counting", (Counting,), {})
+    model = build_model(tiny_config)
+    save(model, tmp_path, Checkpoint(tmp_path, callbacks=[Counting(7), other_class(8)]))
+    restored = Counting(), other_class()
+    Checkpoint(tmp_path, callbacks=restored).restore(model)
+    assert [callback.count for callback in restored] == [7, 8]
+
+
 def test_a_callback_without_a_state_is_named(tmp_path):
     with pytest.raises(InputError, match="CSVLogger has no state that Checkpoint could save"):
         Checkpoint(tmp_path, callbacks=[keras.callbacks.CSVLogger(tmp_path / "log.csv")])
@@ -350,6 +371,22 @@ def test_a_checkpoint_of_another_optimizer_is_refused(tiny_config, tmp_path):
     model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
     with pytest.raises(InputError, match="critic_optimizer is Adamax there, not Adam"):
         Checkpoint(tmp_path).restore(model)
+
+
+def test_a_checkpoint_names_the_optimizers_that_were_compiled_last(tiny_config, tmp_path):
+    def compiled(optimizer: type, model: WGANGP) -> WGANGP:
+        model.compile(optimizer(1e-3), optimizer(1e-3))
+        return model
+
+    def new() -> WGANGP:
+        return WGANGP(build_generator(tiny_config), build_critic(tiny_config))
+
+    model, checkpoint = compiled(keras.optimizers.Adam, new()), Checkpoint(tmp_path)
+    save(model, tmp_path, checkpoint)
+    save(compiled(keras.optimizers.RMSprop, model), tmp_path, checkpoint)
+    assert Checkpoint(tmp_path).restore(compiled(keras.optimizers.RMSprop, new())) == 2
+    with pytest.raises(InputError, match="critic_optimizer is RMSprop there, not Adam"):
+        Checkpoint(tmp_path).restore(compiled(keras.optimizers.Adam, new()))
 
 
 def test_the_names_that_keras_counts_optimizers_by_are_no_settings(tiny_config, tmp_path):

@@ -61,6 +61,23 @@ def test_a_model_that_begins_anew_has_a_curve_of_its_own(fit, tiny_config, tiny_
         assert [iteration for iteration, _ in quality.curve] == [1, 3]
 
 
+def test_a_model_taken_back_does_not_log_what_was_measured_later(fit, tiny_config, tiny_images):
+    model, quality = build_model(tiny_config), Quality(tiny_images, every=4, count=16)
+    fit(model, 8, quality)
+    assert [iteration for iteration, _ in quality.curve] == [1, 4, 8]
+    model.iteration.assign(2)
+    assert (
+        "val_swd"
+        not in model.fit(
+            make_dataset(tiny_images, tiny_config, start_iteration=2),
+            steps_per_epoch=1,
+            callbacks=[quality],
+            verbose=0,
+        ).history
+    )
+    assert [iteration for iteration, _ in quality.curve] == [1]
+
+
 def test_measuring_has_no_effect_on_training(fit, tiny_config, tiny_images):
     plain, measured = build_model(tiny_config), build_model(tiny_config)
     fit(plain, 4)

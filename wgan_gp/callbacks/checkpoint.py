@@ -78,7 +78,8 @@ class Checkpoint(keras.callbacks.Callback):
                     f"set_state(state)"
                 )
         self._is_restored = False
-        self._settings: dict[str, Any] | None = None  # as the model came, before it was restored
+        self._settings: dict[str, Any] = {}  # as the model came, before it was restored
+        self._optimizer: Any = None  # which they are of: `compile` makes another
         self._saved_iteration = 0
         self._saved_at = time.monotonic()
         self._done = 0  # iterations, when it was last asked whether one is due
@@ -108,7 +109,7 @@ class Checkpoint(keras.callbacks.Callback):
         if not model.compiled:
             raise InputError("compile the model before restoring it: optimizers are restored, too")
         self._is_restored = True
-        self._settings = settings_of(model)
+        self._settings, self._optimizer = settings_of(model), model.optimizer
         checkpoint = self.folder.newest_sound()
         if checkpoint is None:
             return 0
@@ -162,7 +163,8 @@ class Checkpoint(keras.callbacks.Callback):
             self.every = "epoch"  # the same iteration everywhere, whatever a machine's clock says
         self._saved_at = time.monotonic()
         self._done = self.model.iterations_done
-        self._settings = self._settings or settings_of(self.model)
+        if self._optimizer is not self.model.optimizer:
+            self._settings, self._optimizer = settings_of(self.model), self.model.optimizer
         newest = self.folder.newest()
         is_taken_back = self._done < self._saved_iteration  # such as by `load_weights`
         if newest > self._done and (is_taken_back or not self._is_restored):
@@ -250,7 +252,7 @@ def _named(callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, keras.cal
     named = {}
     for callback in callbacks:
         name = type(callback).__name__
-        earlier = sum(type(other) is type(callback) for other in named.values())
+        earlier = sum(type(other).__name__ == name for other in named.values())
         named[f"{name} {earlier + 1}" if earlier else name] = callback
     return named
 

@@ -50,6 +50,7 @@ class HistoryFile(keras.callbacks.Callback):
         self.rows = _until(self.model.iterations_done, rows)
         if len(self.rows) < self._expected:
             _log.warning("'%s' has lost %d rows", self.path, self._expected - len(self.rows))
+        self._expected = 0  # a model may be taken back later
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._write_all()
 

@@ -89,7 +89,9 @@ class Quality(keras.callbacks.Callback):
             self.best.parent.mkdir(parents=True, exist_ok=True)
         self._done = self.model.iterations_done
         # Without those of another model, or of one taken back.
-        self.curve = [point for point in self.curve if point[0] <= self._done]
+        if any(iteration > self._done for iteration, _ in self.curve):
+            self.curve = [point for point in self.curve if point[0] <= self._done]
+            self._latest = {}
         made = output_shape(self.model.drawing_generator)[1:]
         if made != self.images.shape[1:]:
             raise InputError(
