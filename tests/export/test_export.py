@@ -433,6 +433,20 @@ def test_litert_takes_a_network_of_ones_own(tmp_path):
     assert not (tmp_path / "b.tflite").exists()
 
 
+def test_litert_takes_models_within_a_model(tmp_path):
+    def block(channels: int) -> keras.Model:
+        enlarge = keras.layers.UpSampling2D(2)
+        return keras.Sequential([enlarge, keras.layers.Conv2D(channels, 3, padding="same")])
+
+    stack = [keras.Input((5,)), keras.layers.Dense(48), keras.layers.Reshape((4, 4, 3))]
+    generator = keras.Sequential([*stack, block(4), keras.Sequential([block(3)])])
+    export_litert(generator, tmp_path / "a.tflite")
+    latents = np.random.default_rng(0).standard_normal((3, 5), "f4")
+    images = load_litert(tmp_path / "a.tflite")(latents)
+    assert images.shape == (3, 16, 16, 3)
+    np.testing.assert_allclose(images, generator(latents), atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["flowers/assets.extra/requests", "flowers/new.txt"])
 def test_what_others_put_into_an_export_is_named_and_kept(wgan_gp, run, name):
     export = ["export", "--run-dir", run, "--output", "flowers", "--overwrite"]

@@ -56,14 +56,19 @@ def _with_static_sizes(generator: keras.Model) -> keras.Model:
 
     Repetition hides the size of what it makes from the converter, which then finds no convolution.
     """
-    repeats = any(isinstance(layer, keras.layers.UpSampling2D) for layer in generator.layers)
+    layers_within = generator._flatten_layers(include_self=False)  # those of inner models, too
+    repeats = any(isinstance(layer, keras.layers.UpSampling2D) for layer in layers_within)
     if not (repeats and layers_are_known(generator)):
         return generator
     # A graph of its layers, which may be called more than once each; a `Sequential` hides its own.
     graph = keras.Model(generator.inputs, generator.outputs[0])
-    same = keras.models.clone_model(graph, clone_function=rebuilt, call_function=_called)
+    same = keras.models.clone_model(graph, clone_function=_rebuilt, call_function=_called)
     same.set_weights(graph.get_weights())
     return same
+
+
+def _rebuilt(layer: keras.Layer) -> keras.Layer:
+    return _with_static_sizes(layer) if isinstance(layer, keras.Model) else rebuilt(layer)
 
 
 def _called(layer: keras.Layer, *inputs: Any, **options: Any) -> Any:
