@@ -16,19 +16,19 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pytest
+from helpers.drawn import draw_flowers
 from PIL import Image
 
 import wgan_gp.data.folder
 import wgan_gp.data.housekeeping
 import wgan_gp.data.images
 import wgan_gp.data.source
+from wgan_gp.data import decoding, synthetic
 from wgan_gp.data import images as loading
-from wgan_gp.data import synthetic
 from wgan_gp.data.cache import PIXELS, read_entry, write_entry
 from wgan_gp.data.decoding import decode_file, to_square
 from wgan_gp.data.images import load_images
 from wgan_gp.data.source import Source, file_fingerprint
-from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.support.errors import InputError
 
 RED, GREEN, BLUE = (220, 30, 40), (20, 160, 60), (30, 50, 200)
@@ -482,10 +482,22 @@ def test_a_picture_too_large_for_the_memory_is_unreadable(folder, cache, caplog,
     solid(GREEN, size=(11, 10)).save(folder / "bomb.png")  # Pillow would only warn
     solid(BLUE, size=(30, 10)).save(folder / "huge.png")  # Pillow would refuse
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 50)
     assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
     (message,) = warnings_in(caplog)
     assert "2 of 3 images" in message
     assert "bomb.png, huge.png" in message
+
+
+@pytest.mark.parametrize(("progressive", "is_read"), [(False, True), (True, False)])
+def test_a_large_jpeg_counts_as_it_is_read(folder, cache, monkeypatch, progressive, is_read):
+    solid(RED, size=(16 * SIZE, 16 * SIZE)).save(
+        folder / "a.jpg", quality=100, subsampling=0, progressive=progressive
+    )
+    save_solid(folder / "b.png", BLUE)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", (16 * SIZE) ** 2 - 1)  # Pillow would warn
+    monkeypatch.setattr(decoding, "MAX_PIXELS", (16 * SIZE) ** 2 - 1)
+    assert len(load_images(folder, SIZE, cache_dir=cache)) == (2 if is_read else 1)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])

@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
 from wgan_gp.data.decoding import OTHER_SUFFIXES, SUFFIXES, decode_file
 from wgan_gp.data.source import Pictures, Source, file_contents, file_fingerprint
 from wgan_gp.support.errors import InputError
@@ -77,9 +75,8 @@ def _refuse(error: OSError) -> None:
 
 def _read(folder: Path, files: list[Path], image_size: int) -> Pictures:
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
-        warnings.simplefilter("ignore")  # such as a damaged camera mark in a sound picture
-        # Pictures large enough to exhaust the memory count as unreadable.
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        # Such as of a damaged camera mark, or of a size that `decode_file` judges itself.
+        warnings.simplefilter("ignore")
         try:
             for start in range(0, len(files), _AT_ONCE):
                 some = files[start : start + _AT_ONCE]
