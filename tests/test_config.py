@@ -143,6 +143,8 @@ def test_a_value_out_of_range_is_named(name, value):
     ("text", "message"),
     [
         ("{", "not valid JSON"),
+        ('{"seed": ' + "1" * 5000 + "}", "not valid JSON"),  # more digits than Python reads
+        ("[" * 100_000, "not valid JSON"),
         ("[1]", "one JSON object"),
         ('{"seed": 1, "sede": 2}', "unknown settings: sede"),
         ('{"seed": "x"}', "seed must be a whole number"),

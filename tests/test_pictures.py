@@ -43,6 +43,8 @@ def test_a_grid_is_as_square_as_it_can_be(count, tiles):
     [
         np.zeros((0, 2, 2, 3), np.uint8),
         np.zeros((2, 2, 3), np.uint8),  # one image
+        np.zeros((4, 2, 2, 2), np.uint8),
+        np.zeros((4, 2, 2, 4), np.uint8),  # with transparency
         np.zeros((4, 2, 2, 3), np.int64),  # pixels, or -1..1?
         [],
     ],

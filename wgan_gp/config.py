@@ -89,7 +89,7 @@ class Config:
         """The settings in `text`, as `to_json` writes them; those left out keep their default."""
         try:
             settings = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"the settings are not valid JSON: {error}") from error
         if not isinstance(settings, dict):
             raise InputError('the settings must be one JSON object, such as {"seed": 1}')

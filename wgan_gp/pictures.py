@@ -29,7 +29,7 @@ def image_grid(images: np.ndarray) -> np.ndarray:
     """
     images = np.asarray(images)
     is_known = images.dtype == np.uint8 or np.issubdtype(images.dtype, np.floating)
-    if images.ndim != 4 or not len(images) or not is_known:
+    if images.shape[3:] not in ((1,), (3,)) or not len(images) or not is_known:
         raise InputError(
             f"images to lay out are (count, height, width, channels), uint8 or floats in -1..1, "
             f"not {images.dtype} {images.shape}"

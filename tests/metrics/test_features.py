@@ -301,6 +301,19 @@ def test_weights_are_read_as_pytorch_reads_them():
     assert checksum == pytest.approx(2961.443810, abs=1e-4)
 
 
+def test_a_length_that_no_file_has_is_one_sentence(tmp_path):
+    storage = b"(S'storage'\nctorch\nFloatStorage\nS'key'\ntQ"
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"I0\n(I1\nt(I1\nttR"
+    begin = [pickle.dumps(part) for part in (0x1950A86A20F9469CFC6C, 1001, {})]
+    begin += [b"(dS'weight'\n" + tensor + b"s.", pickle.dumps(["key"])]
+    path = tmp_path / "model.pth"
+    path.write_bytes(b"".join([*begin, (1).to_bytes(8, "little"), np.float32(5).tobytes()]))
+    assert read_torch_file(path) == {"weight": [5]}
+    path.write_bytes(b"".join([*begin, (2**62).to_bytes(8, "little")]))
+    with pytest.raises(InputError, match="not a PyTorch file of plain weights"):
+        read_torch_file(path)
+
+
 def test_a_pickle_that_names_other_code_is_refused_and_does_not_run(tmp_path):
     class Malicious:
         def __reduce__(self):

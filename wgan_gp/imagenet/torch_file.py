@@ -12,10 +12,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from wgan_gp.support.errors import InputError
+from wgan_gp.support.errors import MALFORMED, InputError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
-_MALFORMED = (AttributeError, ImportError, IndexError, KeyError, TypeError, ValueError)
 _TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
@@ -68,7 +67,7 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:
             return _read(file)
-    except (pickle.UnpicklingError, EOFError, *_MALFORMED) as error:
+    except (pickle.UnpicklingError, EOFError, *MALFORMED) as error:
         raise InputError(f"'{path}' is not a PyTorch file of plain weights: {error}") from error
 
 
