@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from helpers.drawn import draw_flowers
 
 from wgan_gp.config import IMAGE_SIZES
-from wgan_gp.data.synthetic import draw_flowers, draw_picture
+from wgan_gp.data.synthetic import draw_picture
 
 
 @pytest.fixture(scope="module")

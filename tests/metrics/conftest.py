@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import scipy.ndimage
-
-from wgan_gp.data.synthetic import draw_flowers
+from helpers.drawn import draw_flowers
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
+from helpers.drawn import draw_flowers
 
-from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics.checkerboard import checkerboard, grid_power_share
 from wgan_gp.support.errors import InputError
 

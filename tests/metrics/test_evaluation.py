@@ -6,9 +6,9 @@ import json
 import keras
 import numpy as np
 import pytest
+from helpers.drawn import draw_flowers
 
 from wgan_gp import Config, InputError, build_generator, evaluate
-from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.feature_network import FeatureNetwork

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from helpers.drawn import draw_flowers
 
-from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics import distances
 from wgan_gp.metrics.memorization import memorization_ratio, nearest_features, nearest_images
 from wgan_gp.support.errors import InputError

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
+from helpers.drawn import draw_flowers
 
-from wgan_gp.data.synthetic import PETAL_COLOURS, draw_flowers, draw_labelled_picture, draw_picture
+from wgan_gp.data.synthetic import PETAL_COLOURS, draw_labelled_picture, draw_picture
 from wgan_gp.metrics import modes
 from wgan_gp.metrics.modes import FlowerModes
 from wgan_gp.support.errors import InputError

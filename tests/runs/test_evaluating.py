@@ -10,12 +10,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from helpers.drawn import draw_flowers
 from helpers.shell import TINY
 from PIL import Image
 
 from wgan_gp import InputError
 from wgan_gp.data.images import load_images
-from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.metrics.evaluation import evaluate
 from wgan_gp.metrics.report import Report
 from wgan_gp.runs.evaluating import _seen_in_training, evaluate_run

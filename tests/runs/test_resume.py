@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 from helpers import killed as killed_script
+from helpers.drawn import draw_flowers
 from helpers.outcome import outcome
 from helpers.shell import TINY, Shell, errors
 from PIL import Image
 
 from wgan_gp import Config
 from wgan_gp.cli.main import main
-from wgan_gp.data.synthetic import draw_flowers
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 

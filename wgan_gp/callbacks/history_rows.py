@@ -8,7 +8,7 @@ _MOST_DIGITS = 18  # of an iteration, which is an int64
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a file, without a last one that was cut short."""
+    """The rows of a file, without those that are not whole or name no iteration."""
     if not path.is_file():
         return []
     rows = []

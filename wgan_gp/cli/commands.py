@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
 from wgan_gp.cli.options import Evaluate, Export, Generate, Interpolate, Train
 from wgan_gp.config import Config
 from wgan_gp.runs.folder import RunFolder
@@ -173,7 +174,7 @@ def _resumable(run: "Run") -> Iterator[None]:
         raise DivergedError(f"{error}{where}") from error
     except TooLittleMemoryError as error:
         # In the middle of a run it is others that have taken the memory.
-        has_begun = any(folder.checkpoints.glob("iteration-*"))
+        has_begun = CheckpointFolder(folder.checkpoints, ()).newest() > 0
         raise InputError(
             f"{error}; or {_how_to_go_on(run)}" if has_begun else str(error)
         ) from error

@@ -35,7 +35,7 @@ _HELP = {"-h", "--help"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command in `arguments`, by default those of the process, and exit."""
+    """Run the command in `arguments`, by default those of the process; exit if it fails."""
     be_able_to_say()
     try:
         command = _command(list(sys.argv[1:] if arguments is None else arguments))

@@ -54,9 +54,7 @@ def read_entry(entry: Path) -> ImageSet | None:
         if checksum != about["crc32"]:
             return None
         return ImageSet(pixels.reshape(about["shape"]), checksum, list(about["unreadable"]))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except MALFORMED:
+    except (FileNotFoundError, NotADirectoryError, *MALFORMED):
         return None
 
 

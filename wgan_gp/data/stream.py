@@ -86,7 +86,7 @@ def _image_numbers(iteration: tf.Tensor, count: int, config: Config) -> tf.Tenso
 
 
 def _flip_at_random(batch: tf.Tensor, iteration: tf.Tensor, seed: int) -> tf.Tensor:
-    """`batch`, `(batch, n_critic, height, width, 3)`, each image mirrored or not."""
+    """`batch`, `(batch, n_critic, height, width, channels)`, each image mirrored or not."""
     is_flipped = tf.random.stateless_uniform(
         [*batch.shape[:2], 1, 1, 1], stream_seed(seed, FLIPS, iteration), alg="philox"
     )

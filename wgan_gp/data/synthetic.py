@@ -32,11 +32,6 @@ _PETALS = _colours(  # near the centre, at the tip
 )
 
 
-def draw_flowers(count: int, image_size: int, seed: int = 0) -> np.ndarray:
-    """`count` pictures of flowers: uint8 `(count, image_size, image_size, 3)`."""
-    return np.stack([draw_picture(image_size, seed, number) for number in range(count)])
-
-
 def draw_picture(image_size: int, seed: int, number: int) -> np.ndarray:
     """Picture `number` of the set that `seed` makes: uint8 `(image_size, image_size, 3)`."""
     return draw_labelled_picture(image_size, seed, number)[0]

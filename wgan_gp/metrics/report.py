@@ -59,7 +59,7 @@ class Report:
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> "Report":
-        """The report that `to_dict` gave; raises ValueError, LookupError or TypeError if none."""
+        """The report that `to_dict` gave; raises one of `MALFORMED` if it is none."""
         scores = {
             name: Score(*(float(score[field]) for field in Score._fields))
             for name, score in facts["scores"].items()

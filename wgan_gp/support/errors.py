@@ -1,6 +1,6 @@
 """What can go wrong that is not a defect of the program."""
 
-# What it raises to make sense of a file that is damaged, or was never one of this program's.
+# What making sense of a file can raise that is damaged, or was never one of this program's.
 MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
