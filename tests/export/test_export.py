@@ -1,6 +1,7 @@
 """Exports: each format against the generator in memory, loaded without this package."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -147,7 +148,7 @@ def test_the_onnx_file_carries_its_facts_and_names(wgan_gp, run):
     session = onnxruntime.InferenceSession(wgan_gp.folder / "a.onnx")
     facts = session.get_modelmeta().custom_metadata_map
     about = json.loads((wgan_gp.folder / "a.onnx.json").read_text())
-    assert facts == {name: str(value) for name, value in about.items() if name != "sha256"}
+    assert facts == {name: str(value) for name, value in about.items() if "sha256" not in name}
     assert (about["latent_dim"], about["image_size"]) == (100, 32)
     (latents,), (images,) = session.get_inputs(), session.get_outputs()
     assert (latents.name, latents.shape) == ("latents", ["n", 100])
@@ -176,10 +177,45 @@ def test_a_saved_model_that_cannot_be_written_is_an_os_error(generator, tmp_path
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.parametrize("use", [export_saved_model, lambda x, path: generate_images(x, 2)])
+USES = [export_saved_model, export_onnx, export_litert, lambda x, path: generate_images(x, 2)]
+
+
+@pytest.mark.parametrize("use", USES)
 def test_a_whole_wgan_gp_is_answered_with_its_generator(tiny_config, tmp_path, use):
     with pytest.raises(InputError, match="give its drawing_generator"):
         use(build_model(tiny_config), tmp_path / "model")
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_path_in_place_of_a_generator_is_answered_with_how_to_load_it(tmp_path, use):
+    with pytest.raises(InputError, match=r"load_model gives, not 'generator\.keras'"):
+        use("generator.keras", tmp_path / "model")
+
+
+def test_a_path_that_tensorflow_takes_for_a_pattern_is_refused(generator, tmp_path):
+    with pytest.raises(InputError, match="a path may not have"):
+        export_saved_model(generator, tmp_path / "a[1]")
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("export", [export_onnx, export_litert])
+def test_who_reads_a_file_goes_on_with_it_when_another_takes_its_place(generator, tmp_path, export):
+    path = tmp_path / "model"
+    path.write_bytes(b"the former one")
+    with path.open("rb") as former:
+        export(generator, path)
+        assert former.read() == b"the former one"
+    assert path.stat().st_size > 1000
+
+
+def test_the_digests_are_those_of_the_files(wgan_gp, run):
+    wgan_gp("export", "--run-dir", run, "--output", "flowers")
+    digests = json.loads((wgan_gp.folder / "flowers.json").read_text())["sha256"]
+    files = {"flowers.md", "flowers/saved_model.pb", "flowers/fingerprint.pb"}
+    assert digests.keys() > files
+    for name, digest in digests.items():
+        content = (wgan_gp.folder / name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == digest, name
 
 
 def generate(saved_model, count: int, seed: int) -> np.ndarray:

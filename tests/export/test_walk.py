@@ -67,6 +67,12 @@ def test_numbers_that_are_no_counts_are_refused(generator, name, number):
         walk(generator, **numbers)
 
 
+@pytest.mark.parametrize("name", ["a.gif", "a.mp4"])
+def test_what_the_system_refuses_is_said_as_it_says_it(tmp_path, name):
+    with pytest.raises(FileNotFoundError):
+        save_walk(np.zeros((2, 32, 32, 3), np.uint8), tmp_path / "missing" / name)
+
+
 def test_a_gif_repeats_and_an_mp4_has_every_frame(generator, tmp_path):
     frames = walk(generator, 2, 3, 4)
     save_walk(frames, tmp_path / "a.gif")

@@ -57,6 +57,15 @@ def test_a_generator_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeyp
         folder.load_generator()
 
 
+def test_an_unfinished_run_says_that_its_best_generator_is_there(tmp_path):
+    folder = RunFolder.create(tmp_path)
+    with pytest.raises(InputError, match=r"no generator\.keras: has its training finished\?"):
+        folder.load_generator()
+    folder.generator_file(best=True).touch()
+    with pytest.raises(InputError, match=r"no generator\.keras \(the best one so far is there\): "):
+        folder.load_generator()
+
+
 def test_a_generator_whose_parts_claim_to_be_encrypted_is_damaged(tmp_path):
     folder = RunFolder.create(tmp_path)
     with zipfile.ZipFile(folder.generator, "w") as parts:

@@ -57,7 +57,9 @@ def generate(command: Generate) -> None:
     folder, output = command.folder(), at_home(command.output)
     is_one_file = output.suffix.lower() == ".png"
     if output.suffix and not (is_one_file or output.is_dir()):
-        raise InputError(f"--output takes a FILE.png or a folder, not '{output}'")
+        raise InputError(
+            f"--output takes a FILE.png or a folder, not '{output}': a new folder's name has no dot"
+        )
     load_tensorflow()
     from wgan_gp.pictures import check_free, image_grid, save_png, save_pngs
     from wgan_gp.sampling import generate_images

@@ -18,7 +18,9 @@ from wgan_gp.export.saved_model import export_saved_model
 from wgan_gp.support.copying import layers_are_known, rebuilt
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
+from wgan_gp.support.files import replacing
 from wgan_gp.support.quiet_tensorflow import silent_stderr
+from wgan_gp.support.shapes import latent_dim
 
 
 def export_litert(generator: keras.Model, path: str | Path, float16: bool = False) -> None:
@@ -33,6 +35,7 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
         OSError: the file cannot be written.
     """
     require("litert", "ai_edge_litert")
+    latent_dim(generator)  # which raises if it is no generator
     with tempfile.TemporaryDirectory() as folder:
         export_saved_model(_with_static_sizes(generator), folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(
@@ -48,7 +51,8 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
                 "LiteRT has no way to compute this generator: build it as a Sequential or "
                 "functional model of Keras's own layers, or choose another format"
             ) from error
-    Path(path).write_bytes(converted)
+    with replacing(Path(path)) as unfinished:
+        unfinished.write_bytes(converted)
 
 
 def _with_static_sizes(generator: keras.Model) -> keras.Model:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
+from wgan_gp.support.files import replacing
 from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import latent_dim
 
@@ -38,8 +39,8 @@ def export_onnx(
     import onnxruntime
     import tf2onnx
 
-    generator = portable(generator)
     latents = tf.TensorSpec((None, latent_dim(generator)), tf.float32, "latents")
+    generator = portable(generator)
 
     @tf.function(input_signature=[latents])
     def images(latents: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -55,7 +56,8 @@ def export_onnx(
         onnxruntime.InferenceSession(content, providers=_PROVIDERS)
     except Exception as error:  # its errors have no class in common
         raise InputError(f"ONNX Runtime cannot compute this generator: {error}") from error
-    Path(path).write_bytes(content)
+    with replacing(Path(path)) as unfinished:
+        unfinished.write_bytes(content)
 
 
 def load_onnx(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:

@@ -12,6 +12,7 @@ generator = tf.saved_model.load("flowers")  # TensorFlow is all that this needs
 generator.signatures["generate"](count=tf.constant(25), seed=tf.constant(0, tf.int64))["images"]
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp.sampling import draw_samples, in_batches, to_uint8
+from wgan_gp.support.errors import InputError
 from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import latent_dim
 
@@ -30,9 +32,12 @@ def export_saved_model(generator: keras.Model, path: str | Path) -> None:
     """Write `generator`, latents `(n, latent_dim)` -> images in -1..1, as the folder `path`.
 
     Raises:
-        InputError: it takes no latents, as a whole `WGANGP` does not.
+        InputError: it takes no latents, as a whole `WGANGP` does not, or TensorFlow cannot load
+            what lies at such a path.
         OSError: the folder cannot be written.
     """
+    check_path(path)
+    latents = tf.TensorSpec((None, latent_dim(generator)), tf.float32, "latents")
     generator = portable(generator)
 
     def serving_default(latents: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -53,7 +58,6 @@ def export_saved_model(generator: keras.Model, path: str | Path) -> None:
 
         return {"png_bytes": in_batches(render, latents, tf.TensorSpec((None,), tf.string))}
 
-    latents = tf.TensorSpec((None, latent_dim(generator)), tf.float32, "latents")
     count, seed = tf.TensorSpec((), tf.int32, "count"), tf.TensorSpec((), tf.int64, "seed")
     archive = keras.export.ExportArchive()
     archive.add_endpoint("serving_default", serving_default, [latents])
@@ -63,6 +67,13 @@ def export_saved_model(generator: keras.Model, path: str | Path) -> None:
         archive.write_out(str(path), verbose=False)
     except tf.errors.OpError as error:  # as which TensorFlow reports what the system refuses
         raise OSError(error.message) from error
+
+
+def check_path(path: str | Path) -> None:
+    """Raise an InputError if there is something in `path` that TensorFlow reads as a pattern."""
+    name = Path(path).as_posix()
+    if re.search(r"[][\\]", name):
+        raise InputError(f"TensorFlow loads nothing from '{name}': a path may not have [ ] or \\")
 
 
 def load_saved_model(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:

@@ -95,5 +95,6 @@ def save_walk(frames: np.ndarray, path: Path) -> None:
         else:
             import imageio.v3
 
+            unfinished.touch()  # what the system refuses, it says better than imageio
             options = {"codec": "libx264", "fps": _FRAMES_PER_SECOND}
             imageio.v3.imwrite(unfinished, frames, plugin="pyav", **options)

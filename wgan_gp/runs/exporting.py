@@ -7,7 +7,6 @@ as it stands there was written or changed by someone else, and stays.
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from wgan_gp.export.formats import Format
 from wgan_gp.export.litert import export_litert, load_litert
 from wgan_gp.export.model_card import model_card, model_facts
 from wgan_gp.export.onnx import export_onnx, load_onnx
-from wgan_gp.export.saved_model import export_saved_model, load_saved_model
+from wgan_gp.export.saved_model import check_path, export_saved_model, load_saved_model
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import MALFORMED, InputError
 from wgan_gp.support.files import LITTER, digest, replacing, write_whole
@@ -85,16 +84,16 @@ def export_run(
         difference = _compare(LOADERS[format_](unfinished), generator, format_)
     write_whole(card, text)
     digests = {_name(file, path): digest(file) for file in _files(path, card)}
-    digests[about.name] = _digest_of(facts)
-    write_whole(about, json.dumps({**facts, "sha256": digests}, indent=2) + "\n")
+    digests = {"sha256": digests, "sha256_of_facts": _digest_of(facts)}
+    write_whole(about, json.dumps({**facts, **digests}, indent=2) + "\n")
     return difference
 
 
 def _check_name(path: Path, format_: Format) -> None:
     """Raise an InputError where the path is one that TensorFlow or ONNX cannot take."""
+    if format_ == "saved_model":
+        check_path(path)
     name = path.as_posix()
-    if format_ == "saved_model" and re.search(r"[][\\]", name):  # which it reads as a pattern
-        raise InputError(f"TensorFlow loads nothing from '{name}': a path may not have [ ] or \\")
     if format_ != "keras" and name != name.encode(errors="replace").decode():
         raise InputError(f"the name '{name}' is not in UTF-8: choose another")
 
@@ -162,7 +161,7 @@ def _read(about: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The facts of an export, and the digests beside them; none if they are not such facts."""
     try:
         facts = json.loads(about.read_text(encoding="utf-8"))
-        return facts, dict(facts.pop("sha256"))
+        return facts, {**facts.pop("sha256"), about.name: facts.pop("sha256_of_facts")}
     except (OSError, *MALFORMED):
         return {}, {}
 

@@ -10,15 +10,14 @@ from pathlib import Path
 def load_tensorflow(find_devices: bool = True) -> None:
     """Import TensorFlow and find the devices, quietly.
 
-    Whoever has set its log level has asked to read the notes. A strategy for several machines has
-    to be made before devices are found.
+    Whoever has set its log level below that of errors has asked to read the notes. A strategy for
+    several machines has to be made before devices are found.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # Off by default on CPUs without AVX-512, where these convolutions take half the time all the
     # same.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    is_quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    is_quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") in ("2", "3")
     with silent_stderr() if is_quiet else contextlib.nullcontext():
         import keras
         import tensorflow as tf

@@ -25,6 +25,10 @@ def input_shape(network: keras.Model) -> Shapes | None:
 
 def latent_dim(generator: keras.Model) -> int:
     """How many numbers a latent of it has; raises an InputError if it takes no latents."""
+    if not isinstance(generator, keras.Model):
+        raise InputError(
+            f"a generator is a model, such as keras.saving.load_model gives, not {generator!r}"
+        )
     shape = input_shape(generator)
     if shape is None or len(shape) != 2 or not isinstance(shape[-1], int):
         raise InputError(
