@@ -334,7 +334,7 @@ show(
 # *Bright: a high score. The title counts the clusters that get at least a quarter of their share of
 # points; one run each.* The original GAN misses clusters. This is **mode collapse**: the generator makes
 # only what fools the discriminator now. The clipped critic's landscape is too simple to show single
-# clusters. With the penalty every cluster has a ridge of its own, and gets its points.
+# clusters: its points smear along the ring, which is enough for a quarter of a share. With the penalty every cluster has a ridge of its own, and gets its points.
 #
 # The critic's slope is what trains the generator: it moves its points, or images, in the direction in
 # which the score rises.
@@ -389,8 +389,8 @@ print(f"{len(held_out)} images are held out: training never sees them, quality i
 # Gulrajani et al. recommend the one over an image. The generator starts from a 4×4 map and doubles it, four times over. At each
 # size it has twice as many channels as the critic: with as many it drew worse in the same time.
 #
-# Here is the package's code for both. `_critic_filters` gives the widths (16, 32, 64 and 128), `glorot`
-# the first weights, `_precision` the number format. Skip what is said of `critic_features` and of views:
+# Here is the package's code for both. `_critic_filters` gives the widths (16, 32, 64 and 128; without
+# `QUICK` 24, 48, 96 and 192), `glorot` the first weights, `_precision` the number format. Skip what is said of `critic_features` and of views:
 # section 8 comes back to it.
 
 # %%
@@ -965,7 +965,8 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 #
 # What every other ingredient brings on photographs, each with its picture, is the table in
 # [docs/quality.md](../docs/quality.md). The first five tips are sorted by how much each lowered the SWD
-# there; only the bilinear step did not, it removed the grid. The others were not measured there:
+# there; only the bilinear step did not, it removed the grid. The others were not measured there ($\beta_1$ was
+# [elsewhere](../docs/tried.md#many-recipes-at-once-on-a-gpu): with 0.5 the SWD more than doubled):
 #
 # | Tip | Reason |
 # | --- | --- |
