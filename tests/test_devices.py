@@ -140,6 +140,10 @@ def test_replicas_leave_the_arrays_that_they_validate_on_as_they_are(found):
     assert found["evaluated"][0] == found["evaluated"][1]
 
 
+def test_replicas_that_run_eagerly_evaluate_what_one_device_would(found):
+    np.testing.assert_allclose(found["evaluated_eagerly"], found["evaluated_by_one"], rtol=1e-5)
+
+
 def test_replicas_refuse_batches_of_a_size_that_is_not_known_before(found):
     assert found["iterations"] == 2  # on a dataset that its strategy has dealt out
     assert found["trained_on_parts"] == (

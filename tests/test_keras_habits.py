@@ -188,6 +188,17 @@ def test_numbers_that_are_changed_between_fits_count(tiny_config, tiny_images, d
     assert logs.history["gradient_penalty"] == [0]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("n_critic", 0), ("gradient_penalty_weight", -1.0), ("penalty_every", 0)]
+)
+def test_a_number_that_is_changed_out_of_its_range_is_named(tiny_config, dataset, name, value):
+    model = build_model(tiny_config)
+    setattr(model, name, value)
+    with pytest.raises(InputError, match=f"{name} must be "):
+        fit(model, dataset)
+    assert model.iterations_done == 0
+
+
 def test_a_weight_that_is_changed_counts_in_evaluate(tiny_config, tiny_images):
     model = build_model(tiny_config)
     images = tiny_images / np.float32(127.5) - 1
@@ -225,6 +236,8 @@ def test_one_optimizer_for_both_networks_is_refused(tiny_config):
     adam = keras.optimizers.Adam()
     with pytest.raises(InputError, match="each network needs an optimizer of its own"):
         build_model(tiny_config).compile(adam, adam)
+    with pytest.raises(InputError, match="each network needs an optimizer of its own"):
+        build_model(tiny_config).compile(adam, None)
     build_model(tiny_config).compile("adam", "adam")
 
 
@@ -292,6 +305,13 @@ def test_labels_are_refused(tiny_config, dataset, tiny_images):
         model.fit(tiny_images, np.zeros(50))
     with pytest.raises(InputError, match="no use for labels"):
         model.fit(tiny_images, sample_weight=np.ones(50))
+    with pytest.raises(InputError, match="no use for labels"):
+        model.fit(tiny_images, class_weight={0: 2.0})
+
+
+def test_a_dataset_in_place_of_what_gives_it_is_answered_with_how_to(tiny_config, dataset):
+    with pytest.raises(InputError, match="lambda start: make_dataset"):
+        build_model(tiny_config).fit_to(2, dataset)
 
 
 @pytest.mark.parametrize(

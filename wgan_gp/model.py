@@ -155,7 +155,9 @@ class WGANGP(CountingModel):
                 ignored.
         """
         check_compile_options(kwargs)
-        if critic_optimizer is generator_optimizer and not isinstance(critic_optimizer, str):
+        optimizers = (critic_optimizer, generator_optimizer)
+        is_shared = optimizers[0] is optimizers[1] and not isinstance(optimizers[0], str)
+        if is_shared or None in optimizers:
             raise InputError("each network needs an optimizer of its own: give compile two of them")
         super().compile(optimizer=None, **kwargs)
         self._compile_options = kwargs
@@ -441,7 +443,12 @@ class WGANGP(CountingModel):
         return images if self.jit_compile else replicas.not_shared(images)
 
     def numbers_of_the_step(self) -> tuple[float, ...]:
-        return self.n_critic, self.gradient_penalty_weight, self.penalty_every
+        """Raises an InputError if one was set out of its range since."""
+        return (
+            checked("n_critic", int, self.n_critic),
+            checked("gradient_penalty_weight", float, self.gradient_penalty_weight),
+            checked("penalty_every", int, self.penalty_every),
+        )
 
     def load_weights(self, filepath: str, *args: Any, **options: Any) -> None:
         """`keras.Model.load_weights`.

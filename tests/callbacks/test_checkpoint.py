@@ -28,6 +28,7 @@ from wgan_gp import (
     make_dataset,
 )
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
+from wgan_gp.callbacks.settings import settings_in
 from wgan_gp.callbacks.stopping import StopAtNaN
 from wgan_gp.model import WGANGP, build_model
 from wgan_gp.support.errors import DivergedError
@@ -373,6 +374,25 @@ def test_a_checkpoint_of_another_optimizer_is_refused(tiny_config, tmp_path):
         Checkpoint(tmp_path).restore(model)
 
 
+def test_optimizers_that_scale_losses_are_compared_by_their_own_settings(tiny_config, tmp_path):
+    config = dataclasses.replace(tiny_config, precision="mixed_float16")
+    model = build_model(config)
+    save(model, tmp_path)
+    other = build_model(dataclasses.replace(config, critic_learning_rate=1e-3))
+    with pytest.raises(
+        InputError, match=r"trained with: critic_learning_rate is 0.0002 there, not 0.001;"
+    ):
+        Checkpoint(tmp_path).restore(other)
+    model.critic_optimizer.inner_optimizer.learning_rate = 1e-4  # moved, as callbacks do
+    assert Checkpoint(tmp_path).restore(model) == 1
+
+
+def test_settings_within_others_as_earlier_versions_noted_them_are_the_same():
+    adam = {"module": "keras.optimizers", "class_name": "Adam", "config": {"beta_1": 0.0}}
+    settings = {"penalty_every": 1, "critic_inner_optimizer": "Adam", "critic_beta_1": 0.0}
+    assert settings_in({"settings": {"critic_inner_optimizer": adam}}) == settings
+
+
 def test_a_checkpoint_names_the_optimizers_that_were_compiled_last(tiny_config, tmp_path):
     def compiled(optimizer: type, model: WGANGP) -> WGANGP:
         model.compile(optimizer(1e-3), optimizer(1e-3))
@@ -396,14 +416,22 @@ def test_the_names_that_keras_counts_optimizers_by_are_no_settings(tiny_config, 
     Checkpoint(tmp_path).restore(build_model(config))
     (folder,) = tmp_path.iterdir()
     state = json.loads((folder / "state.json").read_text())
-    # As checkpoints had it once.
-    state["settings"]["critic_inner_optimizer"]["config"]["name"] = "adam_77"
+    for network in ("critic", "generator"):  # as checkpoints had it once
+        optimizer = getattr(model, f"{network}_optimizer").inner_optimizer
+        noted = keras.optimizers.serialize(optimizer)
+        flat = {f"{network}_{name}" for name in noted["config"]}
+        assert flat - {f"{network}_name"} < state["settings"].keys()
+        settings = {k: v for k, v in state["settings"].items() if k not in flat}
+        noted["config"] = json.loads(
+            json.dumps({**noted["config"], "name": "adam_77"}, default=float)
+        )
+        state["settings"] = {**settings, f"{network}_inner_optimizer": noted}
     (folder / "state.json").write_text(json.dumps(state))
     checkpoint = Checkpoint(tmp_path)
     checkpoint.folder._write_sums(folder)
     assert checkpoint.restore(build_model(config)) == 1
     other = build_model(dataclasses.replace(config, beta_2=0.8))
-    with pytest.raises(InputError, match="critic_inner_optimizer is "):
+    with pytest.raises(InputError, match=r"critic_beta_2 is 0\.9 there, not 0\.8, gen"):
         Checkpoint(tmp_path).restore(other)
 
 

@@ -95,7 +95,18 @@ def main(folder: Path) -> None:
             elsewhere.fit(zeros.batch(4), verbose=0)
 
     limits = [{name: 2.0} for name in ("clipnorm", "global_clipnorm", "clipvalue")]
+    uneven = tf.data.Dataset.from_tensor_slices(before).take(7).batch(4)  # the last is 2 + 1
+    expected = elsewhere.evaluate(uneven, verbose=0)
+
+    def evaluated_eagerly() -> list[float]:
+        with strategy.scope():
+            eager = build_model(config)
+            eager.compile("adam", "adam", run_eagerly=True)
+        return eager.evaluate(uneven, verbose=0)
+
     found = {
+        "evaluated_by_one": expected,
+        "evaluated_eagerly": evaluated_eagerly(),
         "changes": [change(scaled, **limit) for limit in limits for scaled in (False, True)],
         "evaluated": [model.evaluate(Parts(images), verbose=0) for _ in range(2)],
         "is_untouched": bool((before == np.load(path)).all()),

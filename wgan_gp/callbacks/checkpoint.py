@@ -19,7 +19,7 @@ import numpy as np
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
 from wgan_gp.callbacks.counts import COUNTING, Counts, counts_in, counts_of, set_counts
 from wgan_gp.callbacks.every import check_saves, is_passed
-from wgan_gp.callbacks.settings import check_same, settings_of, with_rates_of
+from wgan_gp.callbacks.settings import check_same, settings_in, settings_of, with_rates_of
 from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import MALFORMED, InputError
@@ -115,7 +115,7 @@ class Checkpoint(keras.callbacks.Callback):
             return 0
         try:
             state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
-            there = state.get("settings", {})
+            there = settings_in(state)
             if model.iterations_done:  # which may have moved its rates since it began
                 self._settings = with_rates_of(there, self._settings)
             check_same(there, self._settings, checkpoint)

@@ -25,7 +25,23 @@ def settings_of(model: keras.Model) -> dict[str, Any]:
         settings[f"{network}_optimizer"] = type(optimizer).__name__
         settings |= {f"{network}_{name}": value for name, value in config.items()}
     # As they will be read: JSON makes lists of tuples, and knows no arrays or numbers of NumPy's.
-    return json.loads(json.dumps(settings, default=lambda value: np.asarray(value).tolist()))
+    text = json.dumps(settings, default=lambda value: np.asarray(value).tolist())
+    return _unfolded(json.loads(text))
+
+
+def settings_in(state: dict[str, Any]) -> dict[str, Any]:
+    """The settings in what a checkpoint, of this version or an earlier one, has noted."""
+    # Version 0.1 did not write the first; later ones wrote names within the others.
+    return _unfolded({"penalty_every": 1, **_unnamed(state.get("settings", {}))})
+
+
+def _unfolded(settings: dict[str, Any]) -> dict[str, Any]:
+    """With the settings of an optimizer that another one wraps beside that one's own."""
+    for network in ("critic", "generator"):
+        if isinstance(inner := settings.get(f"{network}_inner_optimizer"), dict):
+            settings[f"{network}_inner_optimizer"] = inner["class_name"]
+            settings |= {f"{network}_{name}": value for name, value in inner["config"].items()}
+    return settings
 
 
 def with_rates_of(there: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
@@ -49,8 +65,6 @@ def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
 
 def check_same(there: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
     """Raise an InputError if the model is asked to be trained in another way than it was."""
-    # Version 0.1 did not write the first; later ones wrote names within the others.
-    there = {"penalty_every": 1, **_unnamed(there)}
     changed = [
         f"{name} is {_shown(value)} there, not {_shown(asked.get(name))}"
         for name, value in there.items()

@@ -44,7 +44,8 @@ class CountingModel(keras.Model):
                 says, or the replicas of a `tf.distribute` strategy do not divide the batch, or its
                 size is not fixed, or the model was not built in the strategy's scope.
         """
-        images_alone((x, y, options.get("sample_weight")))
+        for weights in ("sample_weight", "class_weight"):
+            images_alone((x, y, options.get(weights)))
         check_validation(options)
         check_callbacks(_listed(callbacks))
         self._check_scope()
@@ -127,9 +128,15 @@ class CountingModel(keras.Model):
             options: the other arguments of `fit`.
 
         Raises:
-            InputError: as `fit`, an epoch has no steps, or the dataset ends before `iteration`.
+            InputError: as `fit`, an epoch has no steps, `dataset_from` is no function, or the
+                dataset ends before `iteration`.
         """
         check_whole("steps_per_epoch", steps_per_epoch)
+        if not callable(dataset_from):
+            raise InputError(
+                "fit_to takes a function that gives the dataset from an iteration on: "
+                "lambda start: make_dataset(images, config, start)"
+            )
 
         def stop_in_time(batch: int, logs: dict | None) -> None:
             if self.iterations_done >= iteration:

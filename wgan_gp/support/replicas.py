@@ -48,7 +48,8 @@ def own_rows(batch: tf.Tensor) -> Rows:
         return Rows(0, rows, rows)
     context = tf.distribute.get_replica_context()
     number = context.replica_id_in_sync_group
-    if batch.shape[0] is not None:  # then all parts are as large
+    # Then all parts are as large; but where nothing is traced, every size is known.
+    if batch.shape[0] is not None and not tf.executing_eagerly():
         return Rows(number * rows, rows, count() * rows)
     counts = context.all_gather(rows[tf.newaxis], axis=0)
     return Rows(tf.reduce_sum(counts[:number]), rows, tf.reduce_sum(counts))
