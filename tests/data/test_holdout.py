@@ -79,6 +79,17 @@ def test_training_never_reads_a_held_out_image(images, tiny_config):
     assert len(read) == len(training_numbers(images, config)) == 2000 - len(held_out)
 
 
+def test_images_whose_pixels_were_changed_are_refused(images, tiny_config):
+    for others in (images / np.float32(127.5) - 1, images[0]):
+        with pytest.raises(InputError, match="as load_images gives them"):
+            held_out_images(others, tiny_config)
+
+
+def test_a_stream_does_not_begin_before_its_beginning(images, tiny_config):
+    with pytest.raises(InputError, match="start_iteration must be a whole number, at least 0"):
+        make_dataset(images, tiny_config, -1)
+
+
 def test_nothing_held_out_is_the_stream_of_all_images(images, tiny_config):
     first = next(iter(make_dataset(images, tiny_config))).numpy()
     numbers = training_numbers(images, tiny_config)

@@ -163,3 +163,9 @@ def test_a_run_measures_images_that_it_does_not_train_on(tiny_config, tmp_path):
     assert len(quality.images) == 300 - len(training)
     trained_on = {image.tobytes() for image in images[training]}
     assert not any(image.tobytes() in trained_on for image in quality.images)
+
+
+def test_a_run_that_could_not_be_resumed_is_not_begun(tmp_path):
+    with pytest.raises(InputError, match="tensorboard must be true or false, not 'logs'"):
+        package.train(SETTINGS, "synthetic", tmp_path / "run", tensorboard="logs")
+    assert not (tmp_path / "run").exists()

@@ -6,12 +6,23 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from wgan_gp.config import Config
+from wgan_gp.support.errors import InputError
 
 _AT_ONCE = 256  # images handed to a thread; what waits for one takes memory, too
 
 
 def held_out_images(images: np.ndarray, config: Config) -> np.ndarray:
-    """Those of `images` that `make_dataset` leaves out: uint8 `(some, height, width, 3)`."""
+    """Those of `images` that `make_dataset` leaves out: uint8 `(some, height, width, 3)`.
+
+    Raises:
+        InputError: the images are no such ones; others, even of the same pictures, are told apart
+            in another way.
+    """
+    if images.dtype != np.uint8 or len(images.shape) != 4:
+        raise InputError(
+            f"images must be uint8 of shape (count, height, width, channels), as load_images gives "
+            f"them, not {images.dtype} of shape {images.shape}"
+        )
     return images[is_held_out(images, config.holdout)]
 
 

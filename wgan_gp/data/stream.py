@@ -12,6 +12,7 @@ from wgan_gp.config import Config
 from wgan_gp.data.holdout import is_held_out
 from wgan_gp.random_streams import FLIPS, SHUFFLE, stream_seed
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.whole_numbers import check_whole
 
 _AT_ONCE = 4  # elements in the making
 
@@ -35,9 +36,10 @@ def make_dataset(
         training: what `training_numbers` gave for them, if it was called before.
 
     Raises:
-        InputError: the images have another shape or type, or those to train on are fewer than one
-            mini-batch.
+        InputError: the images have another shape or type, those to train on are fewer than one
+            mini-batch, or `start_iteration` is below 0.
     """
+    check_whole("start_iteration", start_iteration, least=0)
     if training is None:
         training = training_numbers(images, config)
 

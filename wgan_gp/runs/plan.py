@@ -39,6 +39,7 @@ class Plan:
         every, names = self.checkpoint_every, ("checkpoint_every", "keep_checkpoints")
         check_saves(every, self.keep_checkpoints, names)
         checked("strategy", Strategy, self.strategy)
+        checked("tensorboard", bool, self.tensorboard)
 
     @classmethod
     def of_run(cls, folder: RunFolder) -> "Plan":
