@@ -11,7 +11,7 @@ from wgan_gp.data.stream import make_dataset
 from wgan_gp.model import WGANGP, build_model
 from wgan_gp.networks import build_critic, build_generator
 from wgan_gp.random_streams import draw_latents
-from wgan_gp.sampling import generate_images
+from wgan_gp.sampling import generate_images, render
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.optimizers import HeldThenLinear
@@ -190,3 +190,34 @@ def test_its_half_life_counts_the_images_of_all_replicas(tiny_config, monkeypatc
     model._update_average(draw_latents(4, 6, np.array([0, 0])))  # 4 of a batch of 8
     for old, new in zip(before, model.ema_generator.trainable_variables, strict=True):
         np.testing.assert_allclose(new, old + 0.5, rtol=1e-5, atol=1e-6)
+
+
+def test_the_average_goes_on_to_a_layer_that_was_frozen_midway(tiny_config):
+    model = WGANGP(build_generator(tiny_config), build_critic(tiny_config), ema_half_life=8)
+    current, average = (g.layers[0] for g in (model.generator, model.ema_generator))
+    current.kernel.assign(current.kernel + 1.0)
+    current.trainable = False
+    before = average.kernel.numpy()
+    model.iteration.assign(10_000)  # past the ramp
+    model._update_average(draw_latents(8, tiny_config.latent_dim, np.array([0, 0])))
+    np.testing.assert_allclose(average.kernel, before + 0.5, rtol=1e-5, atol=1e-6)
+
+
+def test_the_average_starts_with_the_weights_not_with_new_ones(tiny_config):
+    generator = build_generator(tiny_config)
+    for weight in generator.trainable_weights:
+        weight.assign(weight + 1.0)  # which no initializer gives
+    model = WGANGP(generator, build_critic(tiny_config), ema_half_life=8)
+    for average, current in zip(model.ema_generator.weights, generator.weights, strict=True):
+        np.testing.assert_array_equal(average, current)
+
+
+def test_drawing_is_inference(tiny_config):
+    generator = build_generator(dataclasses.replace(tiny_config, generator_normalization="batch"))
+    before = generator.get_weights()
+    latents = draw_latents(3, tiny_config.latent_dim, np.array([0, 0]))
+    together = render(generator, latents).numpy()
+    alone = np.concatenate([render(generator, latent[None]) for latent in latents])
+    np.testing.assert_array_equal(together, alone)
+    for now, then in zip(generator.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)

@@ -543,3 +543,16 @@ def test_a_network_that_is_not_frozen_stays_as_it_is_all_the_same(tiny_config, t
     model.fit(make_dataset(tiny_images, config), steps_per_epoch=1, verbose=0)
     for one, other in zip(before, features.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_critics_of_maps_are_as_wide_as_that_of_images(tiny_config):
+    config = dataclasses.replace(
+        tiny_config, image_size=64, critic_features="efficientnet-lite0", critic_kernel=4
+    )
+    critic = build_critic(config)
+    widths = {}
+    for layer in critic.layers:
+        if isinstance(layer, keras.layers.Conv2D) and layer.filters > 1:
+            widths.setdefault(layer.output.shape[1], set()).add(layer.filters)
+    assert widths[4] == {16}  # 2, 4, 8, 16 from 32x32 on, whatever the view
+    assert all(len(filters) == 1 for filters in widths.values()), widths

@@ -780,3 +780,16 @@ def test_losses_of_float16_begin_with_a_scale_that_does_not_overflow(tiny_config
 def test_bfloat16_needs_no_scale(tiny_config):
     half = dataclasses.replace(tiny_config, precision="mixed_bfloat16")
     assert not isinstance(scaling("adam", build_critic(half)), keras.optimizers.LossScaleOptimizer)
+
+
+def test_labels_of_a_validation_dataset_are_refused_before_an_epoch(tiny_config, tiny_images):
+    labelled = tf.data.Dataset.from_tensors((np.zeros((4, 32, 32, 3), "f4"), np.ones(4)))
+    model = build_model(tiny_config)
+    with pytest.raises(InputError, match="no use for labels"):
+        model.fit(
+            make_dataset(tiny_images, tiny_config),
+            steps_per_epoch=1,
+            verbose=0,
+            validation_data=labelled,
+        )
+    assert model.iterations_done == 0

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from wgan_gp import WGANGP, InputError, build_critic, build_generator, make_dataset, random_streams
 from wgan_gp.model import build_model
-from wgan_gp.random_streams import VALIDATION, draw_latents, stream_seed
+from wgan_gp.random_streams import SAMPLES, VALIDATION, draw_latents, stream_seed
+from wgan_gp.sampling import generate_images, render
 
 
 def fit(config, images, steps: int, epochs: int = 1, **options) -> WGANGP:
@@ -371,3 +372,52 @@ def test_validation_draws_the_same_whatever_the_iteration(tiny_config, tiny_imag
 def test_random_streams_keep_their_numbers():
     names = ("SHUFFLE", "FLIPS", "TRAINING", "MONITOR", "SAMPLES", "WALK", "QUALITY", "VALIDATION")
     assert [getattr(random_streams, name) for name in names] == [*range(8)]
+
+
+def test_the_seed_decides_what_validation_draws(tiny_config, tiny_images):
+    networks = build_generator(tiny_config), build_critic(tiny_config)
+    images = (tiny_images[:8] / 127.5 - 1).astype(np.float32)
+    losses = []
+    for seed in (0, 1):
+        model = WGANGP(*networks, seed=seed)
+        model.compile("sgd", "sgd")
+        losses.append(model.evaluate(images, return_dict=True, verbose=0)["generator_loss"])
+    assert losses[0] != losses[1]
+
+
+def test_validation_takes_a_lazy_penalty_once(tiny_config, tiny_images):
+    images = (tiny_images[:8] / 127.5 - 1).astype(np.float32)
+    once, lazy = (
+        build_model(dataclasses.replace(tiny_config, penalty_every=every)).evaluate(
+            images, return_dict=True, verbose=0
+        )
+        for every in (1, 4)
+    )
+    assert lazy == pytest.approx(once, rel=1e-6)
+
+
+def test_the_options_of_compile_are_saved(tiny_config, tmp_path):
+    model = build_model(tiny_config)
+    model.compile(
+        model.critic_optimizer, model.generator_optimizer, steps_per_execution=2, jit_compile=True
+    )
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert (loaded.steps_per_execution, loaded.jit_compile) == (2, True)
+
+
+def test_samples_have_a_stream_of_their_own(tiny_config):
+    generator = build_generator(tiny_config)
+    latents = draw_latents(3, tiny_config.latent_dim, stream_seed(7, SAMPLES))
+    np.testing.assert_array_equal(generate_images(generator, 3, seed=7), render(generator, latents))
+
+
+def test_the_losses_of_an_execution_are_in_order(tiny_config):
+    model = build_model(tiny_config)
+    model.compile(
+        model.critic_optimizer, model.generator_optimizer, steps_per_execution=3, run_eagerly=True
+    )
+    for number in range(4):
+        model._note_critic_losses(tf.fill((2,), float(number)))
+        model.iteration.assign_add(1)
+    assert model.critic_losses_of_execution()[:, 0].tolist() == [1, 2, 3]

@@ -238,3 +238,16 @@ def test_only_the_last_upsampling_is_smoothed(tiny_config, upsampling, last):
         x.interpolation for x in generator.layers if isinstance(x, keras.layers.UpSampling2D)
     ]
     assert doubled == ["nearest", "nearest", last]
+
+
+def test_one_filter_is_enough(tiny_config):
+    narrow = dataclasses.replace(tiny_config, base_filters=1, upsampling="nearest")
+    assert build_generator(narrow).output_shape == (None, 32, 32, 3)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_networks_of_a_mixed_precision_end_in_float32(tiny_config, precision):
+    half = dataclasses.replace(tiny_config, precision=precision)
+    for network in (build_generator(half), build_critic(half)):
+        assert network.layers[-2].compute_dtype != "float32"
+        assert network.layers[-1].compute_dtype == "float32"

@@ -14,9 +14,11 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from wgan_gp import Checkpoint, HistoryFile, image_grid, make_dataset
+from wgan_gp.callbacks import monitor as monitoring
 from wgan_gp.callbacks.curve import Curve
 from wgan_gp.callbacks.monitor import Monitor, _clock, _figure_png
 from wgan_gp.callbacks.progress import IterationCount, ProgressBar
@@ -424,3 +426,70 @@ def test_a_last_epoch_that_was_cut_short_has_one_row(tiny_config, tiny_images, t
         )
     with history.path.open() as file:
         assert [row["iteration"] for row in csv.DictReader(file)] == ["4", "8"]
+
+
+def test_each_curve_is_of_the_losses_it_is_named_after(monkeypatch):
+    draw, drawn = monitoring._draw_curve, {}
+
+    def watched(axes, iterations, losses, colour, label):
+        drawn[label] = losses.tolist()
+        draw(axes, iterations, losses, colour, label)
+
+    monkeypatch.setattr(monitoring, "_draw_curve", watched)
+    curve = Curve()
+    curve.append(1, 5.0, -3.0)
+    monitoring._figure_png(np.zeros((40, 40, 3), np.uint8), curve, [], "")
+    assert drawn == {"critic loss with penalty": [5.0], "critic loss, unregularised": [-3.0]}
+
+
+def test_a_running_mean_stands_at_the_end_of_its_window():
+    axes = Figure().subplots()
+    monitoring._draw_curve(axes, np.arange(1.0, 101.0), np.arange(1.0, 101.0), "black", "")
+    mean = axes.lines[1]
+    np.testing.assert_array_equal(mean.get_xdata(), np.arange(2.0, 101.0))  # of this and the last
+    np.testing.assert_allclose(mean.get_ydata(), mean.get_xdata() - 0.5)
+
+
+def test_the_monitor_counts_the_seconds_of_all_sessions_of_one_model(tiny_config, tiny_images):
+    monitor = Monitor(every=100)
+    monitor.set_state({"curve": [[1, 0.0, 0.0], [2, 0.0, 0.0]], "seconds": 1000.0})
+    dataset = make_dataset(tiny_images, tiny_config)
+    model = build_model(tiny_config)
+    model.iteration.assign(2)
+    model.fit(dataset, steps_per_epoch=1, callbacks=[monitor], verbose=0)
+    assert monitor.get_state()["seconds"] > 1000
+    model.iteration.assign(0)
+    model.fit(dataset, steps_per_epoch=1, callbacks=[monitor], verbose=0)
+    assert monitor.get_state()["seconds"] < 1000
+
+
+def test_a_signal_in_the_last_iteration_is_obeyed(tiny_config, tiny_images):
+    press = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: signal.raise_signal(signal.SIGTERM)
+    )
+    saved = []
+    dataset = make_dataset(tiny_images, tiny_config)
+    with pytest.raises(Interrupted), StopOnSignal(lambda: saved.append(1)) as stop:
+        # of one iteration: no other follows at whose beginning it could stop
+        build_model(tiny_config).fit(dataset, steps_per_epoch=1, callbacks=[press, stop], verbose=0)
+    assert saved == [1]
+
+
+def test_rows_reach_the_disk_before_a_checkpoint_counts_on_them(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr("wgan_gp.callbacks.history.sync", synced.append)
+    history = HistoryFile(tmp_path / "history.csv")
+    history.get_state()
+    assert synced == []
+    history.path.touch()
+    history.get_state()
+    assert synced == [history.path]
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` has it
+    try:
+        with StopOnSignal(lambda: None):
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -721,3 +721,20 @@ def test_a_lost_optimizer_is_no_warning_but_an_error(tiny_config, tmp_path, monk
     monkeypatch.setattr("wgan_gp.model.WGANGP.load_weights", warn)
     with pytest.raises(InputError, match="is of another model: Skipping"):
         Checkpoint(tmp_path).restore(build_model(tiny_config))
+
+
+def test_a_checkpoint_after_a_validated_epoch_has_the_sums_of_its_own(
+    tiny_config, tiny_images, tmp_path
+):
+    model, checkpoint = build_model(tiny_config), Checkpoint(tmp_path, every=3)
+    model.fit(
+        make_dataset(tiny_images, tiny_config),
+        epochs=2,
+        steps_per_epoch=2,
+        validation_data=((tiny_images[:8] / 127.5 - 1).astype("float32"),),
+        callbacks=[checkpoint],
+        verbose=0,
+    )
+    # At iteration 3, within the second epoch: of 1 iteration with 3 critic updates, not of 2.
+    state = json.loads((tmp_path / "iteration-000003" / "state.json").read_text())
+    assert state["metrics"]["critic_loss"][1] == 3

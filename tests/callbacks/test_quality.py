@@ -263,3 +263,22 @@ def test_the_best_is_the_best_of_all(fit, tiny_config, tiny_images, tmp_path, mo
     monkeypatch.setattr(quality, "_distance", lambda images: {"mean": next(distances)})
     fit(build_model(tiny_config), 4, quality)
     assert json.loads((tmp_path / "best.json").read_text())["iteration"] == 2
+
+
+def test_the_best_of_a_mixed_precision_is_portable(tiny_config, tiny_images, tmp_path):
+    model = build_model(dataclasses.replace(tiny_config, precision="mixed_bfloat16"))
+    quality = Quality(tiny_images, every=1, count=16, best=tmp_path / "best.keras")
+    dataset = make_dataset(tiny_images, tiny_config)
+    model.fit(dataset, steps_per_epoch=1, callbacks=[quality], verbose=0)
+    kept = keras.saving.load_model(tmp_path / "best.keras")
+    assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
+
+
+def test_of_equals_the_first_stays_the_best(tiny_config, tiny_images, tmp_path, monkeypatch):
+    quality = Quality(tiny_images, every=1, count=16, best=tmp_path / "best.keras")
+    monkeypatch.setattr(quality, "_distance", lambda images: {"mean": 3.0})
+    quality.set_model(build_model(tiny_config))
+    quality.on_train_begin()
+    for iteration in (1, 2):
+        quality.measure(iteration)
+    assert json.loads((tmp_path / "best.json").read_text())["iteration"] == 1

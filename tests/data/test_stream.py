@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from wgan_gp.config import MAX_SEED, Config
 from wgan_gp.data.stream import make_dataset, training_numbers
+from wgan_gp.random_streams import FLIPS, stream_seed
 from wgan_gp.support.errors import InputError
 
 
@@ -289,3 +290,16 @@ def test_every_stream_consists_of_passes_and_can_start_anywhere(data):
     for images_read in passes.values():
         assert len(set(images_read)) == len(images_read) <= batches_per_pass * batch_size
         assert set(images_read) <= set(range(count))
+
+
+def test_flips_are_drawn_from_a_stream_of_their_own(tiny_config):
+    config = dataclasses.replace(tiny_config, seed=3)
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    dataset = make_dataset(np.stack([image] * 4), config, start_iteration=7)
+    element = next(iter(dataset)).numpy()
+    drawn = tf.random.stateless_uniform(
+        (config.batch_size, config.n_critic), stream_seed(3, FLIPS, 7), alg="philox"
+    )
+    original = image / np.float32(127.5) - np.float32(1)
+    is_mirrored = (element == original[:, ::-1]).all(axis=(-1, -2, -3))
+    np.testing.assert_array_equal(is_mirrored, drawn < 0.5)

@@ -108,3 +108,8 @@ def test_chunks_change_nothing(flowers, monkeypatch):
     whole = grid_power_share(flowers[:20])
     monkeypatch.setattr("wgan_gp.metrics.checkerboard._CHUNK", 7)
     assert grid_power_share(flowers[:20]) == pytest.approx(whole)
+
+
+def test_flat_colours_have_no_grid():
+    colour = np.array([10, 77, 201], np.uint8)
+    assert grid_power_share(np.broadcast_to(colour, (3, 64, 64, 3))) == 0

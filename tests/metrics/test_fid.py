@@ -79,3 +79,9 @@ def test_features_of_one_dimension_are_allowed():
 def test_unequal_dimensions_are_refused():
     with pytest.raises(InputError, match="of one dims"):
         frechet_inception_distance(np.zeros((5, 3)), np.zeros((5, 4)))
+
+
+def test_float32_features_are_averaged_in_float64():
+    x = np.random.default_rng(0).normal(1e3, 1, (20_000, 4)).astype(np.float32)
+    exact = frechet_inception_distance(x.astype(float), x.astype(float) + 1)
+    assert frechet_inception_distance(x, x + np.float32(1)) == pytest.approx(exact, rel=1e-4)

@@ -98,3 +98,10 @@ def test_features_that_cannot_be_compared_are_refused(generated, message):
 def test_subsets_that_say_nothing_are_refused(options):
     with pytest.raises(InputError, match="KID takes subsets of 2 or more"):
         kernel_inception_distance(features(5, 0), features(5, 1), **options)
+
+
+def test_subsets_differ_where_one_of_the_sets_is_larger():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(50, 8)), rng.normal(size=(60, 8))
+    for sets in ((x, y), (y, x)):
+        assert kernel_inception_distance(*sets, subsets=3, subset_size=50).deviation > 0

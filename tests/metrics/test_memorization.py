@@ -90,3 +90,9 @@ def test_neighbours_are_found_far_from_the_origin(flowers):
     copies = training + rng.normal(scale=1e-2, size=training.shape).astype(np.float32)
     found = nearest_features(copies, training, -training)
     np.testing.assert_array_equal(found.numbers, np.arange(300))
+
+
+def test_a_symmetric_copy_is_not_called_mirrored():
+    half = np.random.default_rng(0).integers(0, 256, (4, 32, 16, 3), dtype=np.uint8)
+    symmetric = np.concatenate([half, half[:, :, ::-1]], axis=2)
+    assert not nearest_images(symmetric, symmetric).is_mirrored.any()
