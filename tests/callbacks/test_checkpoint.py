@@ -147,6 +147,34 @@ def test_an_epoch_that_begins_twice_lowers_its_rates_once(run, tmp_path):
     assert rates[0] == rates[1]
 
 
+def test_an_epoch_that_has_only_begun_lowers_its_rates_once(run, tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("wgan_gp.callbacks.checkpoint.time.monotonic", lambda: clock[0])
+
+    def wait(epoch: int) -> None:
+        clock[0] += 200.0 * (epoch == 1)  # so that a checkpoint is due as the second epoch begins
+
+    def die(batch: int) -> None:
+        if clock[0] and batch == 0:
+            raise InterruptedError
+
+    def rate(folder: Path, iterations: int, **others) -> float:
+        schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        watching = keras.callbacks.LambdaCallback(**others)
+        model, _ = run(folder, iterations, schedule, watching, every=None)
+        return float(model.critic_optimizer.learning_rate)
+
+    with pytest.raises(InterruptedError):
+        rate(
+            tmp_path / "parts",
+            8,
+            on_epoch_begin=lambda epoch, logs: wait(epoch),
+            on_train_batch_end=lambda batch, logs: die(batch),
+        )
+    assert "iteration-000004" in names(tmp_path / "parts")
+    assert rate(tmp_path / "parts", 8) == rate(tmp_path / "whole", 8)
+
+
 class Flat(keras.callbacks.Callback):
     """Something to watch, which is best in the second epoch."""
 

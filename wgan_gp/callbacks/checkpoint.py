@@ -197,7 +197,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._rates = []
         # After the last step, but only here is it certain that the epoch goes on. At its end it is
         # `on_epoch_end` that saves, when the other callbacks have taken note of it.
-        self._is_within_epoch = batch > 0
+        self._is_within_epoch = True  # at its first step, too: rates may have changed as it began
         if self._is_due():
             self.save()
 
