@@ -334,7 +334,8 @@ show(
 # *Bright: a high score. The title counts the clusters that get at least a quarter of their share of
 # points; one run each.* The original GAN misses clusters. This is **mode collapse**: the generator makes
 # only what fools the discriminator now. The clipped critic's landscape is too simple to show single
-# clusters: its points smear along the ring, which is enough for a quarter of a share. With the penalty every cluster has a ridge of its own, and gets its points.
+# clusters: its points smear along the ring, which is enough for a quarter of a share. With the penalty
+# every cluster has a ridge of its own, and gets its points.
 #
 # The critic's slope is what trains the generator: it moves its points, or images, in the direction in
 # which the score rises.
@@ -392,8 +393,8 @@ print(f"{len(held_out)} images are held out: training never sees them, quality i
 # size it has twice as many channels as the critic: with as many it drew worse in the same time.
 #
 # Here is the package's code for both. `_critic_filters` gives the widths (16, 32, 64 and 128; without
-# `QUICK` 24, 48, 96 and 192), `glorot` the first weights, `_precision` the number format. Skip what is said of `critic_features` and of views:
-# section 8 comes back to it.
+# `QUICK` 24, 48, 96 and 192), `glorot` the first weights, `_precision` the number format. Skip what is
+# said of `critic_features` and of views: section 8 comes back to it.
 
 # %%
 show_source(
