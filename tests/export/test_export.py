@@ -208,6 +208,19 @@ def test_who_reads_a_file_goes_on_with_it_when_another_takes_its_place(generator
     assert path.stat().st_size > 1000
 
 
+def test_an_export_of_an_earlier_version_is_overwritten_when_told(wgan_gp, run):
+    export = ["export", "--run-dir", run, "--format", "keras", "--output", "a.keras", "--overwrite"]
+    wgan_gp(*export)
+    about = wgan_gp.folder / "a.keras.json"
+    facts = json.loads(about.read_text())
+    facts["sha256"][about.name] = facts.pop("sha256_of_facts")
+    about.write_text(json.dumps(facts))
+    wgan_gp(*export)
+    assert "sha256_of_facts" in json.loads(about.read_text())
+    about.write_text(about.read_text().replace('"latent_dim": ', '"latent_dim": 1'))
+    assert "a.keras.json' is not as an export wrote it" in wgan_gp.mistake(*export)
+
+
 def test_the_digests_are_those_of_the_files(wgan_gp, run):
     wgan_gp("export", "--run-dir", run, "--output", "flowers")
     digests = json.loads((wgan_gp.folder / "flowers.json").read_text())["sha256"]

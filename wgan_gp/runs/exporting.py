@@ -161,7 +161,10 @@ def _read(about: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The facts of an export, and the digests beside them; none if they are not such facts."""
     try:
         facts = json.loads(about.read_text(encoding="utf-8"))
-        return facts, {**facts.pop("sha256"), about.name: facts.pop("sha256_of_facts")}
+        digests = dict(facts.pop("sha256"))
+        if "sha256_of_facts" in facts:  # earlier versions put it among those of the files
+            digests[about.name] = facts.pop("sha256_of_facts")
+        return facts, digests
     except (OSError, *MALFORMED):
         return {}, {}
 
