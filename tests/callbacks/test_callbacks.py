@@ -24,7 +24,7 @@ from wgan_gp.callbacks.monitor import Monitor, _clock, _figure_png
 from wgan_gp.callbacks.progress import IterationCount, ProgressBar
 from wgan_gp.callbacks.stopping import StopAtNaN, StopOnSignal
 from wgan_gp.model import build_model
-from wgan_gp.support.errors import DivergedError, Interrupted
+from wgan_gp.support.errors import DivergedError, InputError, Interrupted
 
 
 @pytest.fixture
@@ -162,6 +162,22 @@ class EverySecondEpoch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if epoch % 2:
             logs["a_distance"] = 10.0 + epoch
+
+
+@pytest.mark.parametrize("content", [b"epoch,loss\n0,1.5\n", b"\x89PNG\r\n\x1a\n" + b"\x07" * 99])
+def test_a_file_that_is_no_history_is_named_and_kept(fit, tmp_path, content):
+    file = tmp_path / "other.csv"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"other.csv' is no history of this program, and would"):
+        fit(HistoryFile(file))
+    assert file.read_bytes() == content
+
+
+def test_an_empty_file_may_become_a_history(fit, tmp_path):
+    file = tmp_path / "history.csv"
+    file.touch()
+    fit(HistoryFile(file))
+    assert file.read_text().startswith("epoch,critic_loss,")
 
 
 def test_a_metric_of_some_epochs_leaves_empty_cells_and_shifts_nothing(fit, tmp_path):

@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from wgan_gp.callbacks.history_rows import read_rows
+from wgan_gp.callbacks.history_rows import is_history, read_rows
+from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import replacing, sync
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,11 @@ class HistoryFile(keras.callbacks.Callback):
         self._expected = int(state.get("count", 0))
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        if not is_history(self.path):
+            raise InputError(
+                f"'{self.path}' is no history of this program, and would be lost: choose another "
+                f"file, or move it away"
+            )
         rows = read_rows(self.path) if self.rows is None else self.rows
         self.rows = _until(self.model.iterations_done, rows)
         if len(self.rows) < self._expected:

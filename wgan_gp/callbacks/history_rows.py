@@ -4,7 +4,16 @@ import contextlib
 import csv
 from pathlib import Path
 
+_LONGEST_HEADER = 65_536  # characters; a picture may be one line of any length
 _MOST_DIGITS = 18  # of an iteration, which is an int64
+
+
+def is_history(path: Path) -> bool:
+    """Whether a file at `path`, if there is one, is a table of iterations; an empty one may be."""
+    if not path.is_file() or not path.stat().st_size:
+        return True
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        return "iteration" in file.readline(_LONGEST_HEADER).strip().split(",")
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
