@@ -167,6 +167,11 @@ def test_batch_norms_of_a_loaded_model_are_of_the_whole_batch(found):
     assert found["are_synchronized"] == [True] * 4
 
 
+def test_replicas_refuse_losses_that_they_would_mix_up(found):
+    assert "several devices mix up losses that layers of 'sequential" in found["losses_of_layers"]
+    assert found["losses_of_weights"] == "nothing was raised"
+
+
 def test_training_that_breaks_down_on_replicas_says_so(found):
     assert "DivergedError: training broke down at iteration 3: " in found["diverged"]
     assert "lower critic_learning_rate (here 0.0002)" in found["diverged"]

@@ -11,12 +11,15 @@ import tensorflow as tf
 import wgan_gp
 from wgan_gp import (
     Checkpoint,
+    Config,
     HistoryFile,
     InputError,
     Monitor,
     Quality,
     build_critic,
     build_generator,
+    generate_images,
+    held_out_images,
     image_grid,
     make_dataset,
     random_streams,
@@ -793,3 +796,82 @@ def test_labels_of_a_validation_dataset_are_refused_before_an_epoch(tiny_config,
             validation_data=labelled,
         )
     assert model.iterations_done == 0
+
+
+def test_keras_on_another_library_is_told_which_it_needs(tiny_config, monkeypatch):
+    generator, critic = build_generator(tiny_config), build_critic(tiny_config)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    for use in (lambda: WGANGP(generator, critic), lambda: generate_images(generator, 1)):
+        with pytest.raises(InputError, match="computes with jax, and this needs TensorFlow"):
+            use()
+
+
+def test_settings_that_are_none_are_refused(tiny_config, tiny_images):
+    for use in (
+        lambda: build_model("quick"),
+        lambda: make_dataset(tiny_images, Config),
+        lambda: held_out_images(tiny_images, vars(tiny_config)),
+    ):
+        with pytest.raises(InputError, match="the settings must be a Config, such as"):
+            use()
+
+
+def test_networks_that_are_no_models_are_named(tiny_config):
+    generator, critic = build_generator(tiny_config), build_critic(tiny_config)
+    with pytest.raises(InputError, match=r"the generator must be a keras.Model, not <function"):
+        WGANGP(build_generator, critic)
+    with pytest.raises(InputError, match=r"the critic must be a keras.Model, not \["):
+        WGANGP(generator, critic.layers)
+
+
+def test_a_dataset_without_an_end_needs_a_number_of_steps(tiny_config, tiny_images, dataset):
+    model = build_model(tiny_config)
+    for endless in (dataset, dataset.take(1).repeat()):
+        with pytest.raises(InputError, match=r"has no end: say how much .* by steps_per_epoch"):
+            model.fit(endless)
+    validation = tf.data.Dataset.from_tensors(np.zeros((4, 32, 32, 3), "f4")).repeat()
+    with pytest.raises(InputError, match=r"has no end: say how much .* by validation_steps"):
+        fit(model, dataset, validation_data=validation)
+    fit(model, dataset, validation_data=validation, validation_steps=1)
+    model.fit(dataset.take(1), verbose=0)
+    assert model.iterations_done == 2
+
+
+def test_a_compile_that_fails_changes_nothing(tiny_config, dataset):
+    model = build_model(tiny_config)
+    before = model.critic_optimizer, model.generator_optimizer
+    for wrong in ({"speed": 2}, {"critic_optimizer": keras.optimizers.Adam(use_ema=True)}):
+        with pytest.raises((TypeError, InputError), match=r"speed|use_ema"):
+            model.compile(**{"critic_optimizer": "sgd", "generator_optimizer": "sgd", **wrong})
+        assert (model.critic_optimizer, model.generator_optimizer) == before
+    fit(model, dataset)
+
+
+@pytest.mark.skipif(not KNOWS_TWO_OPTIMIZERS, reason="of Keras 3.15")
+def test_rates_in_the_logs_are_named_after_their_networks(tiny_config, dataset):
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)
+    for _ in range(2):  # Keras would count the optimizers of a process
+        logs = fit(build_model(tiny_config), dataset, callbacks=[schedule]).history
+        assert {"learning_rate_critic", "learning_rate_generator"} < logs.keys()
+
+
+@pytest.mark.parametrize("made", [np.ndarray.tolist, tf.constant])
+def test_images_as_a_list_or_a_tensor_are_images(tiny_config, tiny_images, made):
+    few = tiny_images[:8]
+    if made is tf.constant:
+        given = made(few)
+        (expected,), (found,) = (make_dataset(x, tiny_config).take(1) for x in (few, given))
+        np.testing.assert_array_equal(found, expected)
+        config = dataclasses.replace(tiny_config, holdout=0.5)
+        np.testing.assert_array_equal(*(held_out_images(x, config) for x in (few, given)))
+        assert Quality(given, count=4).images.dtype == np.uint8
+        return
+    with pytest.raises(InputError, match="images must be uint8 of shape"):  # they became int64
+        make_dataset(made(few), tiny_config)
+
+
+def test_a_monitor_is_given_what_it_can_draw(tiny_images):
+    with pytest.raises(InputError, match="seed must be a whole number from 0"):
+        Monitor(seed=-1)
+    with pytest.raises(InputError, match=r"quality is a wgan_gp.Quality .*, not 'swd'"):
+        Monitor(quality="swd")

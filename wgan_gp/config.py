@@ -175,6 +175,14 @@ _RANGES = {
 }
 
 
+def check_config(config: Any) -> None:
+    """Raise an InputError unless it is a `Config`."""
+    if not isinstance(config, Config):
+        raise InputError(
+            f"the settings must be a Config, such as Config.preset('quick'), not {config!r}"
+        )
+
+
 def checked(name: str, kind: Any, value: Any) -> Any:
     """`value` as the type of the setting `name`, or an InputError that names it."""
     if kind is bool:

@@ -19,7 +19,7 @@ import tensorflow as tf
 # while one of those is being imported. Those of `support` give names, so that none of them may be
 # what imports Keras first.
 from wgan_gp import networks, objective, random_streams, sampling
-from wgan_gp.config import Config, checked
+from wgan_gp.config import Config, check_config, checked
 from wgan_gp.support import replicas
 from wgan_gp.support.copying import copied
 from wgan_gp.support.errors import InputError
@@ -27,7 +27,9 @@ from wgan_gp.support.fitting import CountingModel
 from wgan_gp.support.keras_habits import (
     batch_norms,
     check_average,
+    check_backend,
     check_compile_options,
+    check_no_layers_losses,
     check_no_mixing,
     images_alone,
 )
@@ -98,9 +100,8 @@ class WGANGP(CountingModel):
         critic_features: keras.Model | None = None,
         **kwargs: Any,
     ) -> None:
+        check_backend()
         super().__init__(**{"autocast": False, **kwargs})  # each network casts its own inputs
-        if keras.backend.backend() != "tensorflow":
-            raise InputError("WGANGP needs TensorFlow: set KERAS_BACKEND=tensorflow before Keras")
         check_shapes(generator, critic, critic_features)
         check_no_mixing(critic)
         for layer in batch_norms(generator):
@@ -159,13 +160,15 @@ class WGANGP(CountingModel):
         is_shared = optimizers[0] is optimizers[1] and not isinstance(optimizers[0], str)
         if is_shared or None in optimizers:
             raise InputError("each network needs an optimizer of its own: give compile two of them")
+        is_scaled = kwargs.get("auto_scale_loss", True)
+        critic_optimizer = scaling(critic_optimizer, self.critic, is_scaled)
+        generator_optimizer = scaling(generator_optimizer, self.generator, is_scaled)
+        if averages_weights(critic_optimizer) or averages_weights(generator_optimizer):
+            raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
         super().compile(optimizer=None, **kwargs)
         self._compile_options = kwargs
-        is_scaled = kwargs.get("auto_scale_loss", True)
-        self.critic_optimizer = scaling(critic_optimizer, self.critic, is_scaled)
-        self.generator_optimizer = scaling(generator_optimizer, self.generator, is_scaled)
-        if averages_weights(self.critic_optimizer) or averages_weights(self.generator_optimizer):
-            raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
+        self.critic_optimizer = critic_optimizer
+        self.generator_optimizer = generator_optimizer
         self.optimizer = BothOptimizers(self.critic_optimizer, self.generator_optimizer)
         # Those of one call of the compiled function, which callbacks wait for; not to be saved.
         self._losses_of_execution = tf.Variable(
@@ -374,7 +377,10 @@ class WGANGP(CountingModel):
     # Between the networks all is float32: in a mixed precision the penalty's sum of squares over
     # an image would overflow in float16, and mean little in bfloat16.
     def _images(self, latents: tf.Tensor, training: bool) -> tf.Tensor:
-        return tf.cast(self.generator(latents, training=training), tf.float32)
+        images = tf.cast(self.generator(latents, training=training), tf.float32)
+        if training and replicas.count() > 1 and batch_norms(self.generator):
+            check_no_layers_losses(self.generator)
+        return images
 
     def _seen(
         self, *images: tf.Tensor, shift_seed: tf.Tensor | None = None
@@ -500,7 +506,11 @@ def build_model(config: Config) -> WGANGP:
 
     With `config.deterministic`, TensorFlow's deterministic operations are turned on, as they can
     only be for the whole process and until its end.
+
+    Raises:
+        InputError: `config` is no `Config`.
     """
+    check_config(config)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     model = WGANGP(
@@ -514,8 +524,8 @@ def build_model(config: Config) -> WGANGP:
         critic_features=networks.build_critic_features(config),
     )
     model.compile(
-        _adam(config, config.critic_learning_rate, config.n_critic),
-        _adam(config, config.generator_learning_rate, 1),
+        _adam("critic", config, config.critic_learning_rate, config.n_critic),
+        _adam("generator", config, config.generator_learning_rate, 1),
     )
     return model
 
@@ -528,11 +538,12 @@ def _average_of(generator: keras.Model) -> keras.Model:
     return average
 
 
-def _adam(config: Config, rate: float, updates: int) -> keras.optimizers.Adam:
-    """Adam for a network that takes `updates` of them in an iteration."""
+def _adam(network: str, config: Config, rate: float, updates: int) -> keras.optimizers.Adam:
+    """Adam for a network that takes `updates` of them in an iteration; logs name its rate by it."""
     if config.final_learning_rate < 1:
         rate = HeldThenLinear(rate, config.iterations * updates, config.final_learning_rate)
-    return keras.optimizers.Adam(rate, config.beta_1, config.beta_2, config.adam_epsilon)
+    settings = (rate, config.beta_1, config.beta_2, config.adam_epsilon)
+    return keras.optimizers.Adam(*settings, name=network)
 
 
 def _shift_seed(seed: tf.Tensor) -> tf.Tensor:

@@ -250,6 +250,22 @@ def test_two_classes_of_one_name_have_states_of_their_own(tiny_config, tmp_path)
     assert [callback.count for callback in restored] == [7, 8]
 
 
+def test_what_is_no_callback_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"the states of callbacks, not of <class .*Monitor'>"):
+        Checkpoint(tmp_path, callbacks=[Monitor])
+
+
+def test_a_callback_may_be_given_to_it_alone(tiny_config, tiny_images, tmp_path):
+    monitor = Monitor()
+    model = build_model(tiny_config)
+    dataset = make_dataset(tiny_images, tiny_config)
+    callbacks = [monitor, Checkpoint(tmp_path, callbacks=monitor)]
+    model.fit(dataset, steps_per_epoch=2, verbose=0, callbacks=callbacks)
+    other = Monitor()
+    Checkpoint(tmp_path, callbacks=other).restore(build_model(tiny_config))
+    assert other.get_state() == monitor.get_state()
+
+
 def test_a_callback_without_a_state_is_named(tmp_path):
     with pytest.raises(InputError, match="CSVLogger has no state that Checkpoint could save"):
         Checkpoint(tmp_path, callbacks=[keras.callbacks.CSVLogger(tmp_path / "log.csv")])

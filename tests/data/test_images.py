@@ -1093,6 +1093,12 @@ def test_an_image_size_that_is_none_is_refused_before_any_picture_is_read(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_images_in_memory_are_no_source(tmp_path):
+    for source in (np.zeros((2, 32, 32, 3), np.uint8), None, [tmp_path]):
+        with pytest.raises(InputError, match="data is 'synthetic', 'tf_flowers' or a folder of"):
+            load_images(source, 32)
+
+
 def test_what_a_run_has_drawn_among_the_photographs_is_not_one_of_them(folder, cache):
     save_solid(folder / "red.png", RED)
     run = folder / "runs" / "0001-paper-photographs"

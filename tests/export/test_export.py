@@ -199,6 +199,14 @@ def test_a_path_that_tensorflow_takes_for_a_pattern_is_refused(generator, tmp_pa
 
 
 @pytest.mark.parametrize("export", [export_onnx, export_litert])
+def test_the_folder_one_is_in_is_not_written_over(generator, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("", "."):
+        with pytest.raises(InputError, match="a SavedModel is a folder of its own"):
+            export_saved_model(generator, path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_who_reads_a_file_goes_on_with_it_when_another_takes_its_place(generator, tmp_path, export):
     path = tmp_path / "model"
     path.write_bytes(b"the former one")

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -15,7 +16,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wgan_gp import Config, DivergedError, InputError, StopAtNaN, build_model
+from wgan_gp import (
+    WGANGP,
+    Config,
+    DivergedError,
+    InputError,
+    StopAtNaN,
+    build_critic,
+    build_model,
+)
 from wgan_gp.support.keras_habits import batch_norms
 from wgan_gp.support.optimizers import apply_gradients
 
@@ -89,10 +98,20 @@ def main(folder: Path) -> None:
     with strategy.scope():
         loaded = keras.saving.load_model(folder / "model.keras")
     elsewhere = build_model(config)
+    zeros_of_4 = zeros.batch(4, drop_remainder=True)
 
     def fit_in_scope() -> None:
         with strategy.scope():
             elsewhere.fit(zeros.batch(4), verbose=0)
+
+    def of_norms(**regularizers: Any) -> WGANGP:
+        with strategy.scope():
+            dense = keras.layers.Dense(3 * 32 * 32, **regularizers)
+            parts = [keras.Input((4,)), dense, keras.layers.BatchNormalization()]
+            generator = keras.Sequential([*parts, keras.layers.Reshape((32, 32, 3))])
+            model = WGANGP(generator, build_critic(config), n_critic=1)
+            model.compile("adam", "adam")
+        return model
 
     limits = [{name: 2.0} for name in ("clipnorm", "global_clipnorm", "clipvalue")]
     uneven = tf.data.Dataset.from_tensor_slices(before).take(7).batch(4)  # the last is 2 + 1
@@ -111,6 +130,8 @@ def main(folder: Path) -> None:
         "evaluated": [model.evaluate(Parts(images), verbose=0) for _ in range(2)],
         "is_untouched": bool((before == np.load(path)).all()),
         "iterations": model.iterations_done,
+        "losses_of_layers": refusal(lambda: of_norms(activity_regularizer="l2").fit(zeros_of_4)),
+        "losses_of_weights": refusal(lambda: of_norms(kernel_regularizer="l2").fit(zeros_of_4)),
         "trained_on_parts": refusal(lambda: model.fit(Parts(np.zeros(shape)))),
         "trained_elsewhere": refusal(fit_in_scope),
         "trained_on_batch": refusal(lambda: model.train_on_batch(np.zeros(shape))),

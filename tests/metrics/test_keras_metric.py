@@ -54,6 +54,11 @@ def test_a_function_without_a_name_is_one(flowers, other_flowers):
     assert (metric.name, metric.result()) == ("distance", diversity(flowers, other_flowers))
 
 
+def test_a_name_is_no_function():
+    with pytest.raises(InputError, match=r"as those of wgan_gp\.metrics do; 'kid' is none"):
+        SetMetric("kid")
+
+
 def test_sample_weights_are_refused(flowers):
     with pytest.raises(ValueError, match="sample weights"):
         SetMetric(diversity).update_state(flowers, flowers, sample_weight=np.ones(200))

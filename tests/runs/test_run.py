@@ -75,8 +75,20 @@ def test_resume_refuses_other_settings_and_images(begun, tmp_path):
         package.resume(begun, data="synthetic")
     with pytest.raises(InputError, match="there is no run folder"):
         package.resume(tmp_path / "nowhere")
-    with pytest.raises(TypeError, match="speed"):
-        package.resume(begun, speed=2)
+    for name in ("speed", "config"):
+        with pytest.raises(TypeError, match=rf"resume\(\) got an unexpected .* '{name}'"):
+            package.resume(begun, **{name: 2})
+
+
+def test_what_cannot_be_trained_leaves_no_folder(wgan_gp, monkeypatch):
+    with pytest.raises(InputError, match=r"must be a Config, such as .*, not 'quick'"):
+        package.train("quick")
+    with pytest.raises(InputError, match="not a ndarray: give images in memory to make_dataset"):
+        package.train(SETTINGS, np.zeros((8, 32, 32, 3), np.uint8), "run")
+    monkeypatch.setattr("keras.backend.backend", lambda: "torch")
+    with pytest.raises(InputError, match=r"computes with torch.*set KERAS_BACKEND=tensorflow"):
+        package.train(SETTINGS, run_dir="run")
+    assert list(wgan_gp.folder.iterdir()) == []
 
 
 def test_drawn_flowers_that_come_out_otherwise_on_this_machine_are_said_to(tmp_path, monkeypatch):

@@ -54,7 +54,8 @@ class Checkpoint(keras.callbacks.Callback):
             their best value, after a restart as in a second `fit`.
 
     Raises:
-        InputError: `every` or `keep` is below 1, or a callback has no state that can be saved.
+        InputError: `every` or `keep` is below 1, or one of `callbacks` is none, or has no state
+            that can be saved.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Checkpoint(keras.callbacks.Callback):
         check_saves(every, keep, names=("every", "keep"))
         self.folder = CheckpointFolder(Path(folder), (_MODEL, _STATE), keep)
         self.every = every
-        named = _named(callbacks)
+        named = _named(_listed(callbacks))
         self._stateful = {name: c for name, c in named.items() if hasattr(c, "get_state")}
         self._counting = {name: c for name, c in named.items() if name not in self._stateful}
         for name, callback in self._counting.items():
@@ -245,6 +246,15 @@ class Checkpoint(keras.callbacks.Callback):
         }
         (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
         self.model.save(folder / _MODEL)
+
+
+def _listed(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """Also what is one callback alone; raises an InputError if something is none."""
+    listed = keras.tree.flatten(callbacks)
+    for callback in listed:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise InputError(f"Checkpoint saves the states of callbacks, not of {callback!r}")
+    return listed
 
 
 def _named(callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, keras.callbacks.Callback]:

@@ -16,7 +16,8 @@ from wgan_gp.callbacks.progress import Stopwatch
 from wgan_gp.callbacks.quality import Quality
 from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
-from wgan_gp.sampling import render
+from wgan_gp.sampling import check_seed, render
+from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import replacing
 from wgan_gp.support.notebook import running_cell
 from wgan_gp.support.whole_numbers import check_whole
@@ -37,6 +38,9 @@ class Monitor(keras.callbacks.Callback):
         last_iteration: drawn too, even if `every` does not hit it.
         image_log: a `tf.summary` writer that gets each tile as well, for TensorBoard.
         quality: what measures quality in the same `fit`; its curve is drawn below the losses.
+
+    Raises:
+        InputError: `every` is below 1, `seed` below 0, or `quality` no `Quality`.
     """
 
     def __init__(
@@ -50,6 +54,9 @@ class Monitor(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         check_whole("every", every)
+        check_seed(seed)
+        if not isinstance(quality, Quality | None):
+            raise InputError(f"quality is a wgan_gp.Quality of the same fit, not {quality!r}")
         self.folder = Path(folder) if folder else None
         self.every = every
         self.seed = seed

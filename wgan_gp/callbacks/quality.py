@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from wgan_gp.callbacks.every import comes_up
-from wgan_gp.data.subset import Subset
+from wgan_gp.data.subset import Subset, as_images
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.swd import SlicedWasserstein
@@ -70,6 +70,7 @@ class Quality(keras.callbacks.Callback):
         if self.best and self.best.suffix != ".keras":
             raise InputError(f"best must be a file that ends in .keras, not '{best}'")
         self.curve: list[tuple[int, float]] = []  # iteration, val_swd
+        images = as_images(images)
         chosen = np.random.default_rng(seed).permutation(len(images))[:count]
         self.images = images[np.sort(chosen)]
         diversity(self.images, self.images)  # raises an InputError unless they can be measured

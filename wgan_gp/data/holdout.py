@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from wgan_gp.config import Config
+from wgan_gp.config import Config, check_config
 from wgan_gp.support.errors import InputError
 
 _AT_ONCE = 256  # images handed to a thread; what waits for one takes memory, too
@@ -18,6 +18,8 @@ def held_out_images(images: np.ndarray, config: Config) -> np.ndarray:
         InputError: the images are no such ones; others, even of the same pictures, are told apart
             in another way.
     """
+    check_config(config)
+    images = np.asanyarray(images)
     if images.dtype != np.uint8 or len(images.shape) != 4:
         raise InputError(
             f"images must be uint8 of shape (count, height, width, channels), as load_images gives "

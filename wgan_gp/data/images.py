@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ SYNTHETIC_COUNT = 4096
 
 _CACHE_FORMAT = 3  # raised whenever the same source would be decoded to other pixels
 _NAMES_SHOWN = 5
+_MOST_SIZE = 4096  # pixels: an image is held in memory as it is decoded
 
 _log = logging.getLogger(__name__)
 
@@ -41,13 +43,14 @@ def load_images(
 
     Args:
         source: 'synthetic' (drawn flowers), 'tf_flowers', or a folder of pictures.
-        image_size: height and width in pixels; the aspect ratio is not kept.
+        image_size: height and width in pixels, up to 4096; the aspect ratio is not kept.
         data_dir: for tf_flowers, where TensorFlow Datasets keeps prepared sets.
         cache_dir: where decoded images are kept; by default the user's cache folder.
 
     Raises:
-        InputError: there is no such source, it takes no `data_dir`, it has no readable image, a
-            file is there but the system does not let it be read, or the cache cannot be written.
+        InputError: there is no such source or size, it takes no `data_dir`, it has no readable
+            image, a file is there but the system does not let it be read, or the cache cannot be
+            written.
     """
     return load_image_set(source, image_size, data_dir=data_dir, cache_dir=cache_dir).images
 
@@ -65,7 +68,7 @@ def load_image_set(
     Args:
         may_prepare: whether tf_flowers may be downloaded to `data_dir`.
     """
-    check_whole("image_size", image_size)
+    check_whole("image_size", image_size, most=_MOST_SIZE)
     opened = _open(source, data_dir, may_prepare)
     cache = _cache_folder(cache_dir)
     remove_leftovers(cache)
@@ -103,6 +106,11 @@ def _some(names: Sequence[str], where: str = "") -> str:
 
 
 def _open(source: str | Path, data_dir: str | Path | None, may_prepare: bool) -> Source:
+    if not isinstance(source, str | os.PathLike):
+        raise InputError(
+            f"data is 'synthetic', 'tf_flowers' or a folder of images, not a "
+            f"{type(source).__name__}: give images in memory to make_dataset"
+        )
     if data_dir and source != "tf_flowers":
         raise InputError(f"a data_dir goes with the data 'tf_flowers', not with '{source}'")
     if source == "":  # which would be the folder one is in

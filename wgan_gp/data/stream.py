@@ -8,7 +8,7 @@ gives what it would have given there.
 import numpy as np
 import tensorflow as tf
 
-from wgan_gp.config import Config
+from wgan_gp.config import Config, check_config
 from wgan_gp.data.holdout import is_held_out
 from wgan_gp.random_streams import FLIPS, SHUFFLE, stream_seed
 from wgan_gp.support.errors import InputError
@@ -40,6 +40,7 @@ def make_dataset(
             mini-batch, or `start_iteration` is below 0.
     """
     check_whole("start_iteration", start_iteration, least=0)
+    images = np.asanyarray(images)
     if training is None:
         training = training_numbers(images, config)
 
@@ -101,6 +102,7 @@ def training_numbers(images: np.ndarray, config: Config) -> np.ndarray:
     Raises:
         InputError: it cannot read `images`.
     """
+    check_config(config)
     expected = (config.image_size, config.image_size)
     is_fitting = images.shape[1:3] == expected and images.shape[3:] in ((1,), (3,))
     if images.dtype != np.uint8 or not is_fitting:

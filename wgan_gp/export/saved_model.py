@@ -70,8 +70,10 @@ def export_saved_model(generator: keras.Model, path: str | Path) -> None:
 
 
 def check_path(path: str | Path) -> None:
-    """Raise an InputError if there is something in `path` that TensorFlow reads as a pattern."""
+    """Raise an InputError for the folder one is in, or what TensorFlow reads as a pattern."""
     name = Path(path).as_posix()
+    if name == ".":
+        raise InputError("a SavedModel is a folder of its own: name one that is not there yet")
     if re.search(r"[][\\]", name):
         raise InputError(f"TensorFlow loads nothing from '{name}': a path may not have [ ] or \\")
 

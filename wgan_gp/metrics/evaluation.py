@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from wgan_gp.data.subset import Subset
+from wgan_gp.data.subset import Subset, as_images
 from wgan_gp.metrics.feature_network import FeatureNetwork
 from wgan_gp.metrics.features import load_feature_network
 from wgan_gp.metrics.measures import MEASURES, Sets
@@ -65,6 +65,8 @@ def evaluate(
     """
     check_count(count)
     check_seed(seed)
+    images = as_images(images)
+    training_images = None if training_images is None else as_images(training_images)
     if not (features is None or isinstance(features, FeatureNetwork)):
         features = load_feature_network(features)
     if metrics is None:

@@ -42,6 +42,10 @@ class SetMetric(keras.metrics.Metric):
     """
 
     def __init__(self, function: Callable, name: str | None = None, dtype: Any = None) -> None:
+        if not callable(function):
+            raise InputError(
+                f"function takes two sets, as those of wgan_gp.metrics do; {function!r} is none"
+            )
         super().__init__(name=name or getattr(function, "__name__", "distance"), dtype=dtype)
         self.function = function
         self.reset_state()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wgan_gp.callbacks.every import check_saves
-from wgan_gp.config import Config, checked
+from wgan_gp.config import Config, check_config, checked
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import InputError
 
@@ -36,6 +36,7 @@ class Plan:
     strategy: Strategy = "auto"  # see `strategy_of`
 
     def __post_init__(self) -> None:
+        check_config(self.config)
         every, names = self.checkpoint_every, ("checkpoint_every", "keep_checkpoints")
         check_saves(every, self.keep_checkpoints, names)
         checked("strategy", Strategy, self.strategy)

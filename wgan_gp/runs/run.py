@@ -28,6 +28,7 @@ from wgan_gp.runs.training import train_in
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 from wgan_gp.support.files import UNFINISHED
+from wgan_gp.support.keras_habits import check_backend
 from wgan_gp.support.memory import enough_memory
 from wgan_gp.support.replicas import check_divisible
 from wgan_gp.support.saying import say
@@ -101,6 +102,8 @@ def resume(run_dir: str | Path, **changes: Any) -> WGANGP:
     """
     plan = Plan.of_run(RunFolder.find(Path(run_dir)))
     settings = {name: changes.pop(name) for name in [*changes] if name in vars(plan.config)}
+    for name in changes.keys() - (vars(plan).keys() - {"config"}):
+        raise TypeError(f"resume() got an unexpected keyword argument '{name}'")
     config = dataclasses.replace(plan.config, **settings)
     return resume_run(run_dir, dataclasses.replace(plan, config=config, **changes)).train()
 
@@ -217,6 +220,7 @@ def _worker_folder(chief: Path | None = None) -> RunFolder:
 
 
 def _load_images(plan: Plan, may_prepare: bool = True) -> RunImages:
+    check_backend()
     if plan.tensorboard:
         require("tensorboard", "tensorboard")
     if plan.config.critic_features != "none":

@@ -10,7 +10,12 @@ import tensorflow as tf
 
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.keras_habits import check_callbacks, check_validation, images_alone
+from wgan_gp.support.keras_habits import (
+    check_callbacks,
+    check_ends,
+    check_validation,
+    images_alone,
+)
 from wgan_gp.support.whole_numbers import check_whole
 
 
@@ -40,12 +45,14 @@ class CountingModel(keras.Model):
         """`keras.Model.fit` on a dataset like that of `make_dataset`.
 
         Raises:
-            InputError: there are labels or weights, a callback would do something else than it
-                says, or the replicas of a `tf.distribute` strategy do not divide the batch, or its
-                size is not fixed, or the model was not built in the strategy's scope.
+            InputError: there are labels or weights, a dataset without an end comes without a number
+                of steps, a callback would do something else than it says, or the replicas of a
+                `tf.distribute` strategy do not divide the batch, or its size is not fixed, or the
+                model was not built in the strategy's scope.
         """
         for weights in ("sample_weight", "class_weight"):
             images_alone((x, y, options.get(weights)))
+        check_ends(x, "steps_per_epoch", options)
         check_validation(options)
         check_callbacks(_listed(callbacks))
         self._check_scope()

@@ -8,6 +8,7 @@ from typing import Any
 
 import h5py
 import keras
+import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
 
@@ -19,7 +20,17 @@ _REFUSED = {
     keras.callbacks.TerminateOnNaN: "looks at a log called 'loss', which a GAN does not have: use "
     "wgan_gp.StopAtNaN",
 }
+_MOST_STEPS = 2**31 - 1  # in an epoch; `make_dataset` counts its elements, in int64
 _OF_RATES = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+
+
+def check_backend() -> None:
+    """Raise an InputError where Keras computes with another library than TensorFlow."""
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise InputError(
+            f"Keras computes with {backend}, and this needs TensorFlow: set "
+            f"KERAS_BACKEND=tensorflow before Keras is imported"
+        )
 
 
 def images_alone(data: Any) -> Any:
@@ -43,10 +54,22 @@ def check_validation(options: Mapping[str, Any]) -> None:
             "validation_data=(images,)"
         )
     data = options.get("validation_data")
+    check_ends(data, "validation_steps", options)
     if isinstance(data, tuple | list):
         images_alone(tuple(data))
     elif hasattr(data, "element_spec"):
         images_alone(data.element_spec)
+
+
+def check_ends(data: Any, steps: str, options: Mapping[str, Any]) -> None:
+    """Raise an InputError for a dataset without an end where `options` do not say how many steps.
+
+    Keras would never come to the end of the epoch.
+    """
+    if not isinstance(data, tf.data.Dataset) or options.get(steps) is not None:
+        return
+    if data.cardinality() == tf.data.INFINITE_CARDINALITY or data.cardinality() > _MOST_STEPS:
+        raise InputError(f"the dataset has no end: say how much of it to take by {steps}")
 
 
 def check_compile_options(options: Mapping[str, Any]) -> None:
@@ -92,6 +115,17 @@ def batch_norms(network: keras.Model) -> list[keras.layers.BatchNormalization]:
     """Those of its layers, and of layers within these, which `network.layers` does not list."""
     layers = network._flatten_layers(include_self=False)
     return [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def check_no_layers_losses(network: keras.Model) -> None:
+    """Raise an InputError if layers of a called network have added losses to its weights' own."""
+    of_weights = [x for x in network.trainable_weights if x.regularizer is not None]
+    if len(network.losses) > len(of_weights):
+        raise InputError(
+            f"several devices mix up losses that layers of '{network.name}' add "
+            f"(activity_regularizer, add_loss), since its batch norms wait for each other: leave "
+            f"out the losses or the norms, or train on one device"
+        )
 
 
 def check_average(weights: str | Path, is_kept: bool) -> None:

@@ -5,6 +5,7 @@ from itertools import pairwise
 import keras
 
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.keras_habits import check_backend
 
 Shape = tuple[int | None, ...]
 Shapes = Shape | list[Shape]
@@ -29,6 +30,7 @@ def latent_dim(generator: keras.Model) -> int:
         raise InputError(
             f"a generator is a model, such as keras.saving.load_model gives, not {generator!r}"
         )
+    check_backend()
     shape = input_shape(generator)
     if shape is None or len(shape) != 2 or not isinstance(shape[-1], int):
         raise InputError(
@@ -57,6 +59,8 @@ def check_shapes(
     chain = {"generator": generator, "features network": critic_features, "critic": critic}
     chain = {name: network for name, network in chain.items() if network is not None}
     for name, network in chain.items():
+        if not isinstance(network, keras.Model):
+            raise InputError(f"the {name} must be a keras.Model, not {network!r}")
         if input_shape(network) is None:
             raise InputError(
                 f"the {name} has no input shape: start it with keras.Input, or call it once"
