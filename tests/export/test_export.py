@@ -198,7 +198,6 @@ def test_a_path_that_tensorflow_takes_for_a_pattern_is_refused(generator, tmp_pa
     assert not [*tmp_path.iterdir()]
 
 
-@pytest.mark.parametrize("export", [export_onnx, export_litert])
 def test_the_folder_one_is_in_is_not_written_over(generator, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in ("", "."):
@@ -207,6 +206,7 @@ def test_the_folder_one_is_in_is_not_written_over(generator, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("export", [export_onnx, export_litert])
 def test_who_reads_a_file_goes_on_with_it_when_another_takes_its_place(generator, tmp_path, export):
     path = tmp_path / "model"
     path.write_bytes(b"the former one")
