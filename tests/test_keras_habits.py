@@ -855,19 +855,25 @@ def test_rates_in_the_logs_are_named_after_their_networks(tiny_config, dataset):
         assert {"learning_rate_critic", "learning_rate_generator"} < logs.keys()
 
 
-@pytest.mark.parametrize("made", [np.ndarray.tolist, tf.constant])
-def test_images_as_a_list_or_a_tensor_are_images(tiny_config, tiny_images, made):
-    few = tiny_images[:8]
-    if made is tf.constant:
-        given = made(few)
-        (expected,), (found,) = (make_dataset(x, tiny_config).take(1) for x in (few, given))
-        np.testing.assert_array_equal(found, expected)
-        config = dataclasses.replace(tiny_config, holdout=0.5)
-        np.testing.assert_array_equal(*(held_out_images(x, config) for x in (few, given)))
-        assert Quality(given, count=4).images.dtype == np.uint8
-        return
-    with pytest.raises(InputError, match="images must be uint8 of shape"):  # they became int64
-        make_dataset(made(few), tiny_config)
+def test_images_as_a_tensor_are_images(tiny_config, tiny_images):
+    array, tensor = tiny_images[:8], tf.constant(tiny_images[:8])
+    (expected,), (found,) = (make_dataset(x, tiny_config).take(1) for x in (array, tensor))
+    np.testing.assert_array_equal(found, expected)
+    config = dataclasses.replace(tiny_config, holdout=0.5)
+    np.testing.assert_array_equal(*(held_out_images(x, config) for x in (array, tensor)))
+    np.testing.assert_array_equal(*(Quality(x, count=4).images for x in (array, tensor)))
+
+
+def test_images_as_a_list_of_numbers_have_another_type(tiny_config, tiny_images):
+    with pytest.raises(InputError, match="images must be uint8 of shape"):
+        make_dataset(tiny_images[:8].tolist(), tiny_config)
+
+
+@pytest.mark.parametrize("name", ["model.h5", "model.hdf5"])
+def test_hdf5_which_cannot_hold_two_optimizers_is_refused(tiny_config, tmp_path, name):
+    with pytest.raises(InputError, match=r"a WGANGP is saved as a .keras file, not as"):
+        build_model(tiny_config).save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_monitor_is_given_what_it_can_draw(tiny_images):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -466,6 +467,12 @@ class WGANGP(CountingModel):
         check_average(filepath, is_kept=self.ema_generator is not None)
         super().load_weights(filepath, *args, **options)
 
+    def save(self, filepath: str | Path, *args: Any, **options: Any) -> None:
+        """`keras.Model.save`; raises an InputError for HDF5, which knows one optimizer only."""
+        if Path(filepath).suffix in (".h5", ".hdf5"):
+            raise InputError(f"a WGANGP is saved as a .keras file, not as '{filepath}'")
+        super().save(filepath, *args, **options)
+
     def get_config(self) -> dict[str, Any]:
         return {
             "generator": keras.saving.serialize_keras_object(self.generator),
@@ -542,8 +549,8 @@ def _adam(network: str, config: Config, rate: float, updates: int) -> keras.opti
     """Adam for a network that takes `updates` of them in an iteration; logs name its rate by it."""
     if config.final_learning_rate < 1:
         rate = HeldThenLinear(rate, config.iterations * updates, config.final_learning_rate)
-    settings = (rate, config.beta_1, config.beta_2, config.adam_epsilon)
-    return keras.optimizers.Adam(*settings, name=network)
+    betas = {"beta_1": config.beta_1, "beta_2": config.beta_2}
+    return keras.optimizers.Adam(rate, **betas, epsilon=config.adam_epsilon, name=network)
 
 
 def _shift_seed(seed: tf.Tensor) -> tf.Tensor:

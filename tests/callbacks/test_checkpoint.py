@@ -408,6 +408,22 @@ def test_a_checkpoint_of_other_settings_is_refused(tiny_config, tmp_path):
         assert int(other.iteration.numpy()) == 0
 
 
+def test_a_run_of_another_length_is_told_by_its_schedules(tiny_config, tmp_path):
+    config = dataclasses.replace(tiny_config, final_learning_rate=0.5)
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.set_model(build_model(config))
+    checkpoint.restore(checkpoint.model)
+    checkpoint.model.iteration.assign(1)
+    checkpoint.save()
+    longer = build_model(dataclasses.replace(config, iterations=7))
+    said = (
+        r"generator_learning_rate is HeldThenLinear \(initial 0.001, updates 5, final 0.5\) there, "
+        r"not HeldThenLinear \(initial 0.001, updates 7, final 0.5\)"
+    )
+    with pytest.raises(InputError, match=said):
+        Checkpoint(tmp_path).restore(longer)
+
+
 def test_a_checkpoint_of_another_optimizer_is_refused(tiny_config, tmp_path):
     """Adamax keeps as many variables as Adam, of the same shapes, and has no setting of its own."""
     networks = build_generator(tiny_config), build_critic(tiny_config)

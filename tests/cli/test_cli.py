@@ -385,4 +385,4 @@ def test_training_that_diverges_says_at_which_iteration(wgan_gp, pictures):
     said = wgan_gp(*arguments, status=1).stderr.splitlines()[-1]
     assert said.startswith("wgan-gp: training broke down at iteration ")
     assert "Try a new run with a lower critic_learning_rate (here 1e+30)" in said
-    assert said.endswith("checkpoints")
+    assert "checkpoints" not in said  # there is none yet

@@ -80,6 +80,15 @@ def test_a_worker_does_not_name_a_folder_that_goes_with_it(tmp_path, error):
     assert str(tmp_path) not in str(said_of(error, run(tmp_path, is_chief=False)))
 
 
+def test_good_checkpoints_are_named_where_there_are_some(tmp_path):
+    diverged = run(tmp_path)
+    folder = diverged.folder.checkpoints
+    assert str(said_of(DivergedError("broke down"), diverged)) == "broke down"
+    (folder / "iteration-000001").mkdir(parents=True)
+    said = str(said_of(DivergedError("broke down"), diverged))
+    assert said == f"broke down; the last good checkpoints: {folder}"
+
+
 def test_memory_that_others_have_taken_meanwhile_does_not_end_a_run_for_good(tmp_path):
     stopped = run(tmp_path)
 

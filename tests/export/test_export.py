@@ -198,6 +198,12 @@ def test_a_path_that_tensorflow_takes_for_a_pattern_is_refused(generator, tmp_pa
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.parametrize("export", [export_onnx, export_litert])
+def test_a_folder_that_is_not_there_is_made(generator, tmp_path, export):
+    export(generator, tmp_path / "new" / "model")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["model"]
+
+
 def test_the_folder_one_is_in_is_not_written_over(generator, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in ("", "."):

@@ -63,8 +63,14 @@ def test_the_seed_decides_the_walk(generator):
 @pytest.mark.parametrize("name", ["stations", "frames", "tiles"])
 def test_numbers_that_are_no_counts_are_refused(generator, name, number):
     numbers = {"stations": 2, "frames": 2, "tiles": 1, name: number}
-    with pytest.raises(InputError, match=f"{name} must be a whole number, at least 1, not"):
+    least = 2 if name == "stations" else 1
+    with pytest.raises(InputError, match=f"{name} must be a whole number, at least {least}, not"):
         walk(generator, **numbers)
+
+
+def test_a_walk_of_one_station_would_stand_still(generator):
+    with pytest.raises(InputError, match="stations must be a whole number, at least 2, not 1"):
+        walk(generator, stations=1, frames=3)
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.mp4"])

@@ -308,6 +308,7 @@ def test_a_file_of_features_adds_their_metrics(wgan_gp, run):
         (["--run-dir=run", "--data="], "data is empty: name"),
         (["--run-dir=run", "--features="], "there are no features ''"),
         (["--run-dir=run", "--metrics="], "modes, not ''"),
+        (["--run-dir=run", "--metrics=modes"], "modes are those of drawn flowers, the data"),
     ],
 )
 def test_what_cannot_be_evaluated_is_explained(wgan_gp, run, options, said):

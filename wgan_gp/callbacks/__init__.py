@@ -1,4 +1,5 @@
 """What watches over `fit`: pictures, history, progress, checkpoints, and ends before their time.
 
-It imports the model's modules, `data`, `metrics` and `support`; nothing of runs.
+It imports `pictures`, `sampling`, `random_streams`, `data`, `metrics` and `support`; nothing of
+runs.
 """

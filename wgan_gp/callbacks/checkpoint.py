@@ -23,6 +23,7 @@ from wgan_gp.callbacks.settings import check_same, settings_in, settings_of, wit
 from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import MALFORMED, InputError
+from wgan_gp.support.keras_habits import flat_callbacks
 
 _SECONDS_AT_RISK = 120.0
 _MODEL = "model.keras"  # the whole model, so that Keras can load it by itself
@@ -69,7 +70,7 @@ class Checkpoint(keras.callbacks.Callback):
         check_saves(every, keep, names=("every", "keep"))
         self.folder = CheckpointFolder(Path(folder), (_MODEL, _STATE), keep)
         self.every = every
-        named = _named(_listed(callbacks))
+        named = _named(callbacks)
         self._stateful = {name: c for name, c in named.items() if hasattr(c, "get_state")}
         self._counting = {name: c for name, c in named.items() if name not in self._stateful}
         for name, callback in self._counting.items():
@@ -248,19 +249,12 @@ class Checkpoint(keras.callbacks.Callback):
         self.model.save(folder / _MODEL)
 
 
-def _listed(callbacks: Any) -> list[keras.callbacks.Callback]:
-    """Also what is one callback alone; raises an InputError if something is none."""
-    listed = keras.tree.flatten(callbacks)
-    for callback in listed:
-        if not isinstance(callback, keras.callbacks.Callback):
-            raise InputError(f"Checkpoint saves the states of callbacks, not of {callback!r}")
-    return listed
-
-
-def _named(callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, keras.callbacks.Callback]:
+def _named(callbacks: Any) -> dict[str, keras.callbacks.Callback]:
     """By the names of their classes; a second one of a class has a number, too."""
     named = {}
-    for callback in callbacks:
+    for callback in flat_callbacks(callbacks):
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise InputError(f"Checkpoint saves the states of callbacks, not of {callback!r}")
         name = type(callback).__name__
         earlier = sum(type(other).__name__ == name for other in named.values())
         named[f"{name} {earlier + 1}" if earlier else name] = callback

@@ -79,5 +79,8 @@ def check_same(there: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -
 
 
 def _shown(value: Any) -> str:
-    """`value` as it was given: a learning rate is kept in float32."""
+    """`value` as it was given: a learning rate is kept in float32, a schedule by its config."""
+    if isinstance(value, dict) and {"class_name", "config"} <= value.keys():
+        config = ", ".join(f"{name} {_shown(x)}" for name, x in value["config"].items())
+        return f"{value['class_name']} ({config})"
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -172,19 +172,22 @@ def _resumable(run: "Run") -> Iterator[None]:
     except KeyboardInterrupt as error:  # at a second signal, or while the results are written
         raise Interrupted(signal.SIGINT, f"stopped; {_how_to_go_on(run)}") from error
     except DivergedError as error:
-        where = f"; the last good checkpoints: {folder.checkpoints}" if run.is_chief else ""
+        are_there = run.is_chief and _has_checkpoints(folder)
+        where = f"; the last good checkpoints: {folder.checkpoints}" if are_there else ""
         raise DivergedError(f"{error}{where}") from error
     except TooLittleMemoryError as error:
         # In the middle of a run it is others that have taken the memory.
-        has_begun = CheckpointFolder(folder.checkpoints, ()).newest() > 0
-        raise InputError(
-            f"{error}; or {_how_to_go_on(run)}" if has_begun else str(error)
-        ) from error
+        remedy = f"; or {_how_to_go_on(run)}" if _has_checkpoints(folder) else ""
+        raise InputError(f"{error}{remedy}") from error
     except OSError as error:
         raise InputError(
             f"'{error.filename or folder.path}' cannot be used ({error.strerror or error}): "
             f"when that is mended, {_how_to_go_on(run)}"
         ) from error
+
+
+def _has_checkpoints(folder: RunFolder) -> bool:
+    return CheckpointFolder(folder.checkpoints, ()).newest() > 0
 
 
 def _how_to_go_on(run: "Run") -> str:

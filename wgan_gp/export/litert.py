@@ -51,6 +51,7 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
                 "LiteRT has no way to compute this generator: build it as a Sequential or "
                 "functional model of Keras's own layers, or choose another format"
             ) from error
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(Path(path)) as unfinished:
         unfinished.write_bytes(converted)
 

@@ -56,6 +56,7 @@ def export_onnx(
         onnxruntime.InferenceSession(content, providers=_PROVIDERS)
     except Exception as error:  # its errors have no class in common
         raise InputError(f"ONNX Runtime cannot compute this generator: {error}") from error
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(Path(path)) as unfinished:
         unfinished.write_bytes(content)
 

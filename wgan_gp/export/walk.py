@@ -43,7 +43,7 @@ def walk(
     """Pictures of `tiles` walks side by side, each from latent to latent and back to its first.
 
     Args:
-        stations: latents that each walk passes.
+        stations: latents that each walk passes, at least 2.
         frames: pictures from one to the next.
         seed: decides the latents.
 
@@ -51,10 +51,11 @@ def walk(
         uint8 `(stations * frames, height, width, 3)`.
 
     Raises:
-        InputError: a number is not a whole one or less than 1, or the seed is out of its range.
+        InputError: a number is not a whole one or too small, or the seed is out of its range.
     """
-    for name, number in {"stations": stations, "frames": frames, "tiles": tiles}.items():
-        check_whole(name, number)
+    check_whole("stations", stations, least=2)
+    check_whole("frames", frames)
+    check_whole("tiles", tiles)
     check_seed(seed)
     dimensions = latent_dim(generator)
     drawn = draw_latents(tiles * stations, dimensions, stream_seed(seed, WALK)).numpy()

@@ -25,7 +25,7 @@ from wgan_gp.metrics.report import Report
 from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
-from wgan_gp.support.errors import UnreachableError
+from wgan_gp.support.errors import InputError, UnreachableError
 from wgan_gp.support.files import digest, write_whole
 
 _log = logging.getLogger(__name__)
@@ -69,9 +69,12 @@ def evaluate_run(
     facts = _facts(folder.generator_file(best))
     generator = folder.load_generator(best)
     plan, images_crc32 = Plan.of_run(folder), folder.read()[1]["images_crc32"]
+    measured = plan.data if data is None else data
+    if metrics is not None and "modes" in metrics and measured != "synthetic":
+        raise InputError("modes are those of drawn flowers, the data 'synthetic': leave modes out")
     real, training, reference = _images(plan, images_crc32, data, data_dir, cache_dir)
     if metrics is None:
-        metrics = _possible_metrics(plan.data if data is None else data, training, features)
+        metrics = _possible_metrics(measured, training, features)
     network = _load_features(features, metrics)
     if network is None:
         metrics = [name for name in metrics if name not in NEED_FEATURES]

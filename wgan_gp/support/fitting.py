@@ -14,6 +14,7 @@ from wgan_gp.support.keras_habits import (
     check_callbacks,
     check_ends,
     check_validation,
+    flat_callbacks,
     images_alone,
 )
 from wgan_gp.support.whole_numbers import check_whole
@@ -54,7 +55,7 @@ class CountingModel(keras.Model):
             images_alone((x, y, options.get(weights)))
         check_ends(x, "steps_per_epoch", options)
         check_validation(options)
-        check_callbacks(_listed(callbacks))
+        check_callbacks(flat_callbacks(callbacks))
         self._check_scope()
         if isinstance(x, tf.data.Dataset):
             images_alone(x.element_spec)
@@ -161,7 +162,7 @@ class CountingModel(keras.Model):
                     initial_epoch=epoch,
                     epochs=epoch + 1 if done_in_epoch else last_epoch,
                     steps_per_epoch=steps,
-                    callbacks=[stop, *_listed(callbacks)],
+                    callbacks=[stop, *flat_callbacks(callbacks)],
                     **options,
                 )
             if self.iterations_done == done:
@@ -186,10 +187,3 @@ class CountingModel(keras.Model):
         self.steps_per_execution = steps
         # What is compiled takes as many batches at once as it was traced for, but is handed that.
         self.train_function = self.test_function = self.predict_function = None
-
-
-def _listed(callbacks: Any) -> list[keras.callbacks.Callback]:
-    """Callbacks as Keras takes them: in a list, nested or alone, none, or its `CallbackList`."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks.callbacks
-    return keras.tree.flatten(callbacks) if callbacks else []

@@ -82,6 +82,13 @@ def check_compile_options(options: Mapping[str, Any]) -> None:
             )
 
 
+def flat_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """Callbacks as Keras takes them: in a list, nested or alone, none, or its `CallbackList`."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks.callbacks
+    return keras.tree.flatten(callbacks) if callbacks else []
+
+
 def check_callbacks(callbacks: Sequence[Any]) -> None:
     """Raise an InputError for one of Keras's that would be silently wrong here."""
     for callback in callbacks:
