@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -166,6 +167,14 @@ def test_a_dry_run_shows_settings_layers_and_cost_and_makes_nothing(wgan_gp):
     assert list(wgan_gp.folder.iterdir()) == []
 
 
+def test_a_dry_run_looks_whether_there_are_images(wgan_gp, pictures):
+    assert "there is no folder 'gone'" in wgan_gp.mistake("train", "--data=gone", "--dry-run")
+    few = ["--dry-run", "--image-size=32", "--base-filters=2"]
+    for data in (pictures, "tf_flowers"):  # which may have to be downloaded, as no dry run does
+        assert "Cost: " in wgan_gp("train", "--data", data, *few).stdout
+    assert list(wgan_gp.folder.iterdir()) == []
+
+
 @pytest.mark.parametrize(("preset", "rate"), [("matlab", "0.0002"), ("quick", "0.001")])
 def test_help_states_the_presets_defaults(wgan_gp, preset, rate):
     text = " ".join(wgan_gp("train", "--preset", preset, "--help").stdout.replace("│", "").split())
@@ -248,6 +257,25 @@ def test_generate_makes_single_pictures_and_the_seed_decides_them(wgan_gp, finis
     assert np.shape(read["a"]) == (3, 32, 32, 3)
     assert np.array_equal(read["a"], read["b"])
     assert not np.array_equal(read["a"], read["c"])
+
+
+def test_no_image_is_added_to_those_that_the_run_trains_on(wgan_gp, pictures, tmp_path):
+    photographs = tmp_path / "photographs"
+    shutil.copytree(pictures, photographs)
+    (photographs / "link").symlink_to(photographs)
+    run = photographs / "runs" / "mine"  # which is no part of them
+    wgan_gp("train", "--data", photographs, "--run-dir", run, *TINY)
+    before = sorted(photographs.iterdir())
+    for output in ("new.png", "new", "link/new.png", "runs/new.png"):
+        made = ["--run-dir", run, "--output", photographs / output]
+        said = wgan_gp.mistake("generate", *made)
+        assert "would be one of the images in" in said
+        assert "that the run trains on: choose another --output" in said
+    film = ["--run-dir", run, "--output", photographs / "walk.gif"]
+    assert "would be one of the images in" in wgan_gp.mistake("interpolate", *film)
+    assert sorted(photographs.iterdir()) == before
+    wgan_gp("generate", "--run-dir", run, "--count=2", "--output", run / "new.png")
+    wgan_gp("train", "--run-dir", run, "--resume", "--iterations=3")
 
 
 def test_generate_overwrites_only_when_told(wgan_gp, finished):

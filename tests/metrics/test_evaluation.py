@@ -173,6 +173,12 @@ def test_what_cannot_be_measured_is_explained(generator, flowers, metrics, held_
         evaluate(generator, flowers[:held_out], training, metrics=metrics)
 
 
+def test_where_real_images_are_halved_so_is_their_number(generator, flowers):
+    with pytest.raises(InputError, match=r"15 images are too few .* either half of the real ones;"):
+        evaluate(generator, flowers[:31], metrics=["swd"])
+    assert evaluate(generator, flowers[:32], metrics=["swd"]).count == 16
+
+
 def test_a_report_reads_as_a_table_and_as_json():
     scores = {"swd": Score(20.0, 14.5, 120.0), "swd_64": Score(1.0, 2.0, 3.0)}
     modes = {"shares": {"1": 0.9, "2": 0.1}, "true_shares": {"1": 0.8, "2": 0.2}, "accuracy": 0.9}

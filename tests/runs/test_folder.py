@@ -62,7 +62,7 @@ def test_an_unfinished_run_says_that_its_best_generator_is_there(tmp_path):
     with pytest.raises(InputError, match=r"no generator\.keras: has its training finished\?"):
         folder.load_generator()
     folder.generator_file(best=True).touch()
-    with pytest.raises(InputError, match=r"no generator\.keras \(the best one so far is there\): "):
+    with pytest.raises(InputError, match=r"the best one so far is there: ask for the best\): "):
         folder.load_generator()
 
 

@@ -236,7 +236,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(process, uninterrupted,
         ),
         (["--deterministic"], "deterministic is False there, not True"),
         (["--iterations=22"], "at iteration 23 already: iterations must be at least that"),
-        (["--data=other"], "the images in 'other' are not those that"),
+        (["--data=other"], "'other' are not those that 'run' was trained on (4, not 20): bring"),
     ],
 )
 def test_a_run_keeps_its_settings_and_images(

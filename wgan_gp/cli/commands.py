@@ -40,10 +40,13 @@ def train(command: Train) -> None:
         folder = RunFolder.find(output.run_dir)
         plan.check_continues(Plan.of_run(folder), folder)
     load_tensorflow(find_devices=plan.strategy != "multi-worker")
+    from wgan_gp.data.images import check_source
+    from wgan_gp.runs.run import resume_run, start_run
+
     if output.dry_run:
+        check_source(plan.data, plan.data_dir)
         _print_plan(plan.config)
         return
-    from wgan_gp.runs.run import resume_run, start_run
 
     run = resume_run(output.run_dir, plan) if output.resume else start_run(plan, output.run_dir)
     with _resumable(run):
@@ -68,6 +71,7 @@ def generate(command: Generate) -> None:
     generator = folder.load_generator(command.best)
     is_taken = output.exists() if is_one_file else bool(entries(output))
     _check_free(output, is_taken and not command.overwrite)
+    _check_apart(output if is_one_file else output / "00000.png", folder)
     with _writing(output), enough_memory("lower --count"):
         if not is_one_file:
             check_free(output, command.count)
@@ -114,6 +118,7 @@ def interpolate(command: Interpolate) -> None:
 
     check_film(output)
     _check_free(output, output.exists() and not command.overwrite)
+    _check_apart(output, folder)
     generator = folder.load_generator(command.best)
     with _writing(output), enough_memory("lower --tiles, --stations or --frames"):
         frames = walk(generator, command.stations, command.frames, command.tiles, command.seed)
@@ -148,6 +153,21 @@ def export(command: Export) -> None:
 def _check_free(output: Path, is_taken: bool) -> None:
     if is_taken:
         raise InputError(f"'{output}' exists already: choose another --output or add --overwrite")
+
+
+def _check_apart(picture: Path, folder: RunFolder) -> None:
+    """Raise an InputError if the run in `folder` would take `picture` for one to train on.
+
+    It could then not be resumed: its images would be others.
+    """
+    from wgan_gp.data.folder import is_among
+
+    data = Path(Plan.of_run(folder).data)
+    if data.is_absolute() and is_among(picture, data):  # else it is no folder: see `Plan.facts`
+        raise InputError(
+            f"'{picture}' would be one of the images in '{data}' that the run trains on: choose "
+            f"another --output"
+        )
 
 
 @contextlib.contextmanager

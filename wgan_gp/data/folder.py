@@ -11,7 +11,7 @@ from wgan_gp.data.source import Pictures, Source, file_contents, file_fingerprin
 from wgan_gp.support.errors import InputError
 
 _THREADS = min(8, os.cpu_count() or 1)
-_FILES_OF_A_RUN = {"config.json", "run.json"}
+_FILES_OF_A_RUN = ("config.json", "run.json")
 _AT_ONCE = 512  # files handed to the decoding threads; all of them would fill the memory
 
 
@@ -54,7 +54,7 @@ def _find_pictures(folder: Path) -> list[Path]:
     visited = set()
     for directory, subdirectories, names in os.walk(folder, onerror=_refuse, followlinks=True):
         is_known = os.path.realpath(directory) in visited  # by a link, such as one back up
-        if is_known or _FILES_OF_A_RUN.issubset(names):
+        if is_known or _is_run(Path(directory)):
             subdirectories.clear()
             continue
         visited.add(os.path.realpath(directory))
@@ -62,6 +62,20 @@ def _find_pictures(folder: Path) -> list[Path]:
         paths = (Path(directory, name) for name in names if not name.startswith("."))
         found += (path for path in paths if path.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES))
     return sorted(found, key=lambda path: path.parts)  # the same on Windows, which ignores case
+
+
+def _is_run(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in _FILES_OF_A_RUN)
+
+
+def is_among(picture: Path, folder: Path) -> bool:
+    """Whether a file at `picture` is, or would be, one of the pictures of `open_folder(folder)`."""
+    picture, folder = picture.resolve(), folder.resolve()
+    if picture.suffix.lower() not in SUFFIXES or not picture.is_relative_to(folder):
+        return False
+    between = picture.relative_to(folder)
+    is_hidden = any(part.startswith(".") for part in between.parts)
+    return not is_hidden and not any(_is_run(folder / parent) for parent in between.parents)
 
 
 def _is_broken(path: Path) -> bool:

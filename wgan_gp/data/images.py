@@ -86,6 +86,15 @@ def load_image_set(
     return cached
 
 
+def check_source(source: str | Path, data_dir: str | Path | None = None) -> None:
+    """Raise the InputError of `load_images` if there is no such source, or no picture in it.
+
+    No picture is read, and tf_flowers, which may have to be downloaded first, is not looked at.
+    """
+    if source != "tf_flowers":
+        _open(source, data_dir, may_prepare=False)
+
+
 def _tell_what_is_left_out(source: Source, images: ImageSet, entry: Path) -> None:
     if others := source.left_out:
         why = "of formats that are not read, or links that lead nowhere, and are left out"

@@ -131,9 +131,10 @@ def _sets(
         others, other_images = rng.permutation(len(training_images)), training_images
     count = min(count, len(numbers), len(others))
     if count < _LEAST:
+        real = "the real ones" if training_images is not None else "either half of the real ones"
         raise InputError(
             f"{count} images are too few to compare: count must be {_LEAST} or more, and so must "
-            f"the real ones; hold more of them out, or add some"
+            f"{real}; hold more of them out, or add some"
         )
     return Sets(
         images[numbers[:count]],

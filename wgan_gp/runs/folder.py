@@ -210,7 +210,7 @@ class RunFolder:
         if not file.is_file():
             why = "was its quality measured?" if best else "has its training finished?"
             is_best_there = not best and self.generator_file(best=True).is_file()
-            instead = " (the best one so far is there)" if is_best_there else ""
+            instead = " (the best one so far is there: ask for the best)" if is_best_there else ""
             raise InputError(f"'{self.path}' holds no {file.name}{instead}: {why}")
         generator = _load_model(file)
         if not _makes_images(generator):

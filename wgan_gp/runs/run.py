@@ -187,12 +187,15 @@ def resume_run(run_dir: str | Path, plan: Plan) -> Run:
     # A run may come from a stranger: where it says that photographs are, they are only read.
     is_known = plan.data_dir is not None and Path(plan.data_dir) == known.data_dir
     images = _load_images(plan, may_prepare=not is_known)
-    if folder.read()[1]["images_crc32"] != images.crc32:
+    facts, count = folder.read()[1], len(images.images)
+    if facts["images_crc32"] != images.crc32:
+        counts = f" ({count:,}, not {facts['images']:,})" if count != facts["images"] else ""
         remedy = "bring them back, name the right ones as data, or start a new run"
         if plan.data == known.data == "synthetic":  # in float32, which CPUs round as they do
             remedy = "this machine draws them otherwise: go on where it began, or start a new run"
         raise InputError(
-            f"the images in '{plan.data}' are not those that '{run_dir}' was trained on: {remedy}"
+            f"the images in '{plan.data}' are not those that '{run_dir}' was trained on{counts}: "
+            f"{remedy}"
         )
     if not is_chief(strategy):
         folder = _worker_folder(folder.path)
