@@ -209,9 +209,9 @@ def test_a_dataset_has_batches_that_replicas_can_share(monkeypatch):
     monkeypatch.setattr(replicas, "count", lambda: 2)
     images = tf.data.Dataset.from_tensor_slices(tf.zeros((8, 32, 32, 3)))
     with pytest.raises(InputError, match="2 replicas cannot share a batch of 3"):
-        replicas.shared(images.batch(3, drop_remainder=True))
+        replicas.dealt_out(images.batch(3, drop_remainder=True))
     with pytest.raises(InputError, match="2 replicas share batches of a fixed size"):
-        replicas.shared(images.batch(4))
+        replicas.dealt_out(images.batch(4))
 
 
 def test_an_array_has_batches_that_replicas_can_share(monkeypatch, models, tiny_config):

@@ -26,7 +26,6 @@ from wgan_gp.support.copying import copied
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.fitting import CountingModel
 from wgan_gp.support.keras_habits import (
-    batch_norms,
     check_average,
     check_backend,
     check_compile_options,
@@ -34,6 +33,7 @@ from wgan_gp.support.keras_habits import (
     check_no_mixing,
     images_alone,
 )
+from wgan_gp.support.layers import batch_norms
 from wgan_gp.support.optimizers import (
     BothOptimizers,
     HeldThenLinear,
@@ -293,10 +293,10 @@ class WGANGP(CountingModel):
         # The statistics of batch norm are no averages of the generator's: averaged weights spread
         # their outputs less. So the averaged generator takes its own from the same latents.
         if self.ema_generator.non_trainable_variables:
-            self._freeze_average()
+            self._match_frozen_norms()
             self.ema_generator(latents, training=True)
 
-    def _freeze_average(self) -> None:
+    def _match_frozen_norms(self) -> None:
         """Let batch norms that are frozen in the generator be the same in its average."""
         norms = batch_norms(self.ema_generator), batch_norms(self.generator)
         for average, current in zip(*norms, strict=True):
@@ -447,7 +447,7 @@ class WGANGP(CountingModel):
             )
         # What was unknown then is known in each batch.
         images = tf.cast(tf.ensure_shape(images, (None, *expected)), tf.float32)
-        return images if self.jit_compile else replicas.not_shared(images)
+        return images if self.jit_compile else replicas.in_own_memory(images)
 
     def numbers_of_the_step(self) -> tuple[float, ...]:
         """Raises an InputError if one was set out of its range since."""

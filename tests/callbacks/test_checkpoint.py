@@ -28,7 +28,7 @@ from wgan_gp import (
     make_dataset,
 )
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
-from wgan_gp.callbacks.settings import settings_in
+from wgan_gp.callbacks.checkpoint_settings import settings_in
 from wgan_gp.callbacks.stopping import StopAtNaN
 from wgan_gp.model import WGANGP, build_model
 from wgan_gp.support.errors import DivergedError

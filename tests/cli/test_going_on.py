@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from wgan_gp.cli import commands
-from wgan_gp.cli.commands import _resumable
+from wgan_gp.cli import going_on
+from wgan_gp.cli.going_on import resumable
 from wgan_gp.config import Config
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
@@ -23,7 +23,7 @@ def run(tmp_path: Path, is_chief: bool = True, **options) -> SimpleNamespace:
 
 
 def said_of(error: BaseException, stopped: SimpleNamespace) -> BaseException:
-    with pytest.raises(BaseException) as said, _resumable(stopped):
+    with pytest.raises(BaseException) as said, resumable(stopped):
         raise error
     return said.value
 
@@ -40,7 +40,7 @@ def test_what_a_folder_does_not_keep_is_part_of_how_to_go_on(tmp_path):
 
 def test_on_windows_it_is_quoted_as_its_command_line_has_it(tmp_path, monkeypatch):
     stopped = run(tmp_path, cache_dir="C:\\big disk")
-    monkeypatch.setattr(commands, "os", SimpleNamespace(name="nt"))
+    monkeypatch.setattr(going_on, "os", SimpleNamespace(name="nt"))
     stopped.folder.path = r"runs\0001-quick"
     said = said_of(Interrupted(signal.SIGTERM, "stopped"), stopped)
     assert str(said) == (
@@ -93,7 +93,7 @@ def test_memory_that_others_have_taken_meanwhile_does_not_end_a_run_for_good(tmp
     stopped = run(tmp_path)
 
     def said() -> str:
-        with pytest.raises(InputError) as error, _resumable(stopped), enough_memory("lower it"):
+        with pytest.raises(InputError) as error, resumable(stopped), enough_memory("lower it"):
             raise MemoryError
         return str(error.value)
 

@@ -25,7 +25,7 @@ from wgan_gp import (
     build_critic,
     build_model,
 )
-from wgan_gp.support.keras_habits import batch_norms
+from wgan_gp.support.layers import batch_norms
 from wgan_gp.support.optimizers import apply_gradients
 
 cpu = tf.config.list_physical_devices("CPU")[0]

@@ -18,7 +18,7 @@ from wgan_gp import InputError
 from wgan_gp.data.images import load_images
 from wgan_gp.metrics.evaluation import evaluate
 from wgan_gp.metrics.report import Report
-from wgan_gp.runs.evaluating import _seen_in_training, evaluate_run
+from wgan_gp.runs.evaluating import _features_label, evaluate_run
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.sampling import generate_images
 
@@ -267,7 +267,7 @@ def test_photographs_in_place_of_drawn_flowers_have_no_modes(run, flowers, monke
     ],
 )
 def test_only_the_network_that_the_critic_looks_through_flatters(through, features, flatters):
-    seen = _seen_in_training(through, Report({}, 20, "images", features))
+    seen = _features_label(through, Report({}, 20, "images", features))
     assert ("which flatters" in seen) == flatters
 
 

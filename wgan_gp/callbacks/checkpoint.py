@@ -16,10 +16,15 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from wgan_gp.callbacks.checkpoint_counts import COUNTING, Counts, counts_in, counts_of, set_counts
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
-from wgan_gp.callbacks.counts import COUNTING, Counts, counts_in, counts_of, set_counts
+from wgan_gp.callbacks.checkpoint_settings import (
+    check_same,
+    settings_in,
+    settings_of,
+    with_rates_of,
+)
 from wgan_gp.callbacks.every import check_saves, is_passed
-from wgan_gp.callbacks.settings import check_same, settings_in, settings_of, with_rates_of
 from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import MALFORMED, InputError
@@ -28,6 +33,9 @@ from wgan_gp.support.keras_habits import flat_callbacks
 _SECONDS_AT_RISK = 120.0
 _MODEL = "model.keras"  # the whole model, so that Keras can load it by itself
 _STATE = "state.json"
+
+_Sums = dict[str, list[float]]  # behind the metrics, by their names
+_Rates = list[tuple[keras.Variable, np.float32]]  # learning rates and their values
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -87,11 +95,11 @@ class Checkpoint(keras.callbacks.Callback):
         self._done = 0  # iterations, when it was last asked whether one is due
         self._steps_done = 0  # of the epoch
         self._is_within_epoch = False
-        self._metrics: dict[str, list[float]] = {}  # of the epoch that the checkpoint is within
-        self._rates: list[tuple[keras.Variable, np.float32]] = []  # it goes on with
-        self._rates_of_step: list[tuple[keras.Variable, np.float32]] = []  # the latest one
+        self._sums_to_go_on_with: _Sums = {}  # of a restored epoch that is not finished
+        self._rates_to_go_on_with: _Rates = []  # likewise
+        self._rates_of_latest_step: _Rates = []
         self._counts: dict[str, Counts] = {}  # of Keras's callbacks, after the last whole epoch
-        self._sums: dict[str, list[float]] | None = None  # of the epoch before its validation
+        self._sums_before_validation: _Sums | None = None  # where the epoch has one
 
     def restore(self, model: keras.Model) -> int:
         """Bring `model` and the callbacks to the newest undamaged checkpoint, if there is one.
@@ -137,7 +145,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _take(self, state: dict[str, Any]) -> None:
         metrics = state["metrics"].items() if state["is_within_epoch"] else ()
-        self._metrics = {name: [float(x) for x in sums] for name, sums in metrics}
+        self._sums_to_go_on_with = {name: [float(x) for x in sums] for name, sums in metrics}
         for name, remembered in state["callbacks"].items():
             if name in self._stateful:
                 self._stateful[name].set_state(remembered)
@@ -178,25 +186,26 @@ class Checkpoint(keras.callbacks.Callback):
         for name, counts in self._counts.items():
             set_counts(self._counting[name], counts)
         self._note_counts()
-        if self._metrics:  # the epoch goes on
-            self._rates = _rates(self.model)
+        if self._sums_to_go_on_with:  # the epoch goes on
+            self._rates_to_go_on_with = _rates(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         for metric in self.model.metrics:  # which `fit` has just reset
-            sums = self._metrics.get(metric.name, metric.variables)
+            sums = self._sums_to_go_on_with.get(metric.name, metric.variables)
             for variable, value in zip(metric.variables, sums, strict=True):
                 variable.assign(value)
-        self._metrics, self._sums = {}, None
+        self._sums_to_go_on_with, self._sums_before_validation = {}, None
 
     def on_test_begin(self, logs: dict | None = None) -> None:
-        self._sums = _sums(self.model)  # which Keras resets for a validation at the epoch's end
+        # Keras resets them for a validation at the epoch's end.
+        self._sums_before_validation = _sums(self.model)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         # An epoch that goes on has begun twice, and a `LearningRateScheduler` has changed the rates
         # twice.
-        for rate, value in self._rates:
+        for rate, value in self._rates_to_go_on_with:
             rate.assign(value)
-        self._rates = []
+        self._rates_to_go_on_with = []
         # After the last step, but only here is it certain that the epoch goes on. At its end it is
         # `on_epoch_end` that saves, when the other callbacks have taken note of it.
         self._is_within_epoch = True  # at its first step, too: rates may have changed as it began
@@ -206,13 +215,13 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._steps_done = batch + 1
         if self._counting:
-            self._rates_of_step = _rates(self.model)
+            self._rates_of_latest_step = _rates(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         # An epoch that was cut short is to be continued if training goes on some day.
         self._is_within_epoch = self._steps_done < (self.params["steps"] or 0)
         if self._is_within_epoch:
-            for rate, value in self._rates_of_step:  # which it was too early to lower
+            for rate, value in self._rates_of_latest_step:  # which it was too early to lower
                 rate.assign(value)
         else:
             self._note_counts()
@@ -237,7 +246,7 @@ class Checkpoint(keras.callbacks.Callback):
         state = {
             "iteration": self.model.iterations_done,
             "is_within_epoch": self._is_within_epoch,
-            "metrics": self._sums or _sums(self.model),
+            "metrics": self._sums_before_validation or _sums(self.model),
             "random_states": [x.numpy().tolist() for x in _random_states(self.model)],
             "settings": self._settings,
             "callbacks": {
@@ -261,16 +270,16 @@ def _named(callbacks: Any) -> dict[str, keras.callbacks.Callback]:
     return named
 
 
-def _sums(model: keras.Model) -> dict[str, list[float]]:
-    """What the metrics are computed from, by their names."""
+def _sums(model: keras.Model) -> _Sums:
+    """What the metrics are computed from."""
     return {
         metric.name: [variable.numpy().tolist() for variable in metric.variables]
         for metric in model.metrics
     }
 
 
-def _rates(model: keras.Model) -> list[tuple[keras.Variable, np.float32]]:
-    """The learning rates and their values, but for those that follow a schedule."""
+def _rates(model: keras.Model) -> _Rates:
+    """Those of the optimizers, but for rates that follow a schedule."""
     variables = model.optimizer.variables
     return [(rate, rate.numpy()) for rate in variables if rate.name == "learning_rate"]
 

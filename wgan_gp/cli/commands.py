@@ -5,32 +5,18 @@ TensorFlow, and with it most of the package, is imported where it is needed: it 
 """
 
 import contextlib
-import os
-import shlex
-import signal
-import subprocess
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
+from wgan_gp.cli.dry_run import print_plan
+from wgan_gp.cli.going_on import resumable
 from wgan_gp.cli.options import Evaluate, Export, Generate, Interpolate, Train
-from wgan_gp.config import Config
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
-from wgan_gp.support.errors import (
-    DivergedError,
-    InputError,
-    Interrupted,
-    TooLittleMemoryError,
-)
+from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import at_home, entries
 from wgan_gp.support.quiet_tensorflow import load_tensorflow
 from wgan_gp.support.saying import say
-
-if TYPE_CHECKING:  # it needs TensorFlow
-    from wgan_gp.runs.run import Run
 
 
 def train(command: Train) -> None:
@@ -40,16 +26,13 @@ def train(command: Train) -> None:
         folder = RunFolder.find(output.run_dir)
         plan.check_continues(Plan.of_run(folder), folder)
     load_tensorflow(find_devices=plan.strategy != "multi-worker")
-    from wgan_gp.data.images import check_source
+    if output.dry_run:
+        print_plan(plan)
+        return
     from wgan_gp.runs.run import resume_run, start_run
 
-    if output.dry_run:
-        check_source(plan.data, plan.data_dir)
-        _print_plan(plan.config)
-        return
-
     run = resume_run(output.run_dir, plan) if output.resume else start_run(plan, output.run_dir)
-    with _resumable(run):
+    with resumable(run):
         run.train()
     if run.is_chief:
         say(f"Done. New images: {run.folder.samples}, how they came about: {run.folder.film}")
@@ -179,76 +162,3 @@ def _writing(output: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise InputError(f"'{output}' cannot be written: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def _resumable(run: "Run") -> Iterator[None]:
-    """Say how to go on when training does not come to its end."""
-    folder = run.folder
-    try:
-        yield
-    except Interrupted as error:
-        raise Interrupted(error.signal, f"{error}; {_how_to_go_on(run)}") from error
-    except KeyboardInterrupt as error:  # at a second signal, or while the results are written
-        raise Interrupted(signal.SIGINT, f"stopped; {_how_to_go_on(run)}") from error
-    except DivergedError as error:
-        are_there = run.is_chief and _has_checkpoints(folder)
-        where = f"; the last good checkpoints: {folder.checkpoints}" if are_there else ""
-        raise DivergedError(f"{error}{where}") from error
-    except TooLittleMemoryError as error:
-        # In the middle of a run it is others that have taken the memory.
-        remedy = f"; or {_how_to_go_on(run)}" if _has_checkpoints(folder) else ""
-        raise InputError(f"{error}{remedy}") from error
-    except OSError as error:
-        raise InputError(
-            f"'{error.filename or folder.path}' cannot be used ({error.strerror or error}): "
-            f"when that is mended, {_how_to_go_on(run)}"
-        ) from error
-
-
-def _has_checkpoints(folder: RunFolder) -> bool:
-    return CheckpointFolder(folder.checkpoints, ()).newest() > 0
-
-
-def _how_to_go_on(run: "Run") -> str:
-    if not run.is_chief:  # its folder is a copy, and goes with this process
-        return "start this worker again with --resume, like the first one"
-    if not run.folder.config_file.exists():  # which is there when the model is built
-        return "start it again"
-    words = ["wgan-gp", "train", *_option("--run-dir", run.folder.path), "--resume"]
-    if run.plan.cache_dir:
-        words += _option("--cache-dir", run.plan.cache_dir)
-    if run.plan.strategy != "auto":
-        words += _option("--strategy", run.plan.strategy)
-    command = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
-    return f"go on with: {command}"
-
-
-def _option(name: str, value: Path | str) -> list[str]:
-    """The words for it: one alone where the value would read as an option."""
-    return [f"{name}={value}"] if str(value).startswith("-") else [name, str(value)]
-
-
-def _print_plan(config: Config) -> None:
-    """The settings, the layers and the estimated cost of a run."""
-    from wgan_gp.networks import build_critic, build_critic_features, build_generator
-    from wgan_gp.runs.cost import iteration_tflop, matrix_product_tflops, memory_remedy
-    from wgan_gp.support.memory import enough_memory
-
-    with enough_memory(memory_remedy(config)):
-        generator, critic = build_generator(config), build_critic(config)
-        features = build_critic_features(config)
-    say(config.to_json())
-    generator.summary()
-    if features is not None:
-        features.summary()
-    critic.summary()
-    tflop = iteration_tflop(config, generator, critic, features)
-    speed = matrix_product_tflops()
-    say(
-        f"Cost: {tflop:.3g} TFLOP an iteration, {tflop * config.iterations:,.4g} TFLOP in all.\n"
-        f"At the {speed:.2g} TFLOP/s of a large float32 matrix product on one device that is "
-        f"at least {tflop / speed:.2g} s an iteration and "
-        f"{timedelta(seconds=round(config.iterations * tflop / speed))} (h:mm:ss) in all; narrow "
-        f"layers take longer, more devices and half precision may take less."
-    )

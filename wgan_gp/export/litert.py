@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp.export.saved_model import export_saved_model
-from wgan_gp.support.copying import layers_are_known, rebuilt
+from wgan_gp.support import layers
+from wgan_gp.support.copying import rebuilt
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 from wgan_gp.support.files import replacing
@@ -61,9 +62,9 @@ def _with_static_sizes(generator: keras.Model) -> keras.Model:
 
     Repetition hides the size of what it makes from the converter, which then finds no convolution.
     """
-    layers_within = generator._flatten_layers(include_self=False)  # those of inner models, too
-    repeats = any(isinstance(layer, keras.layers.UpSampling2D) for layer in layers_within)
-    if not (repeats and layers_are_known(generator)):
+    within = layers.layers_within(generator)
+    repeats = any(isinstance(layer, keras.layers.UpSampling2D) for layer in within)
+    if not (repeats and layers.are_known(generator)):
         return generator
     # A graph of its layers, which may be called more than once each; a `Sequential` hides its own.
     graph = keras.Model(generator.inputs, generator.outputs[0])

@@ -18,7 +18,7 @@ from wgan_gp.metrics.features import load_feature_network
 from wgan_gp.metrics.measures import MEASURES, Sets
 from wgan_gp.metrics.report import Report, Score
 from wgan_gp.sampling import check_count, check_seed, generate_images
-from wgan_gp.support.copying import begun_anew
+from wgan_gp.support.copying import reinitialized
 from wgan_gp.support.errors import InputError
 
 METRICS = ("swd", "diversity", "checkerboard", "memorization")
@@ -140,7 +140,7 @@ def _sets(
         images[numbers[:count]],
         other_images[others[:count]],
         generate_images(generator, count, seed),
-        generate_images(begun_anew(generator), count, seed),
+        generate_images(reinitialized(generator), count, seed),
         training_images,
     )
 

@@ -82,7 +82,7 @@ def evaluate_run(
     report = evaluate(
         generator, **sets, metrics=metrics, features=network, count=count, seed=seed, progress=True
     )
-    seen = _seen_in_training(plan.config.critic_features, report)
+    seen = _features_label(plan.config.critic_features, report)
     report = dataclasses.replace(report, reference=reference, features=seen)
     _write(facts, report, *folder.report_files(best))
     return report
@@ -144,7 +144,7 @@ def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwo
         return None
 
 
-def _seen_in_training(critic_features: str, report: Report) -> str | None:
+def _features_label(critic_features: str, report: Report) -> str | None:
     """The network behind the metrics, with a word of warning if the critic knows it."""
     if report.features is None or report.features.split(",")[0] != critic_features:
         return report.features

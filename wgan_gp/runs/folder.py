@@ -231,10 +231,10 @@ class RunFolder:
         try:
             quality = json.loads(content)
             report = Report.from_dict(quality)
-            is_of_the_last = quality["sha256"] == digest(self.generator_file(best))
+            is_current = quality["sha256"] == digest(self.generator_file(best))
         except MALFORMED as error:
             raise InputError(f"'{file}' is damaged: measure the run once more") from error
-        if is_of_the_last:
+        if is_current:
             return report
         _log.warning("'%s' is of an earlier generator: measure the run once more", file)
         return None

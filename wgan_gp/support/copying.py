@@ -5,27 +5,23 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from wgan_gp.support import layers
 from wgan_gp.support.shapes import input_shape
 
 
 def copied(network: keras.Model) -> keras.Model:
     """The same network with variables of its own."""
-    copy = begun_anew(network)
+    copy = reinitialized(network)
     copy(tf.zeros((1, *input_shape(network)[1:])))  # which a subclassed one may wait for
     copy.set_weights(network.get_weights())
     return copy
 
 
-def begun_anew(network: keras.Model) -> keras.Model:
+def reinitialized(network: keras.Model) -> keras.Model:
     """The same network with new first weights."""
-    if not layers_are_known(network):
+    if not layers.are_known(network):
         return keras.models.clone_model(network)  # as it says itself how it is made
     return keras.models.clone_model(network, clone_function=rebuilt, recursive=True)
-
-
-def layers_are_known(network: keras.Model) -> bool:
-    """Whether Keras knows the layers it is made of; of a subclassed one it does not."""
-    return hasattr(network, "output_shape")
 
 
 def rebuilt(layer: keras.Layer, /, **settings: Any) -> keras.Layer:

@@ -64,7 +64,7 @@ class CountingModel(keras.Model):
             options.setdefault("shuffle", False)  # a dataset is as it is: Keras warns otherwise
         with self.distribute_strategy.scope():
             if isinstance(x, tf.data.Dataset):
-                x = replicas.shared(x)
+                x = replicas.dealt_out(x)
             else:
                 replicas.check_array(x, batch_size)
         return super().fit(x, None, batch_size, epochs, verbose, callbacks, **options)

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.layers import batch_norms
 
 _REFUSED = {
     keras.callbacks.BackupAndRestore: "would begin the images anew, and so train another model: "
@@ -116,12 +117,6 @@ def check_no_mixing(network: keras.Model) -> None:
             f"the critic's layer '{layer.name}' mixes the images of a batch, but the gradient "
             f"penalty is defined image by image: take layer norm"
         )
-
-
-def batch_norms(network: keras.Model) -> list[keras.layers.BatchNormalization]:
-    """Those of its layers, and of layers within these, which `network.layers` does not list."""
-    layers = network._flatten_layers(include_self=False)
-    return [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def check_no_layers_losses(network: keras.Model) -> None:

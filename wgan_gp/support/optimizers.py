@@ -8,6 +8,7 @@ from keras import ops
 
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.layers import layers_within
 
 _TWO_RATES = "set the learning_rate of model.critic_optimizer and of model.generator_optimizer"
 
@@ -75,7 +76,7 @@ def scaling(
     optimizer = keras.optimizers.get(optimizer)
     if not is_wanted:
         return optimizer
-    layers = network._flatten_layers()  # those within layers of one's own, too
+    layers = [network, *layers_within(network)]
     is_half = any(layer.compute_dtype == "float16" for layer in layers)
     if is_half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         # Keras begins with 2^15, which overflows in a critic's first updates; it rises by itself.

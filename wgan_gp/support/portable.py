@@ -2,7 +2,8 @@
 
 import keras
 
-from wgan_gp.support.copying import layers_are_known, rebuilt
+from wgan_gp.support import layers
+from wgan_gp.support.copying import rebuilt
 
 
 def portable(generator: keras.Model) -> keras.Model:
@@ -19,8 +20,7 @@ def portable(generator: keras.Model) -> keras.Model:
             settings["layer"] = keras.saving.serialize_keras_object(plain(layer.layer))
         return rebuilt(layer, **settings)
 
-    layers_within = generator._flatten_layers(include_self=False)  # those of inner models, too
-    if not layers_are_known(generator) or all(is_portable(layer) for layer in layers_within):
+    if not layers.are_known(generator) or all(map(is_portable, layers.layers_within(generator))):
         return generator
     same = keras.models.clone_model(generator, clone_function=plain, recursive=True)
     same.set_weights(generator.get_weights())

@@ -80,7 +80,7 @@ def summed(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
 
 
-def not_shared(images: tf.Tensor) -> tf.Tensor:
+def in_own_memory(images: tf.Tensor) -> tf.Tensor:
     """`images`, in memory that operations may write their results into.
 
     Where a generator or `PyDataset` gives arrays, replicas on CPUs have been seen to write into
@@ -124,7 +124,7 @@ def check_array(images: Any, batch_size: int | None) -> None:
         )
 
 
-def shared(dataset: tf.data.Dataset) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+def dealt_out(dataset: tf.data.Dataset) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """`dataset`, each of whose batches is cut into one part a replica, in order.
 
     Keras would cut them, too, but not between machines: there it would deal out whole batches.
