@@ -52,7 +52,7 @@ def test_a_generator_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeyp
     def refuse(path):
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
-    monkeypatch.setattr("wgan_gp.runs.folder.zipfile.ZipFile", refuse)
+    monkeypatch.setattr("wgan_gp.runs.generator_file.zipfile.ZipFile", refuse)
     with pytest.raises(InputError, match=r"generator\.keras' cannot be read: Input/output error"):
         folder.load_generator()
 

@@ -7,8 +7,6 @@ import math
 import operator
 import os
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +16,9 @@ import filelock
 from wgan_gp.callbacks.history_rows import read_rows
 from wgan_gp.config import Config
 from wgan_gp.metrics.report import Report
+from wgan_gp.runs.generator_file import load_generator
 from wgan_gp.support.errors import MALFORMED, InputError
-from wgan_gp.support.files import at_home, digest, entries, numbered, write_whole
+from wgan_gp.support.files import at_home, digest, entries, numbered, reading, write_whole
 
 if TYPE_CHECKING:
     import keras
@@ -192,7 +191,7 @@ class RunFolder:
         Raises:
             InputError: the history cannot be read.
         """
-        with _reading(self.history):
+        with reading(self.history):
             rows = [row for row in read_rows(self.history) if int(row["iteration"]) >= iteration]
         row = min(rows, key=lambda row: int(row["iteration"]), default={})
         return {name: x for name, x in row.items() if _is_number(x)}
@@ -212,10 +211,7 @@ class RunFolder:
             is_best_there = not best and self.generator_file(best=True).is_file()
             instead = " (the best one so far is there: ask for the best)" if is_best_there else ""
             raise InputError(f"'{self.path}' holds no {file.name}{instead}: {why}")
-        generator = _load_model(file)
-        if not _makes_images(generator):
-            raise InputError(f"'{file}' is not a generator of images")
-        return generator
+        return load_generator(file)
 
     def read_quality(self, best: bool = False) -> Report | None:
         """What `evaluate` has measured of the generator that is there now, if it has.
@@ -226,7 +222,7 @@ class RunFolder:
         file, _ = self.report_files(best)
         if not file.is_file():
             return None
-        with _reading(file):
+        with reading(file):
             content = file.read_bytes()
         try:
             quality = json.loads(content)
@@ -263,55 +259,8 @@ def _links_out_of(folder: Path) -> Iterator[Path]:
                 yield inner
 
 
-@contextlib.contextmanager
-def _reading(file: Path) -> Iterator[None]:
-    """Turn what the system says of `file` into an InputError."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"'{file}' cannot be read: {error.strerror or error}") from error
-
-
-def _load_model(file: Path) -> "keras.Model":
-    import keras  # here, since it takes seconds and most of what a folder knows needs none
-
-    with _reading(file):
-        if not _is_sound_zip(file):
-            raise InputError(f"'{file}' is damaged and cannot be loaded")
-    try:
-        return keras.saving.load_model(file, compile=False, safe_mode=True)
-    except Exception as error:  # whatever a file of strangers makes Keras raise
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise InputError(
-            f"'{file}' is undamaged, but cannot be loaded: a class of one's own has to be "
-            f"registered and imported first, and a Lambda layer is never run from a file "
-            f"({reason})"
-        ) from error
-
-
-def _makes_images(generator: "keras.Model") -> bool:
-    """Whether it takes latents, and makes images with 1 or 3 channels of them."""
-    # Keras is there by now, and has to be: see the imports of `wgan_gp.model`.
-    from wgan_gp.support.shapes import input_shape, output_shape
-
-    latents = input_shape(generator)
-    match latents, latents and output_shape(generator):
-        case (None, int()), (None, int(), int(), 1 | 3):
-            return True
-    return False
-
-
 def _is_number(text: str | None) -> bool:
     try:
         return math.isfinite(float(text))
     except (TypeError, ValueError):
-        return False
-
-
-def _is_sound_zip(path: Path) -> bool:
-    """Whether every part of a ZIP file, such as a `.keras` file, has its checksum."""
-    try:
-        with zipfile.ZipFile(path) as parts:
-            return parts.testzip() is None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError):
         return False

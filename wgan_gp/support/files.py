@@ -44,6 +44,15 @@ def replacing(path: Path) -> Iterator[Path]:
     sync_names(path.parent)
 
 
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what the system says of the file at `path` into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
     with replacing(path) as unfinished:

@@ -24,6 +24,14 @@ def input_shape(network: keras.Model) -> Shapes | None:
     return [(None, *shape[1:]) for shape in built] if are_several else (None, *built[1:])
 
 
+def are_latents(shape: Shapes | None) -> bool:
+    """Whether it is the shape of one input, `(None, latent_dim)`."""
+    match shape:
+        case (None, int()):
+            return True
+    return False
+
+
 def latent_dim(generator: keras.Model) -> int:
     """How many numbers a latent of it has; raises an InputError if it takes no latents."""
     if not isinstance(generator, keras.Model):
@@ -32,7 +40,7 @@ def latent_dim(generator: keras.Model) -> int:
         )
     check_backend()
     shape = input_shape(generator)
-    if shape is None or len(shape) != 2 or not isinstance(shape[-1], int):
+    if not are_latents(shape):
         raise InputError(
             f"'{generator.name}' does not take latents of shape (n, latent_dim): of a WGANGP, give "
             f"its drawing_generator"
@@ -66,7 +74,7 @@ def check_shapes(
                 f"the {name} has no input shape: start it with keras.Input, or call it once"
             )
     latents = input_shape(generator)
-    if len(latents) != 2 or not isinstance(latents[-1], int):  # a shape, where it has two inputs
+    if not are_latents(latents):
         raise InputError(f"the generator must take latents of shape (n, latent_dim), not {latents}")
     for (before, makes), (after, takes) in pairwise(chain.items()):
         _check_link(before, output_shape(makes), after, input_shape(takes))

@@ -1,0 +1,64 @@
+"""A generator in a `.keras` file, which may come from a stranger."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wgan_gp.support.errors import InputError
+from wgan_gp.support.files import reading
+
+if TYPE_CHECKING:
+    import keras
+
+
+def load_generator(file: Path) -> "keras.Model":
+    """The generator in `file`, loaded in Keras's safe mode: no code in it is run.
+
+    Raises:
+        InputError: it is unreadable, damaged, of parts that Keras does not know, or a network of
+            another kind.
+    """
+    generator = _load_model(file)
+    if not _makes_images(generator):
+        raise InputError(f"'{file}' is not a generator of images")
+    return generator
+
+
+def _load_model(file: Path) -> "keras.Model":
+    import keras  # here, since it takes seconds and much of what a run's folder knows needs none
+
+    with reading(file):
+        if not _is_sound_zip(file):
+            raise InputError(f"'{file}' is damaged and cannot be loaded")
+    try:
+        return keras.saving.load_model(file, compile=False, safe_mode=True)
+    except Exception as error:  # whatever a file of strangers makes Keras raise
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise InputError(
+            f"'{file}' is undamaged, but cannot be loaded: a class of one's own has to be "
+            f"registered and imported first, and a Lambda layer is never run from a file "
+            f"({reason})"
+        ) from error
+
+
+def _makes_images(generator: "keras.Model") -> bool:
+    """Whether it takes latents, and makes images with 1 or 3 channels of them."""
+    # Keras is there by now, and has to be: see the imports of `wgan_gp.model`.
+    from wgan_gp.support.shapes import are_latents, input_shape, output_shape
+
+    if not are_latents(input_shape(generator)):
+        return False
+    match output_shape(generator):
+        case (None, int(), int(), 1 | 3):
+            return True
+    return False
+
+
+def _is_sound_zip(path: Path) -> bool:
+    """Whether every part of a ZIP file, such as a `.keras` file, has its checksum."""
+    try:
+        with zipfile.ZipFile(path) as parts:
+            return parts.testzip() is None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError):
+        return False
