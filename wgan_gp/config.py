@@ -194,6 +194,10 @@ def checked(name: str, kind: Any, value: Any) -> Any:
         if value not in choices:
             raise InputError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
         return value
+    return _checked_number(name, kind, value)
+
+
+def _checked_number(name: str, kind: type, value: Any) -> Any:
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)  # NumPy's, too
     is_finite = is_number and -math.inf < value < math.inf
     if not is_finite or (kind is int and value != int(value)):

@@ -145,12 +145,7 @@ class CountingModel(keras.Model):
                 "fit_to takes a function that gives the dataset from an iteration on: "
                 "lambda start: make_dataset(images, config, start)"
             )
-
-        def stop_in_time(batch: int, logs: dict | None) -> None:
-            if self.iterations_done >= iteration:
-                self.stop_training = True
-
-        stop = keras.callbacks.LambdaCallback(on_train_batch_end=stop_in_time)
+        callbacks = [self._stop_at(iteration), *flat_callbacks(callbacks)]
         self.stop_training = False
         while (done := self.iterations_done) < iteration and not self.stop_training:
             epoch, done_in_epoch = divmod(done, steps_per_epoch)
@@ -162,13 +157,20 @@ class CountingModel(keras.Model):
                     initial_epoch=epoch,
                     epochs=epoch + 1 if done_in_epoch else last_epoch,
                     steps_per_epoch=steps,
-                    callbacks=[stop, *flat_callbacks(callbacks)],
+                    callbacks=callbacks,
                     **options,
                 )
             if self.iterations_done == done:
                 raise InputError(
                     f"the dataset from iteration {done} on has no batch for the next {steps} steps"
                 )
+
+    def _stop_at(self, iteration: int) -> keras.callbacks.Callback:
+        def stop_in_time(batch: int, logs: dict | None) -> None:
+            if self.iterations_done >= iteration:
+                self.stop_training = True
+
+        return keras.callbacks.LambdaCallback(on_train_batch_end=stop_in_time)
 
     @contextlib.contextmanager
     def _executions_within(self, steps: int) -> Iterator[None]:
