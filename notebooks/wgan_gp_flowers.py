@@ -256,8 +256,8 @@ def small_network(input_shape, *last):
     return keras.Sequential([keras.Input(input_shape), layers.Flatten(), *hidden, *last])
 
 
-def is_real(scores, truth):  # cross-entropy
-    return tf.reduce_mean(tf.nn.softplus(-scores if truth else scores))
+def cross_entropy(scores, are_real):
+    return tf.reduce_mean(tf.nn.softplus(-scores if are_real else scores))
 
 
 def train_on_ring(way):
@@ -273,7 +273,7 @@ def train_on_ring(way):
     def critic_loss(real, generated):
         real_scores, scores = critic(real), critic(generated)
         if way == "original GAN":
-            return is_real(real_scores, True) + is_real(scores, False)
+            return cross_entropy(real_scores, True) + cross_entropy(scores, False)
         loss = objective.unregularized_critic_loss(real_scores, scores)
         if way == "gradient penalty":
             epsilon = tf.random.uniform((len(real), 1, 1, 1))
@@ -294,8 +294,8 @@ def train_on_ring(way):
         # One step of the generator.
         with tf.GradientTape() as tape:
             scores = critic(generator(tf.random.normal((256, 8))))
-            is_first = way == "original GAN"
-            loss = is_real(scores, True) if is_first else objective.generator_loss(scores)
+            is_original = way == "original GAN"
+            loss = cross_entropy(scores, True) if is_original else objective.generator_loss(scores)
         weights = generator.trainable_variables
         generator_adam.apply(tape.gradient(loss, weights), weights)
 
@@ -343,9 +343,9 @@ show(
 # ## 3 The flowers
 #
 # We take the preset `quick` with three changes: two critic updates in each iteration, so that there is a
-# loop to be seen, with them the critic's rate for the generator, too, and 700 iterations instead of
-# 1,500. Without `QUICK` it is the preset `flowers` with
-# two changes: a critic of pixels alone, and 3,500 iterations instead of 4,000.
+# loop to be seen; one learning rate, 1e-3, for both networks; and 700 iterations instead of 1,500.
+# Without `QUICK` it is the preset `flowers` with two changes: a critic of pixels alone, and 3,500
+# iterations instead of 4,000.
 #
 # *Real* images are always the loaded ones, even where these are drawings; *generated* images are the
 # generator's.

@@ -830,6 +830,8 @@ def test_a_dataset_without_an_end_needs_a_number_of_steps(tiny_config, tiny_imag
         with pytest.raises(InputError, match=r"has no end: say how much .* by steps_per_epoch"):
             model.fit(endless)
     validation = tf.data.Dataset.from_tensors(np.zeros((4, 32, 32, 3), "f4")).repeat()
+    with pytest.raises(InputError, match=r"has no end: say how much of it to take by steps$"):
+        model.evaluate(dataset.map(lambda images: images[:, 0]))
     with pytest.raises(InputError, match=r"has no end: say how much .* by validation_steps"):
         fit(model, dataset, validation_data=validation)
     fit(model, dataset, validation_data=validation, validation_steps=1)

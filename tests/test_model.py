@@ -244,6 +244,26 @@ def test_batches_of_another_shape_are_refused(tiny_config, shape):
         model.fit(tf.data.Dataset.from_tensors(np.zeros(shape, "float32")), verbose=0)
 
 
+def test_batches_of_another_shape_are_refused_after_right_ones_too(tiny_config, tiny_images):
+    model, dataset = build_model(tiny_config), make_dataset(tiny_images, tiny_config)
+    images = np.zeros((4, 32, 32, 3), "float32")
+    other = [np.zeros((4, 2, 32, 32, 3), "float32"), np.zeros((4, 3, 16, 16, 3), "float32"), images]
+    for _ in range(2):
+        model.fit(dataset.take(1), validation_data=(images,), verbose=0)
+        model.evaluate(images, verbose=0)
+        for x in other:
+            for data in (x, tf.data.Dataset.from_tensors(x)):
+                with pytest.raises(InputError, match=r"^fit expects images as make_dataset gives"):
+                    model.fit(data, verbose=0)
+        for x in other[:2]:
+            with pytest.raises(InputError, match=r"^evaluate and validation_data expect images"):
+                model.evaluate(x, verbose=0)
+            for data in ((x,), tf.data.Dataset.from_tensors(x)):
+                with pytest.raises(InputError, match=r"^evaluate and validation_data expect"):
+                    model.fit(dataset.take(1), validation_data=data, verbose=0)
+    assert model.iterations_done == 2
+
+
 # Held-out images
 
 

@@ -25,6 +25,13 @@ def test_it_is_the_function_of_group_normalization_with_one_group(images):
     np.testing.assert_allclose(ours(images), keras_own(images), atol=1e-5)
 
 
+@pytest.mark.parametrize("layer", [ImageLayerNormalization, PixelLayerNormalization])
+def test_it_goes_where_a_layer_has_to_tell_its_shape(layer):
+    assert layer().compute_output_shape((None, 4, 4, 3)) == (None, 4, 4, 3)
+    frames = keras.layers.TimeDistributed(layer())(keras.Input((5, 8, 8, 3)))
+    assert frames.shape == (None, 5, 8, 8, 3)
+
+
 def test_no_image_touches_another(images):
     layer = ImageLayerNormalization()
     np.testing.assert_allclose(layer(images)[1:2], layer(images[1:2]), atol=1e-6)

@@ -62,10 +62,11 @@ class WGANGP(CountingModel):
         n_critic: critic updates per generator iteration.
         gradient_penalty_weight: lambda.
         seed: decides the latents and epsilons of training.
-        ema_half_life: images of generator updates after which the influence of former weights on
-            `ema_generator`, the average of the generator over training, has halved; 0 keeps none.
-            It fluctuates less than the generator itself, and so draws better. At first it looks
-            back over a twentieth of training only, so that the start is soon forgotten.
+        ema_half_life: of `ema_generator`, a moving average of the generator's weights: after so
+            many generated images (generator updates times the batch size) a weight counts half; 0
+            keeps no average. It fluctuates less than the generator itself, and so draws better.
+            At first the half-life is a twentieth of the images so far, so that the start is soon
+            forgotten.
         penalty_every: every how many critic updates one takes the penalty, with that many times
             its weight: the lazy regularization of StyleGAN2 (Karras et al., arXiv:1912.04958,
             section 3.1). The others are cheaper by half. The metrics of the penalty are those of
@@ -435,19 +436,38 @@ class WGANGP(CountingModel):
                 f"images must be floats in -1..1, which pixels / 127.5 - 1 are, not "
                 f"{images.dtype.name}"
             )
-        expected = output_shape(self.generator)[1:]
-        who, axes = "evaluate and validation_data expect images", "batch"
-        if n_critic is not None:
-            expected = (n_critic, *expected)
-            who, axes = "fit expects images as make_dataset gives them,", "batch, n_critic"
-        if not images.shape.is_compatible_with((None, *expected)):
-            raise InputError(
-                f"{who} ({axes}, height, width, channels) = "
-                f"(batch, {', '.join(map(str, expected))}), not {tuple(images.shape)}"
-            )
+        expected = self._expected_shape(n_critic)
+        self._check_shape(images.shape, expected)
         # What was unknown then is known in each batch.
-        images = tf.cast(tf.ensure_shape(images, (None, *expected)), tf.float32)
+        images = tf.cast(tf.ensure_shape(images, expected), tf.float32)
         return images if self.jit_compile else replicas.in_own_memory(images)
+
+    def check_images(self, images: Any, is_training: bool) -> None:
+        """Raise an InputError if images, or those of a dataset, have another shape than is needed.
+
+        A step that was traced for one shape and then for another tells no more what it was given.
+        """
+        if isinstance(images, tf.data.Dataset):
+            images = images_alone(images.element_spec)
+        if (shape := getattr(images, "shape", None)) is not None:
+            n_critic, *_ = self.numbers_of_the_step()
+            expected = self._expected_shape(n_critic if is_training else None)
+            self._check_shape(tf.TensorShape(shape), expected)
+
+    def _expected_shape(self, n_critic: int | None) -> tuple[int | None, ...]:
+        of_image = output_shape(self.generator)[1:]
+        return (None, *of_image) if n_critic is None else (None, n_critic, *of_image)
+
+    def _check_shape(self, shape: tf.TensorShape, expected: tuple[int | None, ...]) -> None:
+        if shape.is_compatible_with(expected):
+            return
+        who, axes = "evaluate and validation_data expect images", "batch"
+        if len(expected) == 5:
+            who, axes = "fit expects images as make_dataset gives them,", "batch, n_critic"
+        raise InputError(
+            f"{who} ({axes}, height, width, channels) = "
+            f"(batch, {', '.join(map(str, expected[1:]))}), not {tuple(shape)}"
+        )
 
     def numbers_of_the_step(self) -> tuple[float, ...]:
         """Raises an InputError if one was set out of its range since."""

@@ -195,10 +195,10 @@ def leaky_relu(x):
 class ImageLayerNormalization(keras.layers.Layer):
     """Normalises each image over height, width and channels; one scale and offset per channel.
 
-    The same function as `keras.layers.GroupNormalization(groups=1)`, not the same derivatives:
-    Keras takes the variance from `tf.nn.moments`, which holds the mean constant. That is harmless
-    in a first derivative and wrong in a second one, and the gradient penalty is trained by second
-    derivatives.
+    The same function as `keras.layers.GroupNormalization(groups=1, epsilon=1e-5)`, not the same
+    derivatives: Keras takes the variance from `tf.nn.moments`, which holds the mean constant. That
+    is harmless in a first derivative and wrong in a second one, and the gradient penalty is trained
+    by second derivatives.
 
     Args:
         epsilon: added to the variance.
@@ -220,6 +220,9 @@ class ImageLayerNormalization(keras.layers.Layer):
         normalized = ops.cast(standardize(x, axes, self.epsilon), inputs.dtype)
         return normalized * self.scale + self.offset
 
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
     def axes(self, rank: int) -> tuple[int, ...]:
         """Those that are normalised over, of inputs with so many."""
         return tuple(range(1, rank))
@@ -232,8 +235,8 @@ class ImageLayerNormalization(keras.layers.Layer):
 class PixelLayerNormalization(ImageLayerNormalization):
     """Normalises each pixel over its channels, with one scale and offset per channel.
 
-    The same function as `keras.layers.LayerNormalization()`, not the same derivatives: its second
-    ones are wrong as well.
+    The same function as `keras.layers.LayerNormalization(epsilon=1e-5)`, not the same derivatives:
+    its second ones are wrong as well.
 
     Args:
         epsilon: added to the variance.

@@ -78,5 +78,6 @@ def gradient_penalty(
         tf.errors.InvalidArgumentError: `epsilon` is not `(batch, 1, 1, 1)`; in a `tf.function`,
             where that is known before, a ValueError.
     """
-    epsilon = tf.ensure_shape(epsilon, (None, 1, 1, 1))  # another shape would broadcast
+    batch = tf.nest.flatten(real_images)[0].shape[0]
+    epsilon = tf.ensure_shape(epsilon, (batch, 1, 1, 1))  # another shape would broadcast
     return unit_norm_penalty(gradient_norms(critic, real_images, generated_images, epsilon))

@@ -402,6 +402,19 @@ def test_a_bar_that_starts_midway_counts_only_its_own_time(tiny_config, tiny_ima
     assert "7/7 [" in last
 
 
+def test_nothing_of_the_bar_comes_after_what_ends_fit(fit, capsys):
+    def stop(batch: int, logs: dict) -> None:
+        raise KeyboardInterrupt
+
+    bar = ProgressBar(7)
+    with pytest.raises(KeyboardInterrupt), bar:
+        fit(bar, keras.callbacks.LambdaCallback(on_train_batch_end=stop))
+    assert "1/7" in capsys.readouterr().out
+    bar._bar.refresh()
+    del bar
+    assert capsys.readouterr().out == ""
+
+
 def test_a_log_file_is_not_flooded(fit, capsys):
     fit(ProgressBar(7))
     lines = [line for line in capsys.readouterr().out.split("\n") if line.strip()]
@@ -409,7 +422,7 @@ def test_a_log_file_is_not_flooded(fit, capsys):
     assert "7/7" in lines[-1]
 
 
-def test_what_two_replicas_count_is_one_row_each(tmp_path):
+def test_what_two_replicas_count_is_of_half_as_many_iterations(tmp_path):
     count = keras.Variable(0.0)
     model = types.SimpleNamespace(
         iterations_done=0,
@@ -419,13 +432,24 @@ def test_what_two_replicas_count_is_one_row_each(tmp_path):
     history = HistoryFile(tmp_path / "history.csv")
     history.set_model(model)
     history.on_train_begin()
-    for epoch in range(3):
-        model.iterations_done += 3
-        count.assign(6)  # each replica counts an iteration
-        history.on_train_batch_end(2)
-        history.on_epoch_end(epoch, {"critic_loss": 1.0})
+    for counted, done in ((0, 3), (0, 4), (2, 6)):  # the second epoch is cut short, and goes on
+        count.assign(counted)  # each replica counts an iteration
+        history.on_train_batch_begin(0)
+        model.iterations_done = done
+        history.on_epoch_end(0, {"critic_loss": 1.0})
     with history.path.open() as file:
-        assert [row["iteration"] for row in csv.DictReader(file)] == ["3", "6", "9"]
+        assert [row["iteration"] for row in csv.DictReader(file)] == ["3", "6"]
+
+
+def test_whoever_evaluates_within_an_epoch_loses_no_rows(fit, tiny_images, tmp_path):
+    def evaluate(batch: int, logs: dict) -> None:
+        if watch.model.iterations_done == 5:
+            watch.model.evaluate(tiny_images / 127.5 - 1, verbose=0)
+
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=evaluate)
+    fit(HistoryFile(tmp_path / "history.csv"), watch)
+    with (tmp_path / "history.csv").open() as file:
+        assert [row["iteration"] for row in csv.DictReader(file)] == ["3", "6", "7"]
 
 
 def test_a_last_epoch_that_was_cut_short_has_one_row(tiny_config, tiny_images, tmp_path):

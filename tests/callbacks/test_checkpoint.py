@@ -470,6 +470,18 @@ def test_a_checkpoint_names_the_optimizers_that_were_compiled_last(tiny_config, 
         Checkpoint(tmp_path).restore(compiled(keras.optimizers.Adam, new()))
 
 
+def test_a_checkpoint_has_the_numbers_that_were_set_last(tiny_config, tmp_path, monkeypatch):
+    model, checkpoint = build_model(tiny_config), Checkpoint(tmp_path)
+    save(model, tmp_path, checkpoint)
+    monkeypatch.setattr(model, "gradient_penalty_weight", 3.0)
+    save(model, tmp_path, checkpoint)
+    with pytest.raises(InputError, match="gradient_penalty_weight is 3 there, not 10"):
+        Checkpoint(tmp_path).restore(build_model(tiny_config))
+    again = build_model(tiny_config)
+    monkeypatch.setattr(again, "gradient_penalty_weight", 3.0)
+    assert Checkpoint(tmp_path).restore(again) == 2
+
+
 def test_the_names_that_keras_counts_optimizers_by_are_no_settings(tiny_config, tmp_path):
     config = dataclasses.replace(tiny_config, precision="mixed_float16")
     model = build_model(config)  # whose optimizers wrap another each, which has a name, too

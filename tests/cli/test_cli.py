@@ -225,6 +225,14 @@ def test_tensorboard_logs_scalars_and_tiles(wgan_gp, pictures):
     assert {"epoch_critic_loss", "epoch_generator_loss", "grid"} <= tags
 
 
+def test_what_is_in_the_way_of_tensorboard_is_named(wgan_gp, pictures):
+    wgan_gp("train", "--data", pictures, "--run-dir", "run", *TINY)
+    (wgan_gp.folder / "run" / "tensorboard").touch()
+    resume = ["--run-dir", "run", "--resume", "--tensorboard", "--iterations=4"]
+    said = errors(wgan_gp("train", *resume, status=2))[-1]
+    assert said.startswith("wgan-gp: 'run/tensorboard' cannot be used (File exists): when that is")
+
+
 def test_tensorboard_is_asked_for_by_name_where_it_is_missing(monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SystemExit) as exit_:
@@ -263,16 +271,21 @@ def test_no_image_is_added_to_those_that_the_run_trains_on(wgan_gp, pictures, tm
     photographs = tmp_path / "photographs"
     shutil.copytree(pictures, photographs)
     (photographs / "link").symlink_to(photographs)
+    shutil.copytree(pictures, tmp_path / "roses")
+    (photographs / "roses").symlink_to(tmp_path / "roses")
     run = photographs / "runs" / "mine"  # which is no part of them
     wgan_gp("train", "--data", photographs, "--run-dir", run, *TINY)
     before = sorted(photographs.iterdir())
-    for output in ("new.png", "new", "link/new.png", "runs/new.png"):
+    outputs = ("new.png", "new", "link/new.png", "runs/new.png", "roses/x/y.png", "../roses/y.png")
+    for output in outputs:
         made = ["--run-dir", run, "--output", photographs / output]
         said = wgan_gp.mistake("generate", *made)
         assert "would be one of the images in" in said
         assert "that the run trains on: choose another --output" in said
     film = ["--run-dir", run, "--output", photographs / "walk.gif"]
     assert "would be one of the images in" in wgan_gp.mistake("interpolate", *film)
+    tile = ["--run-dir", run, "--output", run / "grids" / "iteration-000009.png"]
+    assert "would be part of the run's film" in wgan_gp.mistake("generate", *tile)
     assert sorted(photographs.iterdir()) == before
     wgan_gp("generate", "--run-dir", run, "--count=2", "--output", run / "new.png")
     wgan_gp("train", "--run-dir", run, "--resume", "--iterations=3")

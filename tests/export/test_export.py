@@ -466,6 +466,15 @@ def test_an_export_is_overwritten_when_told(wgan_gp, run):
     assert " exists already" in wgan_gp.mistake("export", "--run-dir", run, "--output", "flowers")
 
 
+@pytest.mark.parametrize("name", ["generator.keras", "best.keras"])
+def test_the_run_s_own_generator_is_not_overwritten(wgan_gp, run, name):
+    before = (run / "generator.keras").read_bytes()
+    output = ["--format=keras", "--output", run / "export" / ".." / name, "--overwrite"]
+    said = wgan_gp.mistake("export", "--run-dir", run, *output)
+    assert "is the run's own generator: choose another place" in said
+    assert (run / "generator.keras").read_bytes() == before
+
+
 def _twice_enlarged() -> keras.Model:
     """With one layer that repeats pixels at two sizes, and one that Keras keeps as its code."""
     latents = keras.Input((5,))

@@ -64,12 +64,20 @@ def test_the_seed_decides_the_walk(generator):
 def test_numbers_that_are_no_counts_are_refused(generator, name, number):
     numbers = {"stations": 2, "frames": 2, "tiles": 1, name: number}
     least = 2 if name == "stations" else 1
-    with pytest.raises(InputError, match=f"{name} must be a whole number, at least {least}, not"):
+    with pytest.raises(InputError, match=f"{name} must be a whole number from {least} to "):
         walk(generator, **numbers)
 
 
+@pytest.mark.parametrize(
+    ("stations", "frames", "tiles"), [(100_001, 1, 1), (2, 50_001, 1), (2, 1, 100_001)]
+)
+def test_a_film_without_an_end_is_refused(generator, stations, frames, tiles):
+    with pytest.raises(InputError, match=r"must be a whole number from . to "):
+        walk(generator, stations, frames, tiles)
+
+
 def test_a_walk_of_one_station_would_stand_still(generator):
-    with pytest.raises(InputError, match="stations must be a whole number, at least 2, not 1"):
+    with pytest.raises(InputError, match="stations must be a whole number from 2 to 100000, not 1"):
         walk(generator, stations=1, frames=3)
 
 

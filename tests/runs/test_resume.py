@@ -236,7 +236,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(process, uninterrupted,
         ),
         (["--deterministic"], "deterministic is False there, not True"),
         (["--iterations=22"], "at iteration 23 already: iterations must be at least that"),
-        (["--data=other"], "'other' are not those that 'run' was trained on (4, not 20): bring"),
+        (["--data=other"], "'other' are not those that 'run' was trained on (4, not 20): make"),
     ],
 )
 def test_a_run_keeps_its_settings_and_images(
@@ -302,8 +302,9 @@ def test_every_spelling_of_the_run_folder_goes_on_with_the_run_s_own_settings(
     [
         (["--resume"], "--resume needs --run-dir"),
         (["--resume", "--run-dir=nowhere"], "there is no run folder 'nowhere'"),
-        (["--resume", "--run-dir=empty"], "'empty' holds no run: there is no config.json in it"),
-        (["--resume", "--run-dir=damaged"], "the settings in 'damaged' cannot be read"),
+        (["--resume", "--run-dir=empty"], "'empty' holds no run: there is no run.json in it"),
+        (["--resume", "--run-dir=begun"], "no run that has begun, as there is no config.json"),
+        (["--resume", "--run-dir=damaged"], "'damaged/run.json' is damaged: Expecting property"),
         (["--resume", "--run-dir=partial"], "partial/run.json' is damaged"),
         (
             ["--checkpoint-every=0"],
@@ -319,6 +320,8 @@ def test_what_cannot_be_resumed_is_explained(wgan_gp, arguments, said):
         if facts:
             (folder / "config.json").write_text("{}")
             (folder / "run.json").write_text(facts)
+    (wgan_gp.folder / "begun").mkdir()
+    (wgan_gp.folder / "begun" / "run.json").write_text("{}")
     assert said in wgan_gp.mistake("train", *arguments)
 
 

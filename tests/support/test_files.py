@@ -111,8 +111,12 @@ def test_a_file_that_another_program_reads_is_waited_for(tmp_path, monkeypatch, 
     }
 
 
-def test_a_name_may_be_as_long_as_names_can_be(tmp_path):
-    path = tmp_path / ("ü" * 125 + ".png")
+@pytest.mark.parametrize("ending", [".png", "x.png"])
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path, ending):
+    path = tmp_path / ("ü" * 125 + ending)
+    with replacing(path) as unfinished:
+        str(unfinished).encode()  # no half of a letter is left
+        unfinished.touch()
     write_whole(path, "whole")
     assert [file.read_text() for file in tmp_path.iterdir()] == ["whole"]
 

@@ -173,8 +173,10 @@ class Checkpoint(keras.callbacks.Callback):
             self.every = "epoch"  # the same iteration everywhere, whatever a machine's clock says
         self._saved_at = time.monotonic()
         self._done = self.model.iterations_done
-        if self._optimizer is not self.model.optimizer:
-            self._settings, self._optimizer = settings_of(self.model), self.model.optimizer
+        settings = settings_of(self.model)  # which may have been set anew since
+        is_compiled_anew = self._optimizer is not self.model.optimizer
+        self._settings = settings if is_compiled_anew else with_rates_of(self._settings, settings)
+        self._optimizer = self.model.optimizer
         newest = self.folder.newest()
         is_taken_back = self._done < self._saved_iteration  # such as by `load_weights`
         if newest > self._done and (is_taken_back or not self._is_restored):

@@ -33,7 +33,7 @@ class HistoryFile(keras.callbacks.Callback):
         self.rows: list[dict[str, Any]] | None = None  # until `fit` begins
         self._columns: list[str] = []
         self._expected = 0  # rows that a restored checkpoint counts on
-        self._averaged = 0  # iterations that the metrics are means over
+        self._start = 0  # the iteration that the epoch has begun after
 
     def get_state(self) -> dict[str, Any]:
         """The rows reach the disk before the checkpoint that counts on them does."""
@@ -60,17 +60,18 @@ class HistoryFile(keras.callbacks.Callback):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._write_all()
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        # Now, since Keras resets the metrics for a validation before the epoch ends.
-        counted = int(self.model.generator_loss.count.numpy())  # by every replica
-        self._averaged = counted // self.model.distribute_strategy.num_replicas_in_sync
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        if batch == 0:  # when `Checkpoint` has brought back the sums of an epoch that goes on
+            counted = int(self.model.generator_loss.count.numpy())  # by every replica
+            averaged = counted // self.model.distribute_strategy.num_replicas_in_sync
+            self._start = self.model.iterations_done - averaged
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         iteration = self.model.iterations_done
         logs = {name: float(value) for name, value in logs.items()}
         row = {"epoch": epoch, **logs, "iteration": iteration}
         had = len(self.rows)
-        while self.rows and _iteration(self.rows[-1]) > iteration - self._averaged:
+        while self.rows and _iteration(self.rows[-1]) > self._start:
             self.rows.pop()
         is_next = len(self.rows) == had and row.keys() <= set(self._columns)
         self.rows.append(row)

@@ -71,6 +71,8 @@ class ProgressBar(keras.callbacks.Callback):
 
     The bar that `fit` itself shows starts anew each epoch. The losses are means over the epoch.
 
+    Enter it as a context manager, so that nothing of it comes after what ends `fit`.
+
     Args:
         iterations: generator iterations in the whole run.
     """
@@ -79,6 +81,13 @@ class ProgressBar(keras.callbacks.Callback):
         super().__init__()
         self.iterations = iterations
         self._bar: tqdm | None = None
+
+    def __enter__(self) -> "ProgressBar":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         if self._bar is not None:  # a second `fit` of the same run

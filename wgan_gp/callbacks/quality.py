@@ -1,7 +1,8 @@
 """Quality, measured while `fit` runs.
 
-quality = Quality(held_out_images(images, config), every=500)
-model.fit(..., callbacks=[quality, keras.callbacks.EarlyStopping("val_swd", mode="min")])
+quality = Quality(held_out_images(images, config), every=100)  # iterations
+stop = keras.callbacks.EarlyStopping("val_swd", mode="min", patience=25)  # epochs
+model.fit(..., steps_per_epoch=20, callbacks=[quality, stop])  # five measurements without progress
 """
 
 import json

@@ -139,12 +139,14 @@ def _check_free(output: Path, is_taken: bool) -> None:
 
 
 def _check_apart(picture: Path, folder: RunFolder) -> None:
-    """Raise an InputError if the run in `folder` would take `picture` for one to train on.
+    """Raise an InputError if the run in `folder` would take `picture` for one of its own.
 
-    It could then not be resumed: its images would be others.
+    With another one to train on it could not be resumed.
     """
     from wgan_gp.data.folder import is_among
 
+    if picture.parent.resolve() == folder.grids.resolve():
+        raise InputError(f"'{picture}' would be part of the run's film: choose another --output")
     data = Path(Plan.of_run(folder).data)
     if data.is_absolute() and is_among(picture, data):  # else it is no folder: see `Plan.facts`
         raise InputError(

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from wgan_gp.data.source import Pictures, Source, file_contents, file_fingerprin
 from wgan_gp.support.errors import InputError
 
 _THREADS = min(8, os.cpu_count() or 1)
-_FILES_OF_A_RUN = ("config.json", "run.json")
+_FILES_OF_A_RUN = {"config.json", "run.json"}
 _AT_ONCE = 512  # files handed to the decoding threads; all of them would fill the memory
 
 
@@ -45,37 +46,40 @@ def open_folder(folder: Path) -> Source:
     )
 
 
-def _find_pictures(folder: Path) -> list[Path]:
-    """What is called a picture below `folder`; hidden ones are left out, links are followed.
+def is_among(picture: Path, folder: Path) -> bool:
+    """Whether a file at `picture` is, or would be, one of the pictures of `open_folder(folder)`."""
+    if picture.suffix.lower() not in SUFFIXES or not folder.is_dir():
+        return False
+    place = picture.parent.resolve()
+    existing = next(parent for parent in (place, *place.parents) if parent.is_dir())
+    to_be_made = place.relative_to(existing) / picture.name
+    is_hidden = any(part.startswith(".") for part in to_be_made.parts)
+    return not is_hidden and any(directory.resolve() == existing for directory, _ in _walk(folder))
 
-    Those that a run has drawn are left out, too: its folder may lie among the photographs.
+
+def _find_pictures(folder: Path) -> list[Path]:
+    """What is called a picture below `folder`."""
+    suffixes = (*SUFFIXES, *OTHER_SUFFIXES)
+    paths = (directory / name for directory, names in _walk(folder) for name in names)
+    found = [path for path in paths if path.suffix.lower() in suffixes]
+    return sorted(found, key=lambda path: path.parts)  # the same on Windows, which ignores case
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder from `folder` down, with the names of its files; links are followed.
+
+    What is hidden is left out, and so is the folder of a run, which may lie among the photographs:
+    it has pictures of its own.
     """
-    found = []
     visited = set()
     for directory, subdirectories, names in os.walk(folder, onerror=_refuse, followlinks=True):
         is_known = os.path.realpath(directory) in visited  # by a link, such as one back up
-        if is_known or _is_run(Path(directory)):
+        if is_known or _FILES_OF_A_RUN.issubset(names):
             subdirectories.clear()
             continue
         visited.add(os.path.realpath(directory))
         subdirectories[:] = sorted(name for name in subdirectories if not name.startswith("."))
-        paths = (Path(directory, name) for name in names if not name.startswith("."))
-        found += (path for path in paths if path.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES))
-    return sorted(found, key=lambda path: path.parts)  # the same on Windows, which ignores case
-
-
-def _is_run(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in _FILES_OF_A_RUN)
-
-
-def is_among(picture: Path, folder: Path) -> bool:
-    """Whether a file at `picture` is, or would be, one of the pictures of `open_folder(folder)`."""
-    picture, folder = picture.resolve(), folder.resolve()
-    if picture.suffix.lower() not in SUFFIXES or not picture.is_relative_to(folder):
-        return False
-    between = picture.relative_to(folder)
-    is_hidden = any(part.startswith(".") for part in between.parts)
-    return not is_hidden and not any(_is_run(folder / parent) for parent in between.parents)
+        yield Path(directory), [name for name in names if not name.startswith(".")]
 
 
 def _is_broken(path: Path) -> bool:

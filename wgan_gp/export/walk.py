@@ -18,6 +18,7 @@ from wgan_gp.support.shapes import latent_dim
 from wgan_gp.support.whole_numbers import check_whole
 
 _FRAMES_PER_SECOND = 20
+_MOST = 100_000  # pictures of a film, which is more than an hour, and tiles of a picture
 
 
 def interpolate(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
@@ -51,11 +52,11 @@ def walk(
         uint8 `(stations * frames, height, width, 3)`.
 
     Raises:
-        InputError: a number is not a whole one or too small, or the seed is out of its range.
+        InputError: a number, or the seed, is not a whole one or out of its range.
     """
-    check_whole("stations", stations, least=2)
-    check_whole("frames", frames)
-    check_whole("tiles", tiles)
+    check_whole("stations", stations, least=2, most=_MOST)
+    check_whole("frames", frames, most=_MOST // stations)
+    check_whole("tiles", tiles, most=_MOST)
     check_seed(seed)
     dimensions = latent_dim(generator)
     drawn = draw_latents(tiles * stations, dimensions, stream_seed(seed, WALK)).numpy()

@@ -69,6 +69,8 @@ def export_run(
         OSError: a file cannot be written.
     """
     _check_name(path, format_)
+    if path.resolve() in (folder.generator.resolve(), folder.best.resolve()):
+        raise InputError(f"'{path}' is the run's own generator: choose another place")
     card, about = (path.with_name(path.name + ending) for ending in (".md", ".json"))
     generator, (config, known) = folder.load_generator(best), folder.read()
     iteration = known.get("generator_iteration", config.iterations)

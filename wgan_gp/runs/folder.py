@@ -7,7 +7,7 @@ import math
 import operator
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,14 +158,15 @@ class RunFolder:
         Raises:
             InputError: they are missing or damaged.
         """
-        for file in (self.config_file, self.facts_file):
-            if not file.is_file():
-                raise InputError(f"'{self.path}' holds no run: there is no {file.name} in it")
-        try:
-            config = Config.from_json(self.config_file.read_text(encoding="utf-8"))
-            facts = json.loads(self.facts_file.read_text(encoding="utf-8"))
-        except (OSError, *MALFORMED) as error:
-            raise InputError(f"the settings in '{self.path}' cannot be read: {error}") from error
+        if not self.facts_file.is_file():
+            raise InputError(f"'{self.path}' holds no run: there is no run.json in it")
+        if not self.config_file.is_file():  # which is written when the model is built
+            raise InputError(
+                f"'{self.path}' holds no run that has begun, as there is no config.json in it: "
+                f"start it again"
+            )
+        config = _parsed(self.config_file, Config.from_json)
+        facts = _parsed(self.facts_file, json.loads)
         if not isinstance(facts, dict):
             raise InputError(f"'{self.facts_file}' is damaged: it is no JSON object")
         for name, kind in _FACTS.items():
@@ -248,6 +249,15 @@ class RunFolder:
         for number, path in self.tiles().items():
             if number > iteration:
                 path.unlink()
+
+
+def _parsed(file: Path, parse: Callable[[str], Any]) -> Any:
+    with reading(file):
+        content = file.read_bytes()
+    try:
+        return parse(content.decode())
+    except MALFORMED as error:
+        raise InputError(f"'{file}' is damaged: {error}") from error
 
 
 def _links_out_of(folder: Path) -> Iterator[Path]:

@@ -190,7 +190,7 @@ def resume_run(run_dir: str | Path, plan: Plan) -> Run:
     facts, count = folder.read()[1], len(images.images)
     if facts["images_crc32"] != images.crc32:
         counts = f" ({count:,}, not {facts['images']:,})" if count != facts["images"] else ""
-        remedy = "bring them back, name the right ones as data, or start a new run"
+        remedy = "make them what they were, name the right ones as data, or start a new run"
         if plan.data == known.data == "synthetic":  # in float32, which CPUs round as they do
             remedy = "this machine draws them otherwise: go on where it began, or start a new run"
         raise InputError(

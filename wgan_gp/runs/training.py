@@ -63,13 +63,13 @@ def train_in(
     if not done:
         _begin(folder, config, checkpoint.folder)
     _prepare(folder, config, images[_spread(training)], done)
-    with StopOnSignal(checkpoint.save) as stop:
+    with ProgressBar(config.iterations) as bar, StopOnSignal(checkpoint.save) as stop:
         model.fit_to(
             config.iterations,
             lambda start: make_dataset(images, config, start, training),
             steps_per_epoch=_EPOCH_ITERATIONS,
-            callbacks=[StopAtNaN(), *recorders, *_displays(plan, folder), checkpoint, stop],
-            verbose=0,  # the ProgressBar shows the whole run instead
+            callbacks=[StopAtNaN(), *recorders, bar, *_logs(plan, folder), checkpoint, stop],
+            verbose=0,  # the bar shows the whole run instead
         )
     _finish(model, folder)
     return model
@@ -101,9 +101,10 @@ def _quality(
 def _monitor(
     config: Config, folder: RunFolder, tensorboard: bool, quality: Quality | None = None
 ) -> Monitor:
-    image_log = (
-        tf.summary.create_file_writer(str(folder.tensorboard / "images")) if tensorboard else None
-    )
+    image_log = None
+    if tensorboard:
+        folder.tensorboard.mkdir(exist_ok=True)  # what is in its way, the system says better
+        image_log = tf.summary.create_file_writer(str(folder.tensorboard / "images"))
     return Monitor(
         folder.path,
         config.monitor_every,
@@ -114,11 +115,10 @@ def _monitor(
     )
 
 
-def _displays(plan: Plan, folder: RunFolder) -> list[keras.callbacks.Callback]:
-    bar = ProgressBar(plan.config.iterations)
+def _logs(plan: Plan, folder: RunFolder) -> list[keras.callbacks.Callback]:
     if not plan.tensorboard:
-        return [bar]
-    return [bar, keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False)]
+        return []
+    return [keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False)]
 
 
 def _spread(numbers: np.ndarray) -> np.ndarray:

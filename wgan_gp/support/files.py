@@ -28,8 +28,7 @@ _WAITS = (0.1, 0.4, 1.5, 6) if os.name == "nt" else ()
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A place beside `path` to write a file or a folder to, which then becomes `path`."""
-    end_of_name = os.fsdecode(os.fsencode(path.name)[-_MOST_OF_A_NAME:])
-    unfinished = path.with_name(UNFINISHED + end_of_name)
+    unfinished = path.with_name(UNFINISHED + _shortened(path.name))
     _remove(unfinished)
     try:
         yield unfinished
@@ -65,6 +64,13 @@ def at_home(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError as error:
         raise InputError(f"'{path}' cannot be found: {error}") from error
+
+
+def _shortened(name: str) -> str:
+    """The end of a name that leaves no room for another beginning."""
+    encoded = os.fsencode(name)
+    is_short = len(encoded) <= _MOST_OF_A_NAME
+    return name if is_short else encoded[-_MOST_OF_A_NAME:].decode(errors="ignore")
 
 
 def _rename(unfinished: Path, path: Path) -> None:

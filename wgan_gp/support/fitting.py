@@ -55,6 +55,8 @@ class CountingModel(keras.Model):
             images_alone((x, y, options.get(weights)))
         check_ends(x, "steps_per_epoch", options)
         check_validation(options)
+        self.check_images(x, is_training=True)
+        self.check_images(_first(options.get("validation_data")), is_training=False)
         check_callbacks(flat_callbacks(callbacks))
         self._check_scope()
         if isinstance(x, tf.data.Dataset):
@@ -68,6 +70,29 @@ class CountingModel(keras.Model):
             else:
                 replicas.check_array(x, batch_size)
         return super().fit(x, None, batch_size, epochs, verbose, callbacks, **options)
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """`keras.Model.evaluate`.
+
+        Raises:
+            InputError: a dataset without an end comes without a number of steps, or the images have
+                another shape than those that are made.
+        """
+        check_ends(x, "steps", {"steps": steps})
+        self.check_images(x, is_training=False)
+        return super().evaluate(x, y, batch_size, verbose, sample_weight, steps, **options)
+
+    def check_images(self, images: Any, is_training: bool) -> None:
+        """Raise an InputError for images, or a dataset of them, of a shape that it cannot take."""
 
     def train_on_batch(self, *args: Any, **options: Any) -> Any:
         """`keras.Model.train_on_batch`; raises an InputError where replicas would each take all."""
@@ -189,3 +214,8 @@ class CountingModel(keras.Model):
         self.steps_per_execution = steps
         # What is compiled takes as many batches at once as it was traced for, but is handed that.
         self.train_function = self.test_function = self.predict_function = None
+
+
+def _first(data: Any) -> Any:
+    """The images of `validation_data`, which may be in a tuple."""
+    return data[0] if isinstance(data, tuple | list) else data
