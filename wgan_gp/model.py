@@ -41,7 +41,7 @@ from wgan_gp.support.optimizers import (
     averages_weights,
     scaling,
 )
-from wgan_gp.support.shapes import check_shapes, input_shape, output_shape
+from wgan_gp.support.shapes import check_batch, check_shapes, input_shape
 from wgan_gp.support.shift import shift
 
 _EMA_RAMP = 0.05  # StyleGAN2-ADA's (Karras et al., arXiv:2006.06676)
@@ -436,8 +436,7 @@ class WGANGP(CountingModel):
                 f"images must be floats in -1..1, which pixels / 127.5 - 1 are, not "
                 f"{images.dtype.name}"
             )
-        expected = self._expected_shape(n_critic)
-        self._check_shape(images.shape, expected)
+        expected = check_batch(images.shape, self.generator, n_critic)
         # What was unknown then is known in each batch.
         images = tf.cast(tf.ensure_shape(images, expected), tf.float32)
         return images if self.jit_compile else replicas.in_own_memory(images)
@@ -451,23 +450,7 @@ class WGANGP(CountingModel):
             images = images_alone(images.element_spec)
         if (shape := getattr(images, "shape", None)) is not None:
             n_critic, *_ = self.numbers_of_the_step()
-            expected = self._expected_shape(n_critic if is_training else None)
-            self._check_shape(tf.TensorShape(shape), expected)
-
-    def _expected_shape(self, n_critic: int | None) -> tuple[int | None, ...]:
-        of_image = output_shape(self.generator)[1:]
-        return (None, *of_image) if n_critic is None else (None, n_critic, *of_image)
-
-    def _check_shape(self, shape: tf.TensorShape, expected: tuple[int | None, ...]) -> None:
-        if shape.is_compatible_with(expected):
-            return
-        who, axes = "evaluate and validation_data expect images", "batch"
-        if len(expected) == 5:
-            who, axes = "fit expects images as make_dataset gives them,", "batch, n_critic"
-        raise InputError(
-            f"{who} ({axes}, height, width, channels) = "
-            f"(batch, {', '.join(map(str, expected[1:]))}), not {tuple(shape)}"
-        )
+            check_batch(tf.TensorShape(shape), self.generator, n_critic if is_training else None)
 
     def numbers_of_the_step(self) -> tuple[float, ...]:
         """Raises an InputError if one was set out of its range since."""

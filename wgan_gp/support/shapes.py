@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import keras
+import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.keras_habits import check_backend
@@ -84,6 +85,24 @@ def check_shapes(
             f"the critic must give one score an image, or one of each view of it, shape "
             f"(n, {expected[1]}), not {scores}"
         )
+
+
+def check_batch(shape: tf.TensorShape, generator: keras.Model, n_critic: int | None) -> Shape:
+    """The shape of a batch of images: in training, where `n_critic` is known, of as many batches.
+
+    Raises an InputError if `shape` is another one.
+    """
+    who, axes = "evaluate and validation_data expect images", "batch"
+    expected = output_shape(generator)[1:]
+    if n_critic is not None:
+        who, axes = "fit expects images as make_dataset gives them,", "batch, n_critic"
+        expected = (n_critic, *expected)
+    if not shape.is_compatible_with((None, *expected)):
+        raise InputError(
+            f"{who} ({axes}, height, width, channels) = "
+            f"(batch, {', '.join(map(str, expected))}), not {tuple(shape)}"
+        )
+    return (None, *expected)
 
 
 def _check_link(before: str, made: Shapes, after: str, taken: Shapes) -> None:
