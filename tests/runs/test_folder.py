@@ -78,7 +78,7 @@ def test_a_generator_whose_parts_claim_to_be_encrypted_is_damaged(tmp_path):
 
 
 def test_what_is_left_of_a_start_that_was_killed_does_not_take_the_folder(tmp_path):
-    for name in (".lock", ".writing-run.json", "run.json"):
+    for name in (".lock", ".writing-run.json", "run.json", "config.json"):
         (tmp_path / name).write_text("")
         assert RunFolder.create(tmp_path).path == tmp_path
 

@@ -81,6 +81,7 @@ def check_goes_on(shell: Shell, uninterrupted: dict, *options: str) -> None:
 
 # Each moment: text and number of the file operation, seconds after it. See killed.py.
 MOMENTS = {
+    "while the model is built": ("config.json", 4, 0.1),
     "before the first checkpoint": ("iteration-000001.png", 1, 0.0),
     "in a checkpoint write": ("checkpoints/.writing", 20, 0.0),  # the second checkpoint
     "between two epochs": ("history.csv", 5, 0.0),

@@ -71,7 +71,7 @@ def test_the_command_resumes_what_python_began(wgan_gp, begun):
 def test_resume_refuses_other_settings_and_images(begun, tmp_path):
     with pytest.raises(InputError, match="base_filters is 2 there, not 4"):
         package.resume(begun, base_filters=4)
-    with pytest.raises(InputError, match=r"the images in 'synthetic' are not .*: bring them"):
+    with pytest.raises(InputError, match=r"the images in 'synthetic' are not .*: make them"):
         package.resume(begun, data="synthetic")
     with pytest.raises(InputError, match="there is no run folder"):
         package.resume(tmp_path / "nowhere")

@@ -49,7 +49,7 @@ def _has_checkpoints(folder: RunFolder) -> bool:
 def _how_to_go_on(run: "Run") -> str:
     if not run.is_chief:  # its folder is a copy, and goes with this process
         return "start this worker again with --resume, like the first one"
-    if not run.folder.config_file.exists():  # which is there when the model is built
+    if not run.folder.config_file.exists():
         return "start it again"
     words = ["wgan-gp", "train", *_option("--run-dir", run.folder.path), "--resume"]
     if run.plan.cache_dir:

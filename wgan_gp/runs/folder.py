@@ -81,8 +81,8 @@ class RunFolder:
         path = at_home(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            # A run that was stopped before it had begun leaves the first two files.
-            begun = {cls(path)._lock, cls(path).facts_file}
+            # A run that was stopped while its model was built leaves these.
+            begun = {cls(path)._lock, cls(path).facts_file, cls(path).config_file}
             is_taken = not entries(path) <= begun
         except OSError as error:
             raise InputError(f"no run folder can be made at '{path}': {error.strerror}") from error
@@ -160,7 +160,7 @@ class RunFolder:
         """
         if not self.facts_file.is_file():
             raise InputError(f"'{self.path}' holds no run: there is no run.json in it")
-        if not self.config_file.is_file():  # which is written when the model is built
+        if not self.config_file.is_file():  # which is written next
             raise InputError(
                 f"'{self.path}' holds no run that has begun, as there is no config.json in it: "
                 f"start it again"

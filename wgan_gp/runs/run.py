@@ -142,6 +142,8 @@ class Run:
             facts = {"images": len(images), "images_crc32": crc32, "images_held_out": held_out}
             note = self.folder.write_facts if self.is_new else self.folder.update_facts
             note({**self.plan.facts(), **facts})
+            if self.is_new:  # from here on it is a run, and can be resumed
+                self.folder.write_settings(self.plan.config)
             self._announce(len(training), held_out)
             return train_in(self.folder, self.plan, images, training, self.strategy)
 

@@ -61,7 +61,7 @@ def train_in(
     )
     done = checkpoint.restore(model)
     if not done:
-        _begin(folder, config, checkpoint.folder)
+        _begin(folder, checkpoint.folder)
     _prepare(folder, config, images[_spread(training)], done)
     with ProgressBar(config.iterations) as bar, StopOnSignal(checkpoint.save) as stop:
         model.fit_to(
@@ -126,14 +126,13 @@ def _spread(numbers: np.ndarray) -> np.ndarray:
     return numbers[np.linspace(0, len(numbers) - 1, min(_TILES, len(numbers))).astype(int)]
 
 
-def _begin(folder: RunFolder, config: Config, checkpoints: CheckpointFolder) -> None:
+def _begin(folder: RunFolder, checkpoints: CheckpointFolder) -> None:
     """Begin at the beginning, unless there are results whose checkpoints are lost."""
     if folder.has_results() and not checkpoints.has_begun_only():
         raise InputError(
             f"'{folder.path}' holds results, and no checkpoint to go on from: bring back its "
             f"'{folder.checkpoints.name}', or start a new run"
         )
-    folder.write_settings(config)  # first: from here on it is a run, and can be resumed
     checkpoints.begin()
 
 
@@ -143,8 +142,7 @@ def _prepare(folder: RunFolder, config: Config, shown: np.ndarray, done: int) ->
         raise InputError(
             f"'{folder.path}' is at iteration {done} already: iterations must be at least that"
         )
-    if done:
-        folder.write_settings(config)  # such as more iterations
+    folder.write_settings(config)  # which may ask for more iterations
     folder.remove_tiles_after(done)
     save_png(image_grid(shown), folder.reals)
 
