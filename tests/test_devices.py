@@ -216,7 +216,7 @@ def test_a_dataset_has_batches_that_replicas_can_share(monkeypatch):
 
 def test_an_array_has_batches_that_replicas_can_share(monkeypatch, models, tiny_config):
     monkeypatch.setattr(replicas, "count", lambda: 2)
-    model, images = models.take(tiny_config), np.zeros((7, 32, 32, 3), np.float32)
+    model, images = models.take(tiny_config), np.zeros((7, 3, 32, 32, 3), np.float32)
     replicas.check_array(images[:6], 4)
     replicas.check_array(images[:0], None)
     with pytest.raises(InputError, match="2 replicas cannot share the last batch of 7 images"):
