@@ -876,6 +876,8 @@ def test_hdf5_which_cannot_hold_two_optimizers_is_refused(tiny_config, tmp_path,
     with pytest.raises(InputError, match=r"a WGANGP is saved as a .keras file, not as"):
         build_model(tiny_config).save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match=r"save it as a \.keras file, not as HDF5"):
+        keras.saving.save_model(build_model(tiny_config), tmp_path / name)
 
 
 def test_a_monitor_is_given_what_it_can_draw(tiny_images):

@@ -25,15 +25,8 @@ from wgan_gp.support import replicas
 from wgan_gp.support.copying import copied
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.fitting import CountingModel
-from wgan_gp.support.keras_habits import (
-    check_average,
-    check_backend,
-    check_compile_options,
-    check_no_layers_losses,
-    check_no_mixing,
-    images_alone,
-)
-from wgan_gp.support.layers import batch_norms
+from wgan_gp.support.keras_habits import check_backend, check_compile_options, images_alone
+from wgan_gp.support.layers import batch_norms, check_no_layers_losses, check_no_mixing
 from wgan_gp.support.optimizers import (
     BothOptimizers,
     HeldThenLinear,
@@ -43,6 +36,7 @@ from wgan_gp.support.optimizers import (
 )
 from wgan_gp.support.shapes import check_batch, check_shapes, input_shape
 from wgan_gp.support.shift import shift
+from wgan_gp.support.weights_file import check_average
 
 _EMA_RAMP = 0.05  # StyleGAN2-ADA's (Karras et al., arXiv:2006.06676)
 _MOST_SHIFT = 4  # pixels

@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from wgan_gp import Checkpoint, HistoryFile, image_grid, make_dataset
-from wgan_gp.callbacks import monitor as monitoring
+from wgan_gp.callbacks import monitor_figure
 from wgan_gp.callbacks.curve import Curve
-from wgan_gp.callbacks.monitor import Monitor, _clock, _figure_png
+from wgan_gp.callbacks.monitor import Monitor, _clock
 from wgan_gp.callbacks.progress import IterationCount, ProgressBar
 from wgan_gp.callbacks.stopping import StopAtNaN, StopOnSignal
 from wgan_gp.model import build_model
@@ -107,7 +107,7 @@ def test_the_figure_shows_grey_images_as_they_are():
     grey = np.full((40, 40, 1), 128, np.uint8)
     curve = Curve()
     curve.append(1, 0.0, 0.0)
-    figure = _figure_png(grey, curve, [], "")
+    figure = monitor_figure.figure_png(grey, curve, [], "")
     with Image.open(io.BytesIO(figure)) as picture:
         width, height = picture.size
         assert picture.convert("RGB").getpixel((width // 4, height // 2)) == (128, 128, 128)
@@ -469,22 +469,22 @@ def test_a_last_epoch_that_was_cut_short_has_one_row(tiny_config, tiny_images, t
 
 
 def test_each_curve_is_of_the_losses_it_is_named_after(monkeypatch):
-    draw, drawn = monitoring._draw_curve, {}
+    draw, drawn = monitor_figure._draw_curve, {}
 
     def watched(axes, iterations, losses, colour, label):
         drawn[label] = losses.tolist()
         draw(axes, iterations, losses, colour, label)
 
-    monkeypatch.setattr(monitoring, "_draw_curve", watched)
+    monkeypatch.setattr(monitor_figure, "_draw_curve", watched)
     curve = Curve()
     curve.append(1, 5.0, -3.0)
-    monitoring._figure_png(np.zeros((40, 40, 3), np.uint8), curve, [], "")
+    monitor_figure.figure_png(np.zeros((40, 40, 3), np.uint8), curve, [], "")
     assert drawn == {"critic loss with penalty": [5.0], "critic loss, unregularised": [-3.0]}
 
 
 def test_a_running_mean_stands_at_the_end_of_its_window():
     axes = Figure().subplots()
-    monitoring._draw_curve(axes, np.arange(1.0, 101.0), np.arange(1.0, 101.0), "black", "")
+    monitor_figure._draw_curve(axes, np.arange(1.0, 101.0), np.arange(1.0, 101.0), "black", "")
     mean = axes.lines[1]
     np.testing.assert_array_equal(mean.get_xdata(), np.arange(2.0, 101.0))  # of this and the last
     np.testing.assert_allclose(mean.get_ydata(), mean.get_xdata() - 0.5)

@@ -13,10 +13,12 @@ import random
 import shutil
 import warnings
 from pathlib import Path
+from unittest.mock import Mock
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from wgan_gp import (
     Checkpoint,
@@ -347,6 +349,18 @@ def test_a_folder_of_later_checkpoints_is_not_trained_into_unseen(run, tmp_path,
     checkpoint = Checkpoint(tmp_path / "checkpoints")
     with pytest.raises(InputError, match="holds the checkpoint of iteration 8: restore it before"):
         fresh.fit(np.zeros((4, 3, 32, 32, 3)), callbacks=[checkpoint], verbose=0)
+    assert names(tmp_path) == ["iteration-000004", "iteration-000008"]
+
+
+def test_what_could_not_be_restored_is_not_trained_over(run, tmp_path, tiny_config):
+    """As in a notebook, whose next cell runs although this one has failed."""
+    run(tmp_path, 8)
+    other = build_model(dataclasses.replace(tiny_config, gradient_penalty_weight=3.0))
+    checkpoint = Checkpoint(tmp_path / "checkpoints", callbacks=[Monitor(), HistoryFile("a.csv")])
+    with pytest.raises(InputError, match="gradient_penalty_weight is 10 there, not 3"):
+        checkpoint.restore(other)
+    with pytest.raises(InputError, match="holds the checkpoint of iteration 8: restore it before"):
+        other.fit(np.zeros((4, 3, 32, 32, 3)), callbacks=[checkpoint], verbose=0)
     assert names(tmp_path) == ["iteration-000004", "iteration-000008"]
 
 
@@ -779,6 +793,18 @@ def test_an_epoch_that_goes_on_after_a_validation_has_the_means_of_the_whole(
             )
         rows[name] = {k: v[-1] for k, v in seen.history.items()}
     assert rows["parts"] == pytest.approx(rows["whole"], rel=1e-5)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "")])
+def test_too_little_memory_for_a_checkpoint_does_not_make_it_one_of_another_model(
+    run, tiny_config, tmp_path, monkeypatch, error
+):
+    run(tmp_path, 4)
+    model = build_model(tiny_config)
+    monkeypatch.setattr(model, "load_weights", Mock(side_effect=error))
+    checkpoint = Checkpoint(tmp_path / "checkpoints", callbacks=[Monitor(), HistoryFile("a.csv")])
+    with pytest.raises(type(error)):
+        checkpoint.restore(model)
 
 
 def test_a_lost_optimizer_is_no_warning_but_an_error(tiny_config, tmp_path, monkeypatch):

@@ -157,7 +157,7 @@ def test_the_history_file_has_a_column_for_it(fit, tiny_config, tiny_images, tmp
 def test_the_monitor_draws_its_curve(fit, tiny_config, tiny_images, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        "wgan_gp.callbacks.monitor._draw_quality", lambda axes, curve: drawn.append([*curve])
+        "wgan_gp.callbacks.monitor_figure._draw_quality", lambda axes, curve: drawn.append([*curve])
     )
     quality = Quality(tiny_images, every=2, count=16)
     fit(build_model(tiny_config), 4, quality, Monitor(tmp_path, every=2, quality=quality))

@@ -301,6 +301,12 @@ def test_generate_overwrites_only_when_told(wgan_gp, finished):
     (wgan_gp.folder / "seen").mkdir()
     (wgan_gp.folder / "seen" / ".DS_Store").write_text("of a file manager")
     wgan_gp(*run, "seen")
+    # A folder that is made on the way would make it the same file.
+    assert "/kept.png' exists already" in wgan_gp.mistake(*run, "new/../kept.png")
+    assert "/folder' exists already" in wgan_gp.mistake(*run, "new/../folder")
+    (wgan_gp.folder / "kept.gif").write_text("mine")
+    film = ["interpolate", *run[1:], "new/../kept.gif"]
+    assert "/kept.gif' exists already" in wgan_gp.mistake(*film)
     assert (wgan_gp.folder / "kept.png").read_text() == "mine"
     wgan_gp(*run, "kept.png", "--overwrite")
     with Image.open(wgan_gp.folder / "kept.png") as picture:

@@ -695,6 +695,11 @@ def test_a_known_state_of_the_files_is_recognised_without_reading_them(folder, c
     assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
 
 
+def test_a_cache_that_is_removed_meanwhile_needs_no_housekeeping(cache):
+    wgan_gp.data.housekeeping.remove_oldest(cache, cache / "entry")
+    assert not cache.exists()
+
+
 def test_the_cache_keeps_what_was_used_last_within_its_limit(folder, cache, monkeypatch):
     monkeypatch.setattr(wgan_gp.data.housekeeping, "MOST_BYTES", 6 * SIZE * SIZE * 3)
     cache.mkdir()

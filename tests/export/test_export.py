@@ -172,8 +172,9 @@ def saved_model(exported):
 
 def test_a_saved_model_that_cannot_be_written_is_an_os_error(generator, tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OSError, match="not a directory"):
+    with pytest.raises(OSError, match="not a directory") as raised:
         export_saved_model(generator, tmp_path / "file")
+    assert not set("{[") & set(str(raised.value))  # of TensorFlow's own names
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -196,6 +197,28 @@ def test_a_path_that_tensorflow_takes_for_a_pattern_is_refused(generator, tmp_pa
     with pytest.raises(InputError, match="a path may not have"):
         export_saved_model(generator, tmp_path / "a[1]")
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_folder_that_a_service_could_not_load_from_is_refused(generator, tmp_path, monkeypatch):
+    (tmp_path / "a[1]").mkdir()
+    monkeypatch.chdir(tmp_path / "a[1]")
+    with pytest.raises(InputError, match="a path may not have"):
+        export_saved_model(generator, "model")
+
+
+@pytest.mark.parametrize("use", USES)
+def test_what_makes_no_images_is_refused(tmp_path, use):
+    stack = [keras.Input((5,)), keras.layers.Dense(8)]
+    with pytest.raises(InputError, match=r"does not make images .* but \(None, 8\)"):
+        use(keras.Sequential(stack, name="dense"), tmp_path / "model")
+
+
+@pytest.mark.parametrize("export", [export_saved_model, export_onnx, export_litert])
+def test_an_export_may_go_home(generator, tmp_path, monkeypatch, export):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    export(generator, "~/model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 @pytest.mark.parametrize("export", [export_onnx, export_litert])
@@ -427,8 +450,9 @@ def test_the_card_tells_the_quality_that_was_measured(run, generator):
             ["--run-dir=RUN", "--output=linked", "--overwrite"],
             "'linked/elsewhere' is not as an export wrote it",
         ),
-        (["--run-dir=RUN", "--output=c [1]"], "loads nothing from 'c [1]': a path may not have"),
-        (["--run-dir=RUN", "--output=c\\1"], "loads nothing from 'c\\1': a path may not have"),
+        (["--run-dir=RUN", "--output=c [1]"], "/c [1]': a path may not have"),
+        (["--run-dir=RUN", "--output=c\\1"], "/c\\1': a path may not have"),
+        (["--run-dir=RUN", "--format=onnx", "--output=new/../a.onnx"], "/a.onnx' exists already"),
         (["--run-dir=RUN", "--output=caf\udce9"], "is not in UTF-8: choose another"),
         (["--run-dir=RUN", "--format=keras", "--float16"], "--float16 goes with --format litert"),
         (["--run-dir=RUN", "--output=a.onnx/below"], "'a.onnx/below' cannot be written"),
@@ -466,13 +490,23 @@ def test_an_export_is_overwritten_when_told(wgan_gp, run):
     assert " exists already" in wgan_gp.mistake("export", "--run-dir", run, "--output", "flowers")
 
 
-@pytest.mark.parametrize("name", ["generator.keras", "best.keras"])
-def test_the_run_s_own_generator_is_not_overwritten(wgan_gp, run, name):
-    before = (run / "generator.keras").read_bytes()
-    output = ["--format=keras", "--output", run / "export" / ".." / name, "--overwrite"]
-    said = wgan_gp.mistake("export", "--run-dir", run, *output)
-    assert "is the run's own generator: choose another place" in said
-    assert (run / "generator.keras").read_bytes() == before
+@pytest.mark.parametrize(
+    ("output", "format_", "own"),
+    [
+        ("export/../generator.keras", "keras", "generator.keras"),
+        ("best.keras", "keras", "best.keras"),
+        ("run.json", "saved_model", "run.json"),
+        ("grids", "saved_model", "grids"),
+        ("quality", "saved_model", "quality.json"),  # of its facts
+        ("best", "saved_model", "best.json"),
+    ],
+)
+def test_the_run_s_own_files_are_not_overwritten(wgan_gp, run, output, format_, own):
+    before = {path: path.read_bytes() for path in run.glob("*.*")}
+    options = ["--format", format_, "--output", run / output, "--overwrite"]
+    said = wgan_gp.mistake("export", "--run-dir", run, *options)
+    assert f"{own}' is a file of the run itself: choose another place" in said
+    assert {path: path.read_bytes() for path in run.glob("*.*")} == before
 
 
 def _twice_enlarged() -> keras.Model:
@@ -500,9 +534,39 @@ def test_litert_takes_a_network_of_ones_own(tmp_path):
     latents = np.random.default_rng(0).standard_normal((3, 5), "f4")
     images = load_litert(tmp_path / "a.tflite")(latents)
     np.testing.assert_allclose(images, generator(latents), atol=1e-5)
-    with pytest.raises(InputError, match="LiteRT has no way to compute this generator: build it"):
+    with pytest.raises(
+        InputError, match=r"LiteRT has no way to compute this generator \(its Conv2D\): build it"
+    ):
         export_litert(Subclassed(), tmp_path / "b.tflite")
     assert not (tmp_path / "b.tflite").exists()
+
+
+class Negative(keras.layers.UpSampling2D):
+    def call(self, inputs):
+        return -super().call(inputs)
+
+
+def test_litert_does_what_a_layer_made_of_keras_s_does(tmp_path):
+    stack = [keras.Input((5,)), keras.layers.Dense(48), keras.layers.Reshape((4, 4, 3))]
+    generator = keras.Sequential([*stack, Negative(2)])
+    export_litert(generator, tmp_path / "a.tflite")
+    latents = np.random.default_rng(0).standard_normal((1, 5), "f4")
+    images = load_litert(tmp_path / "a.tflite")(latents)
+    np.testing.assert_allclose(images, generator(latents), atol=1e-5)
+
+
+def enlarged_by(interpolation: str) -> keras.Model:
+    enlarge = keras.layers.UpSampling2D(2, interpolation=interpolation)
+    stack = [keras.Input((5,)), keras.layers.Dense(48), keras.layers.Reshape((4, 4, 3))]
+    return keras.Sequential([*stack, enlarge])
+
+
+def test_what_a_format_lacks_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"LiteRT has no way .* \(its ResizeBicubic\)"):
+        export_litert(enlarged_by("bicubic"), tmp_path / "a.tflite")
+    with pytest.raises(InputError, match=r"ONNX Runtime cannot compute .* ScaleAndTranslate"):
+        export_onnx(enlarged_by("lanczos3"), tmp_path / "a.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_litert_takes_models_within_a_model(tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from unittest.mock import Mock
 
 import keras
 import numpy as np
@@ -171,6 +172,13 @@ def test_what_cannot_be_measured_is_explained(generator, flowers, metrics, held_
     training = flowers[held_out:] if held_out else None
     with pytest.raises(InputError, match=said):
         evaluate(generator, flowers[:held_out], training, metrics=metrics)
+
+
+def test_a_mistake_is_found_before_a_network_is_loaded(generator, flowers, monkeypatch):
+    loading = Mock(side_effect=AssertionError("was loaded"))
+    monkeypatch.setattr("wgan_gp.metrics.evaluation.load_feature_network", loading)
+    with pytest.raises(InputError, match="not 'beauty'"):
+        evaluate(generator, flowers, metrics=["beauty"], features="inception")
 
 
 def test_where_real_images_are_halved_so_is_their_number(generator, flowers):

@@ -207,6 +207,22 @@ def test_onnx_files_that_take_something_else_are_refused(tmp_path, inputs, said)
         load_feature_network(tmp_path / "other.onnx")
 
 
+def test_an_onnx_file_that_takes_nothing_is_refused(tmp_path):
+    pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    value = onnx.helper.make_tensor("value", onnx.TensorProto.FLOAT, [1], [0.0])
+    node = onnx.helper.make_node("Constant", [], ["features"], value=value)
+    made = onnx.helper.make_tensor_value_info("features", onnx.TensorProto.FLOAT, [1])
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph([node], "graph", [], [made]),
+        opset_imports=[onnx.helper.make_opsetid("", 18)],
+        ir_version=8,
+    )
+    (tmp_path / "constant.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="does not take images alone, as float32, but nothing"):
+        load_feature_network(tmp_path / "constant.onnx")
+
+
 @pytest.mark.slow  # 22 million weights, twice
 def test_inception_weights_may_come_from_a_file(tmp_path):
     keras.utils.set_random_seed(0)

@@ -25,7 +25,7 @@ RESUME = ["train", "--run-dir", "run", "--resume", "--cache-dir", "cache"]
 def quick(wgan_gp, monkeypatch, models) -> InProcess:
     """The program, in a folder with four pictures."""
     monkeypatch.setattr("wgan_gp.runs.training.build_model", models.take_the_only)
-    monkeypatch.setattr("wgan_gp.callbacks.monitor._figure_png", lambda *arguments: b"a figure")
+    monkeypatch.setattr("wgan_gp.callbacks.monitor.figure_png", lambda *arguments: b"a figure")
     (wgan_gp.folder / "pictures").mkdir()
     rng = np.random.default_rng(0)
     for number in range(4):

@@ -5,12 +5,15 @@ import json
 import os
 import zipfile
 from pathlib import Path
+from unittest.mock import Mock
 
+import keras
 import numpy as np
 import pytest
 
 from wgan_gp import InputError
 from wgan_gp.runs.folder import RunFolder
+from wgan_gp.support.errors import TooLittleMemoryError
 
 
 def test_numbers_go_up_from_the_highest(tmp_path):
@@ -74,6 +77,34 @@ def test_a_generator_whose_parts_claim_to_be_encrypted_is_damaged(tmp_path):
     content[content.index(b"PK\1\2") + 8] ^= 1  # the flag in the list of parts
     folder.generator.write_bytes(content)
     with pytest.raises(InputError, match=r"generator\.keras' is damaged and cannot be loaded"):
+        folder.load_generator()
+
+
+def test_a_generator_whose_parts_make_no_sense_is_damaged(tmp_path):
+    folder = RunFolder.create(tmp_path)
+    with zipfile.ZipFile(folder.generator, "w", zipfile.ZIP_LZMA) as parts:
+        parts.writestr("config.json", "{}" * 100)
+    content = bytearray(folder.generator.read_bytes())
+    content[60:70] = bytes(10)
+    folder.generator.write_bytes(content)
+    with pytest.raises(InputError, match=r"generator\.keras' is damaged and cannot be loaded"):
+        folder.load_generator()
+    with zipfile.ZipFile(folder.generator, "w") as parts:
+        parts.writestr("config.json", "{}")
+    content = bytearray(folder.generator.read_bytes())
+    at = content.index(b"PK\5\6") + 16  # where the list of parts begins
+    content[at : at + 4] = (1 << 30).to_bytes(4, "little")  # and with it, before the file
+    folder.generator.write_bytes(content)
+    with pytest.raises(InputError, match=r"generator\.keras' is damaged and cannot be loaded"):
+        folder.load_generator()
+
+
+def test_too_little_memory_does_not_make_a_generator_unknown(tmp_path, monkeypatch):
+    folder = RunFolder.create(tmp_path)
+    with zipfile.ZipFile(folder.generator, "w") as parts:
+        parts.writestr("config.json", "{}")
+    monkeypatch.setattr(keras.saving, "load_model", Mock(side_effect=MemoryError))
+    with pytest.raises(TooLittleMemoryError, match="not enough memory"):
         folder.load_generator()
 
 

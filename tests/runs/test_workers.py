@@ -14,6 +14,7 @@ import pytest
 from helpers.ports import free_ports
 from PIL import Image
 
+from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.run import _worker_folder
 
 TWO = [
@@ -64,7 +65,7 @@ def test_a_worker_goes_on_from_a_copy_of_what_it_needs(tmp_path):
     for name in needed + others:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
-    copy = _worker_folder(tmp_path).path
+    copy = _worker_folder(RunFolder(tmp_path)).path
     found = {str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()}
     assert found == set(needed)
 

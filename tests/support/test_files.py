@@ -111,6 +111,60 @@ def test_a_file_that_another_program_reads_is_waited_for(tmp_path, monkeypatch, 
     }
 
 
+def contents(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_text() for path in files}
+
+
+def replace_folder(path: Path) -> None:
+    with replacing(path) as unfinished:
+        unfinished.mkdir()
+        (unfinished / "new").write_text("new")
+
+
+def test_a_folder_takes_the_place_of_another(tmp_path):
+    write_folder(tmp_path / "folder")
+    replace_folder(tmp_path / "folder")
+    assert contents(tmp_path) == {"folder/new": "new"}
+    (tmp_path / "file").write_text("a file")
+    replace_folder(tmp_path / "file")
+    assert contents(tmp_path) == {"folder/new": "new", "file/new": "new"}
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_folder_that_cannot_be_replaced_stays_as_it_was(tmp_path, monkeypatch, failing):
+    write_folder(tmp_path / "folder")
+    really_replace, calls = Path.replace, []
+
+    def replace(path, target):
+        calls.append(target)
+        if len(calls) == failing:
+            raise KeyboardInterrupt
+        return really_replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        replace_folder(tmp_path / "folder")
+    assert contents(tmp_path) == {"folder/a": "a", "folder/deep/b": "b"}
+
+
+def test_a_folder_whose_removal_is_interrupted_has_been_replaced(tmp_path, monkeypatch):
+    write_folder(tmp_path / "folder")
+    really_remove = files.shutil.rmtree
+
+    def remove_a_part(path):
+        (path / "a").unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files.shutil, "rmtree", remove_a_part)
+    with pytest.raises(KeyboardInterrupt):
+        replace_folder(tmp_path / "folder")
+    assert contents(tmp_path / "folder") == {"new": "new"}
+    monkeypatch.setattr(files.shutil, "rmtree", really_remove)
+    replace_folder(tmp_path / "folder")
+    assert contents(tmp_path) == {"folder/new": "new"}
+
+
 @pytest.mark.parametrize("ending", [".png", "x.png"])
 def test_a_name_may_be_as_long_as_names_can_be(tmp_path, ending):
     path = tmp_path / ("ü" * 125 + ending)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from wgan_gp.callbacks.checkpoint_counts import COUNTING, Counts, counts_in, counts_of, set_counts
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
@@ -64,7 +65,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Raises:
         InputError: `every` or `keep` is below 1, or one of `callbacks` is none, or has no state
-            that can be saved.
+            that can be saved; in `fit`: the folder holds later checkpoints, and none was restored.
     """
 
     def __init__(
@@ -112,13 +113,12 @@ class Checkpoint(keras.callbacks.Callback):
             The generator iterations done.
 
         Raises:
-            InputError: every checkpoint is damaged, or the newest is of another model, or of one
-                with other settings.
+            InputError: the model is not compiled, every checkpoint is damaged, or the newest is of
+                another model, or of one with other settings.
             OSError: one cannot be read.
         """
         if not model.compiled:
             raise InputError("compile the model before restoring it: optimizers are restored, too")
-        self._is_restored = True
         self._settings, self._optimizer = settings_of(model), model.optimizer
         checkpoint = self.folder.newest_sound()
         if checkpoint is None:
@@ -141,6 +141,7 @@ class Checkpoint(keras.callbacks.Callback):
         for variable, value in zip(_random_states(model), random_states, strict=False):
             variable.assign(value)
         self._saved_iteration = model.iterations_done
+        self._is_restored = True
         return self._saved_iteration
 
     def _take(self, state: dict[str, Any]) -> None:
@@ -173,17 +174,8 @@ class Checkpoint(keras.callbacks.Callback):
             self.every = "epoch"  # the same iteration everywhere, whatever a machine's clock says
         self._saved_at = time.monotonic()
         self._done = self.model.iterations_done
-        settings = settings_of(self.model)  # which may have been set anew since
-        is_compiled_anew = self._optimizer is not self.model.optimizer
-        self._settings = settings if is_compiled_anew else with_rates_of(self._settings, settings)
-        self._optimizer = self.model.optimizer
-        newest = self.folder.newest()
-        is_taken_back = self._done < self._saved_iteration  # such as by `load_weights`
-        if newest > self._done and (is_taken_back or not self._is_restored):
-            raise InputError(
-                f"'{self.folder.path}' holds the checkpoint of iteration {newest}: restore it "
-                f"before training, or choose another folder"
-            )
+        self._note_settings()
+        self._check_newest()
         self._saved_iteration = min(self._saved_iteration, self._done)
         for name, counts in self._counts.items():
             set_counts(self._counting[name], counts)
@@ -233,10 +225,28 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         self.save()
 
+    def _note_settings(self) -> None:
+        """Those that it trains with from now on; rates that have moved count as they began."""
+        settings = settings_of(self.model)
+        is_compiled_anew = self._optimizer is not self.model.optimizer
+        self._settings = settings if is_compiled_anew else with_rates_of(self._settings, settings)
+        self._optimizer = self.model.optimizer
+
+    def _check_newest(self) -> None:
+        """Raise an InputError where training would replace checkpoints that were not restored."""
+        newest = self.folder.newest()
+        is_taken_back = self._done < self._saved_iteration  # such as by `load_weights`
+        if newest > self._done and (is_taken_back or not self._is_restored):
+            raise InputError(
+                f"'{self.folder.path}' holds the checkpoint of iteration {newest}: restore it "
+                f"before training, or choose another folder"
+            )
+
     def _note_counts(self) -> None:
         self._counts = {name: counts_of(callback) for name, callback in self._counting.items()}
 
     def _is_due(self) -> bool:
+        """Whether one has become due since this was last asked."""
         if self.every is None:
             return time.monotonic() - self._saved_at >= _SECONDS_AT_RISK
         if self.every == "epoch":
@@ -296,7 +306,7 @@ def _load_weights(model: keras.Model, file: Path) -> None:
         warnings.simplefilter("error", UserWarning)  # all that Keras does about a lost optimizer
         try:
             model.load_weights(file)
-        except MemoryError:
+        except (MemoryError, tf.errors.ResourceExhaustedError):
             raise
         except Exception as error:  # whatever a file of strangers makes Keras raise
             if isinstance(error, OSError) and error.errno is not None:

@@ -25,6 +25,12 @@ class HistoryFile(keras.callbacks.Callback):
 
     The file itself is what a checkpoint relies on: it is read at the beginning of `fit`, and what
     stays in the checkpoint does not grow with it.
+
+    Args:
+        path: of the file; its folder is made if need be.
+
+    Raises:
+        InputError: in `fit`: what is at `path` is no history, and would be lost.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -70,11 +76,9 @@ class HistoryFile(keras.callbacks.Callback):
         iteration = self.model.iterations_done
         logs = {name: float(value) for name, value in logs.items()}
         row = {"epoch": epoch, **logs, "iteration": iteration}
-        had = len(self.rows)
-        while self.rows and _iteration(self.rows[-1]) > self._start:
-            self.rows.pop()
-        is_next = len(self.rows) == had and row.keys() <= set(self._columns)
-        self.rows.append(row)
+        kept = _until(self._start, self.rows)
+        is_next = len(kept) == len(self.rows) and row.keys() <= set(self._columns)
+        self.rows = [*kept, row]
         if not is_next:
             self._write_all()
             return

@@ -1,12 +1,12 @@
 """How far a run is: its iterations, its time, and a bar that shows both."""
 
 import sys
-import time
 from typing import Any
 
 import keras
 from tqdm import tqdm
 
+from wgan_gp.callbacks.stopwatch import Stopwatch
 from wgan_gp.support.notebook import in_notebook
 from wgan_gp.support.saying import say
 
@@ -15,27 +15,6 @@ _SHOWN = {"critic_loss": "critic", "generator_loss": "generator"}
 # Seconds between two updates; where the bar cannot be redrawn in place, each one is a line.
 _TERMINAL_INTERVAL = 0.1
 _LOG_FILE_INTERVAL = 60.0
-
-
-class Stopwatch:
-    """Counts the seconds between `start` and the last `tick`, on top of those it begins with.
-
-    So it gives the time that training takes over all the sessions of a run.
-    """
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds = seconds
-
-    def start(self) -> None:
-        """Leave out the time since the last tick."""
-        self._since = time.monotonic()
-
-    def tick(self) -> float:
-        """Count the time up to now; gives the seconds in all."""
-        now = time.monotonic()
-        self.seconds += now - self._since
-        self._since = now
-        return self.seconds
 
 
 class IterationCount(keras.callbacks.Callback):

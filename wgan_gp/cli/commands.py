@@ -14,7 +14,7 @@ from wgan_gp.cli.options import Evaluate, Export, Generate, Interpolate, Train
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import at_home, entries
+from wgan_gp.support.files import entries, plain_path
 from wgan_gp.support.quiet_tensorflow import load_tensorflow
 from wgan_gp.support.saying import say
 
@@ -40,7 +40,7 @@ def train(command: Train) -> None:
 
 def generate(command: Generate) -> None:
     """Make images with a trained generator."""
-    folder, output = command.folder(), at_home(command.output)
+    folder, output = command.folder(), plain_path(command.output)
     is_one_file = output.suffix.lower() == ".png"
     if output.suffix and not (is_one_file or output.is_dir()):
         raise InputError(
@@ -51,10 +51,10 @@ def generate(command: Generate) -> None:
     from wgan_gp.sampling import generate_images
     from wgan_gp.support.memory import enough_memory
 
-    generator = folder.load_generator(command.best)
     is_taken = output.exists() if is_one_file else bool(entries(output))
-    _check_free(output, is_taken and not command.overwrite)
+    _check_not_taken(output, is_taken and not command.overwrite)
     _check_apart(output if is_one_file else output / "00000.png", folder)
+    generator = folder.load_generator(command.best)
     with _writing(output), enough_memory("lower --count"):
         if not is_one_file:
             check_free(output, command.count)
@@ -94,13 +94,13 @@ def evaluate(command: Evaluate) -> None:
 
 def interpolate(command: Interpolate) -> None:
     """Make a film of a walk between latents."""
-    folder, output = command.folder(), at_home(command.output)
+    folder, output = command.folder(), plain_path(command.output)
     load_tensorflow()
     from wgan_gp.export.walk import check_film, save_walk, walk
     from wgan_gp.support.memory import enough_memory
 
     check_film(output)
-    _check_free(output, output.exists() and not command.overwrite)
+    _check_not_taken(output, output.exists() and not command.overwrite)
     _check_apart(output, folder)
     generator = folder.load_generator(command.best)
     with _writing(output), enough_memory("lower --tiles, --stations or --frames"):
@@ -116,7 +116,7 @@ def export(command: Export) -> None:
         raise InputError(f"--float16 goes with --format litert, not with {command.format}")
     folder, output = command.folder(), command.path()
     load_tensorflow()
-    from wgan_gp.runs.exporting import export_run
+    from wgan_gp.runs.exporting import CHECKED, export_run
 
     with _writing(output):
         difference = export_run(
@@ -129,11 +129,11 @@ def export(command: Export) -> None:
         )
     say(
         f"{output} ({command.format}): differs from the generator by at most {difference:.1g} on "
-        f"64 images; facts: {output}.json, {output}.md"
+        f"{CHECKED} images; facts: {output}.json, {output}.md"
     )
 
 
-def _check_free(output: Path, is_taken: bool) -> None:
+def _check_not_taken(output: Path, is_taken: bool) -> None:
     if is_taken:
         raise InputError(f"'{output}' exists already: choose another --output or add --overwrite")
 

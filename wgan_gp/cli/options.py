@@ -12,7 +12,7 @@ from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan, Strategy
 from wgan_gp.runs.pretrained import Pretrained, pretrained_run
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import at_home
+from wgan_gp.support.files import plain_path
 
 # A word, not a choice: a run that was started from Python is of none of the presets.
 _Preset = Annotated[str, conf.arg(metavar=f"{{{','.join(PRESETS)}}}")]
@@ -169,10 +169,10 @@ class Export(OfGenerator):
         suffix = f"{'-float16' if self.float16 else ''}{ending}"
         if self.run_dir:
             name = "best" if self.best else "generator"
-            path = self.output or at_home(self.run_dir) / "export" / f"{name}{suffix}"
+            path = self.output or plain_path(self.run_dir) / "export" / f"{name}{suffix}"
         else:
             path = self.output or Path(f"{self.pretrained}{suffix}")
-        path = at_home(path)
+        path = plain_path(path)
         if path.name in ("", ".."):
             raise InputError(f"--output must be a new name, not '{path}'")
         if ending_of(path) != ending:

@@ -30,7 +30,7 @@ def remove_oldest(cache: Path, used: Path) -> None:
     left = MOST_BYTES - _size(used)
     others = [
         path
-        for path in cache.iterdir()
+        for path in cache.glob("*")  # where there is no such folder any more: nothing
         if re.fullmatch(r"[0-9a-f]{32}", path.name) and path != used
     ]
     for entry in sorted(others, key=_last_used, reverse=True):

@@ -17,7 +17,7 @@ from wgan_gp.data.housekeeping import remove_leftovers, remove_oldest
 from wgan_gp.data.source import Pictures, Source
 from wgan_gp.data.tf_flowers import open_tf_flowers
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import at_home
+from wgan_gp.support.files import plain_path
 from wgan_gp.support.whole_numbers import check_whole
 
 SYNTHETIC_COUNT = 4096
@@ -128,8 +128,8 @@ def _open(source: str | Path, data_dir: str | Path | None, may_prepare: bool) ->
         return _synthetic_source()
     try:
         if source == "tf_flowers":
-            return open_tf_flowers(at_home(Path(data_dir)) if data_dir else None, may_prepare)
-        return open_folder(at_home(Path(source)))
+            return open_tf_flowers(plain_path(Path(data_dir)) if data_dir else None, may_prepare)
+        return open_folder(plain_path(Path(source)))
     except OSError as error:  # an impossible name
         raise InputError(f"'{data_dir or source}' cannot be read: {error}") from error
 

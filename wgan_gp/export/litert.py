@@ -5,6 +5,7 @@ images = run(latents=latents)["images"]
 """
 
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from wgan_gp.support import layers
 from wgan_gp.support.copying import rebuilt
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
-from wgan_gp.support.files import replacing
+from wgan_gp.support.files import plain_path, replacing
 from wgan_gp.support.quiet_tensorflow import silent_stderr
 from wgan_gp.support.shapes import latent_dim
 
@@ -37,6 +38,7 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
     """
     require("litert", "ai_edge_litert")
     latent_dim(generator)  # which raises if it is no generator
+    path = plain_path(Path(path))
     with tempfile.TemporaryDirectory() as folder:
         export_saved_model(_with_static_sizes(generator), folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(
@@ -48,12 +50,14 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
         try:
             converted = converter.convert()
         except Exception as error:  # at whatever the converter has no kernel for
+            missing = re.search(r"TF Select ops: (.+)", str(error))
+            why = f" (its {missing[1]})" if missing else ""
             raise InputError(
-                "LiteRT has no way to compute this generator: build it as a Sequential or "
-                "functional model of Keras's own layers, or choose another format"
+                f"LiteRT has no way to compute this generator{why}: build it as a Sequential or "
+                f"functional model of Keras's own layers, or choose another format"
             ) from error
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with replacing(Path(path)) as unfinished:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as unfinished:
         unfinished.write_bytes(converted)
 
 
@@ -63,8 +67,7 @@ def _with_static_sizes(generator: keras.Model) -> keras.Model:
     Repetition hides the size of what it makes from the converter, which then finds no convolution.
     """
     within = layers.layers_within(generator)
-    repeats = any(isinstance(layer, keras.layers.UpSampling2D) for layer in within)
-    if not (repeats and layers.are_known(generator)):
+    if not (any(map(_repeats_pixels, within)) and layers.are_known(generator)):
         return generator
     # A graph of its layers, which may be called more than once each; a `Sequential` hides its own.
     graph = keras.Model(generator.inputs, generator.outputs[0])
@@ -73,13 +76,17 @@ def _with_static_sizes(generator: keras.Model) -> keras.Model:
     return same
 
 
+def _repeats_pixels(layer: keras.Layer) -> bool:
+    return type(layer) is keras.layers.UpSampling2D  # a class made of it may do anything else
+
+
 def _rebuilt(layer: keras.Layer) -> keras.Layer:
     return _with_static_sizes(layer) if isinstance(layer, keras.Model) else rebuilt(layer)
 
 
 def _called(layer: keras.Layer, *inputs: Any, **options: Any) -> Any:
     """What `layer` makes of its inputs, by resizing in place of repeated pixels."""
-    if not isinstance(layer, keras.layers.UpSampling2D):
+    if not _repeats_pixels(layer):
         return layer(*inputs, **options)
     height, width = layer.compute_output_shape(inputs[0].shape)[1:3]
     return keras.layers.Resizing(height, width, layer.interpolation)(*inputs)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
-from wgan_gp.support.files import replacing
+from wgan_gp.support.files import plain_path, replacing
 from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import latent_dim
 
@@ -40,7 +40,7 @@ def export_onnx(
     import tf2onnx
 
     latents = tf.TensorSpec((None, latent_dim(generator)), tf.float32, "latents")
-    generator = portable(generator)
+    generator, path = portable(generator), plain_path(Path(path))
 
     @tf.function(input_signature=[latents])
     def images(latents: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -50,14 +50,14 @@ def export_onnx(
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "n"
     onnx.helper.set_model_props(model, {name: str(x) for name, x in (metadata or {}).items()})
-    onnx.checker.check_model(model)
     content = model.SerializeToString()
     try:
+        onnx.checker.check_model(model)
         onnxruntime.InferenceSession(content, providers=_PROVIDERS)
-    except Exception as error:  # its errors have no class in common
+    except Exception as error:  # their errors have no class in common
         raise InputError(f"ONNX Runtime cannot compute this generator: {error}") from error
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with replacing(Path(path)) as unfinished:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as unfinished:
         unfinished.write_bytes(content)
 
 

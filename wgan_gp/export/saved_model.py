@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from wgan_gp.sampling import draw_samples, in_batches, to_uint8
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.files import plain_path
 from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import latent_dim
 
@@ -31,12 +32,19 @@ MAX_COUNT = 4096  # images that one request for `generate` may ask for
 def export_saved_model(generator: keras.Model, path: str | Path) -> None:
     """Write `generator`, latents `(n, latent_dim)` -> images in -1..1, as the folder `path`.
 
+    A model that is there is overwritten file by file: when that is cut short, neither loads. (The
+    command line replaces it as a whole.)
+
+    Args:
+        path: on this machine, or what TensorFlow can write to, such as gs://BUCKET/flowers.
+
     Raises:
         InputError: it takes no latents, as a whole `WGANGP` does not, or TensorFlow cannot load
             what lies at such a path.
         OSError: the folder cannot be written.
     """
     check_path(path)
+    path = str(path) if _has_scheme(path) else str(plain_path(Path(path)))
     latents = tf.TensorSpec((None, latent_dim(generator)), tf.float32, "latents")
     generator = portable(generator)
 
@@ -64,16 +72,21 @@ def export_saved_model(generator: keras.Model, path: str | Path) -> None:
     archive.add_endpoint("generate", generate, [count, seed])
     archive.add_endpoint("render_png", render_png, [latents])
     try:
-        archive.write_out(str(path), verbose=False)
+        archive.write_out(path, verbose=False)
     except tf.errors.OpError as error:  # as which TensorFlow reports what the system refuses
-        raise OSError(error.message) from error
+        raise OSError(re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*?\]", "", error.message)) from error
+
+
+def _has_scheme(path: str | Path) -> bool:
+    return "://" in str(path)
 
 
 def check_path(path: str | Path) -> None:
     """Raise an InputError for the folder one is in, or what TensorFlow reads as a pattern."""
-    name = Path(path).as_posix()
-    if name == ".":
+    if Path(path) == Path():
         raise InputError("a SavedModel is a folder of its own: name one that is not there yet")
+    # A service may load it from elsewhere, by its whole name.
+    name = str(path) if _has_scheme(path) else plain_path(Path(path)).absolute().as_posix()
     if re.search(r"[][\\]", name):
         raise InputError(f"TensorFlow loads nothing from '{name}': a path may not have [ ] or \\")
 

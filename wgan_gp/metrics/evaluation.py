@@ -4,6 +4,7 @@ report = evaluate(generator, held_out_images, training_images)
 print(report)
 """
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,12 +68,12 @@ def evaluate(
     check_seed(seed)
     images = as_images(images)
     training_images = None if training_images is None else as_images(training_images)
-    if not (features is None or isinstance(features, FeatureNetwork)):
-        features = load_feature_network(features)
     if metrics is None:
         metrics = possible_metrics(features is not None, training_images is not None)
     check_metrics(metrics)
     _check_given(metrics, training_images, features)
+    if not (features is None or isinstance(features, FeatureNetwork)):
+        features = load_feature_network(features)
     sets = _sets(generator, images, training_images, count, seed)
     return Report(
         _scores(metrics, sets, features, progress),
@@ -102,14 +103,15 @@ def check_metrics(metrics: Sequence[str]) -> None:
 def _check_given(
     metrics: Sequence[str],
     training_images: np.ndarray | Subset | None,
-    features: FeatureNetwork | None,
+    features: FeatureNetwork | str | Path | keras.Model | None,
 ) -> None:
     for name in metrics:
         if name in NEED_FEATURES and features is None:
             raise InputError(f"{name} compares features: name a feature network")
         if name in NEED_TRAINING_IMAGES and training_images is None:
             raise InputError(
-                f"{name} compares with images held out of training: train with holdout, or leave "
+                f"{name} compares with images held out of training: give the images of training, "
+                f"too (of a run: train with holdout, and measure against its own images), or leave "
                 f"it out"
             )
 
@@ -147,9 +149,14 @@ def _sets(
 
 def _feature_sets(images: Sets, network: FeatureNetwork, with_training: bool) -> Sets:
     compared = (images.real, images.other, images.generated, images.untrained)
-    mirrorings = (False, True) if with_training else ()
-    training = (network(images.training, is_mirrored) for is_mirrored in mirrorings)
-    return Sets(*(network(x) for x in compared), *training)
+    features = Sets(*map(network, compared))
+    if not with_training:
+        return features
+    return dataclasses.replace(
+        features,
+        training=network(images.training),
+        mirrored=network(images.training, mirrored=True),
+    )
 
 
 def _scores(

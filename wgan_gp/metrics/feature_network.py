@@ -23,8 +23,12 @@ class FeatureNetwork:
 
     Attributes:
         name: of the network; for a file with the beginning of its SHA-256.
+        run: float32 `(n, size, size, channels)` in `value_range` -> features `(n, dims)`, or maps
+            of them `(n, height, width, dims)`.
         input_size: what images are resized to; None: they stay as they are.
         value_range: what pixel values 0 and 255 become.
+        channels: of the images that `run` takes: 3, or 1 for grey ones.
+        batch: the only number of images that `run` takes; None: any.
     """
 
     name: str
@@ -32,7 +36,7 @@ class FeatureNetwork:
     input_size: int | None
     value_range: tuple[float, float]
     channels: int = 3
-    batch: int | None = None  # the only number of images that `run` takes; None: any
+    batch: int | None = None
 
     def __call__(self, images: np.ndarray | Subset, mirrored: bool = False) -> np.ndarray:
         """Features of the images, or of their mirror images."""

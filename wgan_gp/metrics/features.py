@@ -12,7 +12,7 @@ from wgan_gp.imagenet.inception import load_inception
 from wgan_gp.metrics.feature_network import FeatureNetwork
 from wgan_gp.metrics.onnx_features import load_onnx_features
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import at_home, digest
+from wgan_gp.support.files import digest, plain_path, reading
 from wgan_gp.support.shapes import input_shape, output_shape
 
 
@@ -44,7 +44,7 @@ def load_feature_network(
     if name == "efficientnet-lite0":
         run = load_efficientnet_lite0().predict_on_batch
         return FeatureNetwork(name, run, 224, (-127 / 128, 1.0))
-    path = at_home(Path(name))
+    path = plain_path(Path(name))
     if not path.is_file() or path.suffix not in (".h5", ".keras", ".onnx"):
         raise InputError(
             f"there are no features '{name}': use inception, efficientnet-lite0 or a file "
@@ -54,10 +54,8 @@ def load_feature_network(
 
 
 def _from_file(path: Path, value_range: tuple[float, float]) -> FeatureNetwork:
-    try:
+    with reading(path):
         name = f"{path.name}@{digest(path)[:8]}"
-    except OSError as error:
-        raise InputError(f"the features '{path}' cannot be read: {error.strerror}") from error
     if path.suffix == ".h5":
         return _inception(name, load_inception(path))
     if path.suffix == ".onnx":

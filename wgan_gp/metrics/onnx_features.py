@@ -23,10 +23,11 @@ def load_onnx_features(path: Path, name: str, value_range: tuple[float, float]) 
             a batch of square float32 images with 1 or 3 channels alone.
     """
     session = _session(path)
-    images, *others = session.get_inputs()
-    if others or images.type != "tensor(float)":
-        taken = ", ".join(f"{each.name} {each.type}" for each in (images, *others))
+    inputs = session.get_inputs()
+    if [each.type for each in inputs] != ["tensor(float)"]:
+        taken = ", ".join(f"{each.name} {each.type}" for each in inputs) or "nothing"
         raise InputError(f"'{path}' does not take images alone, as float32, but {taken}")
+    (images,) = inputs
     shape = [dim if isinstance(dim, int) else None for dim in images.shape]  # names: any size
     is_channels_first = len(shape) == 4 and shape[3] not in (1, 3)
     if is_channels_first:

@@ -68,10 +68,13 @@ class Report:
         modes = facts["modes"] and dict(facts["modes"])
         return cls(scores, int(facts["count"]), str(facts["reference"]), features, modes)
 
+    @property
+    def _about(self) -> str:
+        return f"{self.count:,} generated images against {self.count:,} {self.reference}"
+
     def __str__(self) -> str:
         """A table for a terminal of 80 columns."""
-        about = f"{self.count:,} generated images against {self.count:,} {self.reference}"
-        lines = [about, f"{'':22}{'generated':>10}{'real':>10}{'untrained':>10}"]
+        lines = [self._about, f"{'':22}{'generated':>10}{'real':>10}{'untrained':>10}"]
         for name, score in self.scores.items():
             label = name if name in READINGS else f"  {name}"
             numbers = "".join(f"{value:>10.3g}" for value in score)
@@ -86,10 +89,9 @@ class Report:
 
     def to_markdown(self) -> str:
         """The scores as a Markdown table, without the shares of the modes."""
-        about = f"{self.count:,} generated images against {self.count:,} {self.reference}"
         features = f"; features: {self.features}" if self.features else ""
         lines = [
-            f"{about}{features}.",
+            f"{self._about}{features}.",
             "",
             "| metric | generated | other real images | untrained generator | |",
             "| --- | --- | --- | --- | --- |",

@@ -68,11 +68,11 @@ def evaluate_run(
     # Taken first: a run that goes on meanwhile may replace the file, and its report would be void.
     facts = _facts(folder.generator_file(best))
     generator = folder.load_generator(best)
-    plan, images_crc32 = Plan.of_run(folder), folder.read()[1]["images_crc32"]
+    plan, (_, known) = Plan.of_run(folder), folder.read()
     measured = plan.data if data is None else data
     if metrics is not None and "modes" in metrics and measured != "synthetic":
         raise InputError("modes are those of drawn flowers, the data 'synthetic': leave modes out")
-    real, training, reference = _images(plan, images_crc32, data, data_dir, cache_dir)
+    real, training, reference = _images(plan, known["images_crc32"], data, data_dir, cache_dir)
     if metrics is None:
         metrics = _possible_metrics(measured, training, features)
     network = _load_features(features, metrics)

@@ -38,7 +38,7 @@ LOADERS: dict[Format, Callable[[Path], Images]] = {
     "litert": load_litert,
     "keras": _load_keras,
 }
-_CHECKED = 64  # images
+CHECKED = 64  # images, of which the exported generator's are compared with its own
 # Of -1..1. Rounding, float16 weights and a GPU's TF32 stay below; other functions do not.
 _MOST_DIFFERENCE = 0.05
 
@@ -69,25 +69,27 @@ def export_run(
         OSError: a file cannot be written.
     """
     _check_name(path, format_)
-    if path.resolve() in (folder.generator.resolve(), folder.best.resolve()):
-        raise InputError(f"'{path}' is the run's own generator: choose another place")
     card, about = (path.with_name(path.name + ending) for ending in (".md", ".json"))
+    own = {file.resolve() for file in folder.own_files()}
+    for file in (path, card, about):
+        if file.resolve() in own:
+            raise InputError(f"'{file}' is a file of the run itself: choose another place")
+    _check_replaceable(path, card, about, overwrite)
     generator, (config, known) = folder.load_generator(best), folder.read()
-    iteration = known.get("generator_iteration", config.iterations)
-    iteration = folder.best_iteration() if best else iteration
+    last = known.get("generator_iteration", config.iterations)
+    iteration = folder.best_iteration() if best else last
     known["generator_iteration"] = "not kept" if iteration is None else iteration
     facts = model_facts(config, known)
     metrics = {} if iteration is None else folder.metrics_at(iteration)
     text = model_card(config, known, metrics, generator, folder.read_quality(best))
-    _check_free(path, card, about, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as unfinished:
         _write(generator, format_, unfinished, facts, float16)
         difference = _compare(LOADERS[format_](unfinished), generator, format_)
     write_whole(card, text)
-    digests = {_name(file, path): digest(file) for file in _files(path, card)}
-    digests = {"sha256": digests, "sha256_of_facts": _digest_of(facts)}
-    write_whole(about, json.dumps({**facts, **digests}, indent=2) + "\n")
+    files = {_name(file, path): digest(file) for file in _files(path, card)}
+    noted = {**facts, "sha256": files, "sha256_of_facts": _digest_of(facts)}
+    write_whole(about, json.dumps(noted, indent=2) + "\n")
     return difference
 
 
@@ -102,7 +104,7 @@ def _check_name(path: Path, format_: Format) -> None:
 
 def _compare(exported: Images, generator: keras.Model, format_: Format) -> float:
     """How far images differ at most; raises an InputError if that is another function."""
-    latents = np.random.default_rng(0).standard_normal((_CHECKED, latent_dim(generator)), "f4")
+    latents = np.random.default_rng(0).standard_normal((CHECKED, latent_dim(generator)), "f4")
     difference = float(np.abs(exported(latents) - generator(latents).numpy()).max())
     if not difference <= _MOST_DIFFERENCE:
         raise InputError(
@@ -125,7 +127,7 @@ def _write(
         generator.save(path)
 
 
-def _check_free(path: Path, card: Path, about: Path, overwrite: bool) -> None:
+def _check_replaceable(path: Path, card: Path, about: Path, overwrite: bool) -> None:
     """Raise an InputError that names what would be lost, if anything would be."""
     taken = [*_files(path, card, about)]
     if taken and not overwrite:

@@ -18,7 +18,7 @@ from wgan_gp.config import Config
 from wgan_gp.metrics.report import Report
 from wgan_gp.runs.generator_file import load_generator
 from wgan_gp.support.errors import MALFORMED, InputError
-from wgan_gp.support.files import at_home, digest, entries, numbered, reading, write_whole
+from wgan_gp.support.files import digest, entries, numbered, plain_path, reading, write_whole
 
 if TYPE_CHECKING:
     import keras
@@ -56,12 +56,14 @@ class RunFolder:
         self.history = path / "history.csv"
         self.grids = path / "grids"
         self.reals = path / "reals.png"
+        self.progress = path / "progress.png"
         self.film = path / "training.gif"
         self.samples = path / "samples.png"
         self.generator = path / "generator.keras"
-        self.best = path / "best.keras"  # the generator with the lowest val_swd; see best.json
+        self.best = path / "best.keras"  # the generator with the lowest val_swd
+        self.best_facts = path / "best.json"  # its iteration
         self.tensorboard = path / "tensorboard"
-        self._lock = path / ".lock"
+        self.lock = path / ".lock"
 
     def generator_file(self, best: bool = False) -> Path:
         return self.best if best else self.generator
@@ -71,6 +73,11 @@ class RunFolder:
         whose = "best-" if best else ""
         return self.path / f"{whose}quality.json", self.path / f"{whose}nearest.png"
 
+    def own_files(self) -> set[Path]:
+        """The names, folders among them, that a run's files have, whether they are there or not."""
+        named = set(vars(self).values()) - {self.path}
+        return {*named, *self.report_files(), *self.report_files(best=True)}
+
     @classmethod
     def create(cls, path: Path) -> "RunFolder":
         """A new, empty run folder at `path`.
@@ -78,11 +85,11 @@ class RunFolder:
         Raises:
             InputError: something is there already, or the folder cannot be made.
         """
-        path = at_home(path)
+        path = plain_path(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
             # A run that was stopped while its model was built leaves these.
-            begun = {cls(path)._lock, cls(path).facts_file, cls(path).config_file}
+            begun = {cls(path).lock, cls(path).facts_file, cls(path).config_file}
             is_taken = not entries(path) <= begun
         except OSError as error:
             raise InputError(f"no run folder can be made at '{path}': {error.strerror}") from error
@@ -100,7 +107,7 @@ class RunFolder:
             InputError: there is none, or something in it is a link that leads out of it, as no run
                 makes any: what is written would end up elsewhere.
         """
-        path = at_home(path)
+        path = plain_path(path)
         try:
             if not path.is_dir():
                 raise InputError(f"there is no run folder '{path}'")
@@ -136,7 +143,7 @@ class RunFolder:
             OSError: the folder cannot be written to.
         """
         try:
-            with filelock.FileLock(self._lock, timeout=0):
+            with filelock.FileLock(self.lock, timeout=0):
                 yield
         except filelock.Timeout as error:
             raise InputError(f"another process is training in '{self.path}'") from error
@@ -165,23 +172,12 @@ class RunFolder:
                 f"'{self.path}' holds no run that has begun, as there is no config.json in it: "
                 f"start it again"
             )
-        config = _parsed(self.config_file, Config.from_json)
-        facts = _parsed(self.facts_file, json.loads)
-        if not isinstance(facts, dict):
-            raise InputError(f"'{self.facts_file}' is damaged: it is no JSON object")
-        for name, kind in _FACTS.items():
-            if name not in facts and name in _NEEDED:
-                raise InputError(f"'{self.facts_file}' is damaged: there is no {name} in it")
-            if name in facts and not isinstance(facts[name], kind):
-                raise InputError(
-                    f"'{self.facts_file}' is damaged: {name} is {str(facts[name])[:50]!r}"
-                )
-        return config, facts
+        return _parsed(self.config_file, Config.from_json), _parsed(self.facts_file, _facts_in)
 
     def best_iteration(self) -> int | None:
         """That of `best.keras`; None where it was not kept."""
         try:
-            best = json.loads(self.best.with_suffix(".json").read_text(encoding="utf-8"))
+            best = json.loads(self.best_facts.read_text(encoding="utf-8"))
             return int(best["iteration"])
         except (OSError, *MALFORMED):
             return None
@@ -258,6 +254,19 @@ def _parsed(file: Path, parse: Callable[[str], Any]) -> Any:
         return parse(content.decode())
     except MALFORMED as error:
         raise InputError(f"'{file}' is damaged: {error}") from error
+
+
+def _facts_in(text: str) -> dict[str, Any]:
+    """The facts of a run; raises one of `MALFORMED` if they are none."""
+    facts = json.loads(text)
+    if not isinstance(facts, dict):
+        raise ValueError("it is no JSON object")
+    for name, kind in _FACTS.items():
+        if name not in facts and name in _NEEDED:
+            raise ValueError(f"there is no {name} in it")
+        if name in facts and not isinstance(facts[name], kind):
+            raise ValueError(f"{name} is {str(facts[name])[:50]!r}")
+    return facts
 
 
 def _links_out_of(folder: Path) -> Iterator[Path]:

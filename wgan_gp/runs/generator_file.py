@@ -1,11 +1,13 @@
 """A generator in a `.keras` file, which may come from a stranger."""
 
+import errno
+import lzma
 import zipfile
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wgan_gp.support.errors import InputError
+from wgan_gp.support.errors import InputError, TooLittleMemoryError
 from wgan_gp.support.files import reading
 
 if TYPE_CHECKING:
@@ -26,13 +28,19 @@ def load_generator(file: Path) -> "keras.Model":
 
 
 def _load_model(file: Path) -> "keras.Model":
-    import keras  # here, since it takes seconds and much of what a run's folder knows needs none
+    # Here, since it takes seconds and much of what a run's folder knows needs none.
+    import keras
+
+    from wgan_gp.support.memory import enough_memory
 
     with reading(file):
         if not _is_sound_zip(file):
             raise InputError(f"'{file}' is damaged and cannot be loaded")
     try:
-        return keras.saving.load_model(file, compile=False, safe_mode=True)
+        with enough_memory("close other programs, or take a larger machine"):
+            return keras.saving.load_model(file, compile=False, safe_mode=True)
+    except TooLittleMemoryError:
+        raise
     except Exception as error:  # whatever a file of strangers makes Keras raise
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(
@@ -60,5 +68,9 @@ def _is_sound_zip(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as parts:
             return parts.testzip() is None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError):
         return False
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # a part that would begin before the file does
+            return False
+        raise

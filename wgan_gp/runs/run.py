@@ -101,11 +101,12 @@ def resume(run_dir: str | Path, **changes: Any) -> WGANGP:
         DivergedError, Interrupted, OSError: as `train`.
     """
     plan = Plan.of_run(RunFolder.find(Path(run_dir)))
-    settings = {name: changes.pop(name) for name in [*changes] if name in vars(plan.config)}
-    for name in changes.keys() - (vars(plan).keys() - {"config"}):
-        raise TypeError(f"resume() got an unexpected keyword argument '{name}'")
+    settings = {name: x for name, x in changes.items() if name in vars(plan.config)}
+    others = {name: x for name, x in changes.items() if name not in settings}
+    if unknown := others.keys() - (vars(plan).keys() - {"config"}):
+        raise TypeError(f"resume() got an unexpected keyword argument '{min(unknown)}'")
     config = dataclasses.replace(plan.config, **settings)
-    return resume_run(run_dir, dataclasses.replace(plan, config=config, **changes)).train()
+    return resume_run(run_dir, dataclasses.replace(plan, config=config, **others)).train()
 
 
 class RunImages(NamedTuple):
@@ -189,7 +190,7 @@ def resume_run(run_dir: str | Path, plan: Plan) -> Run:
     # A run may come from a stranger: where it says that photographs are, they are only read.
     is_known = plan.data_dir is not None and Path(plan.data_dir) == known.data_dir
     images = _load_images(plan, may_prepare=not is_known)
-    facts, count = folder.read()[1], len(images.images)
+    (_, facts), count = folder.read(), len(images.images)
     if facts["images_crc32"] != images.crc32:
         counts = f" ({count:,}, not {facts['images']:,})" if count != facts["images"] else ""
         remedy = "make them what they were, name the right ones as data, or start a new run"
@@ -200,7 +201,7 @@ def resume_run(run_dir: str | Path, plan: Plan) -> Run:
             f"{remedy}"
         )
     if not is_chief(strategy):
-        folder = _worker_folder(folder.path)
+        folder = _worker_folder(folder)
     return Run(plan, folder, images, strategy, is_new=False)
 
 
@@ -210,7 +211,7 @@ def _strategy(plan: Plan) -> tf.distribute.Strategy:
     return strategy
 
 
-def _worker_folder(chief: Path | None = None) -> RunFolder:
+def _worker_folder(chief: RunFolder | None = None) -> RunFolder:
     """The folder of a worker that is not the chief: gone when the process ends.
 
     All workers do the same, since what one of them reads of the metrics or writes in a checkpoint
@@ -219,8 +220,9 @@ def _worker_folder(chief: Path | None = None) -> RunFolder:
     path = Path(tempfile.mkdtemp(prefix="wgan_gp-worker-"))
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     if chief:
-        others = shutil.ignore_patterns(".lock", "grids", "tensorboard", f"{UNFINISHED}*")
-        shutil.copytree(chief, path, ignore=others, dirs_exist_ok=True)
+        others = (file.name for file in (chief.lock, chief.grids, chief.tensorboard))
+        ignore = shutil.ignore_patterns(*others, f"{UNFINISHED}*")
+        shutil.copytree(chief.path, path, ignore=ignore, dirs_exist_ok=True)
     return RunFolder(path)
 
 

@@ -5,11 +5,7 @@ MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeE
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the message says what, and what to do.
-
-    The command line prints the message alone and exits with status 2; any other exception is a
-    defect of the program and keeps its traceback.
-    """
+    """Something the user gave cannot be used; the message says what, and what to do."""
 
 
 class TooLittleMemoryError(InputError):
@@ -25,7 +21,7 @@ class DivergedError(RuntimeError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal ended training; its checkpoint is written.
+    """A signal ended training; the message says how to go on.
 
     Args:
         signal: its number.

@@ -33,9 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield unfinished
         sync(unfinished)
-        if unfinished.is_dir():  # which, unlike a file, cannot take the place of another
-            _remove(path)
-        _rename(unfinished, path)
+        _put_in_place(unfinished, path)
     except BaseException:
         with contextlib.suppress(OSError):
             _remove(unfinished)
@@ -58,12 +56,17 @@ def write_whole(path: Path, text: str) -> None:
         unfinished.write_text(text, encoding="utf-8", newline="\n")
 
 
-def at_home(path: Path) -> Path:
-    """`path` without a leading `~` or `~user`; raises an InputError if nobody is called so."""
+def plain_path(path: Path) -> Path:
+    """`path` without a leading `~` or `~user`; raises an InputError if nobody is called so.
+
+    What leads back out of a folder that is not there yet is not there either, but will be as soon
+    as that folder is made: `new/../a` becomes what it then is.
+    """
     try:
-        return path.expanduser()
+        path = path.expanduser()
     except RuntimeError as error:
         raise InputError(f"'{path}' cannot be found: {error}") from error
+    return path.resolve() if ".." in path.parts and not os.path.lexists(path) else path
 
 
 def _shortened(name: str) -> str:
@@ -73,14 +76,31 @@ def _shortened(name: str) -> str:
     return name if is_short else encoded[-_MOST_OF_A_NAME:].decode(errors="ignore")
 
 
-def _rename(unfinished: Path, path: Path) -> None:
+def _put_in_place(unfinished: Path, path: Path) -> None:
+    """Let `unfinished` become `path`, which, if that fails, is what it was."""
+    if not (unfinished.is_dir() and os.path.lexists(path)):
+        _rename(unfinished, path)
+        return
+    # A folder, unlike a file, cannot take the place of another.
+    former = unfinished.with_name(f"{unfinished.name}-former")
+    _remove(former)
+    _rename(path, former)
+    try:
+        _rename(unfinished, path)
+    except BaseException:
+        _rename(former, path)
+        raise
+    _remove(former)
+
+
+def _rename(old: Path, new: Path) -> None:
     for wait in _WAITS:
         try:
-            unfinished.replace(path)
+            old.replace(new)
             return
         except PermissionError:
             time.sleep(wait)
-    unfinished.replace(path)
+    old.replace(new)
 
 
 def _remove(path: Path) -> None:

@@ -1,17 +1,12 @@
 """What people bring along from Keras: made to work, or answered in one sentence."""
 
-import contextlib
-import zipfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.layers import batch_norms
 
 _REFUSED = {
     keras.callbacks.BackupAndRestore: "would begin the images anew, and so train another model: "
@@ -108,49 +103,3 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
                 f"{keras.__version__}: take a newer one, give each optimizer a schedule of "
                 f"keras.optimizers.schedules, or Config a final_learning_rate"
             )
-
-
-def check_no_mixing(network: keras.Model) -> None:
-    """Raise an InputError that names a layer in which one image changes the score of another."""
-    for layer in batch_norms(network):
-        raise InputError(
-            f"the critic's layer '{layer.name}' mixes the images of a batch, but the gradient "
-            f"penalty is defined image by image: take layer norm"
-        )
-
-
-def check_no_layers_losses(network: keras.Model) -> None:
-    """Raise an InputError if layers of a called network have added losses to its weights' own."""
-    of_weights = [x for x in network.trainable_weights if x.regularizer is not None]
-    if len(network.losses) > len(of_weights):
-        raise InputError(
-            f"several devices mix up losses that layers of '{network.name}' add "
-            f"(activity_regularizer, add_loss), since its batch norms wait for each other: leave "
-            f"out the losses or the norms, or train on one device"
-        )
-
-
-def check_average(weights: str | Path, is_kept: bool) -> None:
-    """Raise an InputError if a file of weights has an averaged generator, and a model has not.
-
-    Or the other way round. Keras takes the weights by the names of attributes, in their order, and
-    `drawing_generator`, the first, is the averaged one where there is one.
-    """
-    groups = _groups(Path(weights))
-    if "drawing_generator" not in groups or ("generator" in groups) == is_kept:
-        return
-    there, here = ("no", "an") if is_kept else ("an", "no")
-    raise InputError(
-        f"'{weights}' holds {there} averaged generator, and this model keeps {here} average: build "
-        f"it with the ema_half_life that the weights were trained with"
-    )
-
-
-def _groups(weights: Path) -> set[str]:
-    """The names in a file of Keras's weights, or in a whole model; what is neither, Keras says."""
-    with contextlib.suppress(Exception), contextlib.ExitStack() as stack:
-        file = weights
-        if weights.suffix == ".keras":
-            file = stack.enter_context(zipfile.ZipFile(weights)).open("model.weights.h5")
-        return set(stack.enter_context(h5py.File(file)))
-    return set()

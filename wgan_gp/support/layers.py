@@ -1,6 +1,8 @@
-"""Which layers a network is made of."""
+"""Which layers a network is made of, and which it may not have."""
 
 import keras
+
+from wgan_gp.support.errors import InputError
 
 
 def layers_within(network: keras.Model) -> list[keras.Layer]:
@@ -17,3 +19,23 @@ def batch_norms(network: keras.Model) -> list[keras.layers.BatchNormalization]:
 def are_known(network: keras.Model) -> bool:
     """Whether Keras knows how its layers are connected; of a subclassed one it does not."""
     return hasattr(network, "output_shape")
+
+
+def check_no_mixing(network: keras.Model) -> None:
+    """Raise an InputError that names a layer in which one image changes the score of another."""
+    for layer in batch_norms(network):
+        raise InputError(
+            f"the critic's layer '{layer.name}' mixes the images of a batch, but the gradient "
+            f"penalty is defined image by image: take layer norm"
+        )
+
+
+def check_no_layers_losses(network: keras.Model) -> None:
+    """Raise an InputError if layers of a called network have added losses to its weights' own."""
+    of_weights = [x for x in network.trainable_weights if x.regularizer is not None]
+    if len(network.losses) > len(of_weights):
+        raise InputError(
+            f"several devices mix up losses that layers of '{network.name}' add "
+            f"(activity_regularizer, add_loss), since its batch norms wait for each other: leave "
+            f"out the losses or the norms, or train on one device"
+        )

@@ -30,6 +30,10 @@ class BothOptimizers:
         """The updates of the last optimizer, the generator's: one a training step."""
         return self.optimizers[-1].iterations
 
+    def get_config(self) -> dict[str, Any]:
+        """What `keras.saving.save_model` asks for where it writes HDF5."""
+        raise InputError("a WGANGP has two optimizers: save it as a .keras file, not as HDF5")
+
     @property
     def learning_rate(self) -> None:
         """There are two. Keras looks whether there is one, and so must not find it."""

@@ -146,10 +146,10 @@ def dealt_out(dataset: tf.data.Dataset) -> tf.data.Dataset | tf.distribute.Distr
         here = context.num_replicas_in_sync // context.num_input_pipelines
         first = context.input_pipeline_id * here
 
-        def parts(batch: tf.Tensor) -> tf.Tensor:
+        def own_parts(batch: tf.Tensor) -> tf.Tensor:
             parts = tf.reshape(batch, (context.num_replicas_in_sync, -1, *batch.shape[1:]))
             return parts[first : first + here]
 
-        return dataset.map(parts).unbatch().prefetch(here)
+        return dataset.map(own_parts).unbatch().prefetch(here)
 
     return tf.distribute.get_strategy().distribute_datasets_from_function(of_worker)

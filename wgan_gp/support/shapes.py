@@ -5,6 +5,7 @@ from itertools import pairwise
 import keras
 import tensorflow as tf
 
+from wgan_gp.support import layers
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.keras_habits import check_backend
 
@@ -33,8 +34,20 @@ def are_latents(shape: Shapes | None) -> bool:
     return False
 
 
+def are_images(shape: Shapes) -> bool:
+    """Whether it is the shape of one output, `(None, height, width, channels)`."""
+    match shape:
+        case (None, _, _, int()):
+            return True
+    return False
+
+
 def latent_dim(generator: keras.Model) -> int:
-    """How many numbers a latent of it has; raises an InputError if it takes no latents."""
+    """How many numbers a latent of it has.
+
+    Raises:
+        InputError: it takes no latents, or is known to make no images.
+    """
     if not isinstance(generator, keras.Model):
         raise InputError(
             f"a generator is a model, such as keras.saving.load_model gives, not {generator!r}"
@@ -46,12 +59,17 @@ def latent_dim(generator: keras.Model) -> int:
             f"'{generator.name}' does not take latents of shape (n, latent_dim): of a WGANGP, give "
             f"its drawing_generator"
         )
+    if layers.are_known(generator) and not are_images(generator.output_shape):
+        raise InputError(
+            f"'{generator.name}' does not make images (n, height, width, channels), but "
+            f"{generator.output_shape}"
+        )
     return shape[-1]
 
 
 def output_shape(network: keras.Model) -> Shapes:
     """Its output's shape, `(None, ...)`, or a list of them; the input's must be known."""
-    if hasattr(network, "output_shape"):
+    if layers.are_known(network):
         return network.output_shape
     shapes = input_shape(network)
     are_several = isinstance(shapes, list)

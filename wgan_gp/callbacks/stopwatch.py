@@ -1,0 +1,24 @@
+"""The time that training takes, over all the sessions of a run."""
+
+import time
+
+
+class Stopwatch:
+    """Counts the seconds between `start` and the last `tick`, on top of those it begins with.
+
+    So it gives the time that training takes over all the sessions of a run.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+
+    def start(self) -> None:
+        """Leave out the time since the last tick."""
+        self._since = time.monotonic()
+
+    def tick(self) -> float:
+        """Count the time up to now; gives the seconds in all."""
+        now = time.monotonic()
+        self.seconds += now - self._since
+        self._since = now
+        return self.seconds
