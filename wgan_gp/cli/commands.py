@@ -53,8 +53,8 @@ def generate(command: Generate) -> None:
 
     is_taken = output.exists() if is_one_file else bool(entries(output))
     _check_not_taken(output, is_taken and not command.overwrite)
-    _check_apart(output if is_one_file else output / "00000.png", folder)
     generator = folder.load_generator(command.best)
+    _check_apart(output if is_one_file else output / "00000.png", folder)
     with _writing(output), enough_memory("lower --count"):
         if not is_one_file:
             check_free(output, command.count)

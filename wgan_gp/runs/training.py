@@ -159,9 +159,7 @@ def _holds(folder: RunFolder, generator: keras.Model) -> bool:
 
 def _finish(model: WGANGP, folder: RunFolder) -> None:
     generator = portable(model.drawing_generator)
-    if not _holds(
-        folder, generator
-    ):  # written anew, it would be another file, which no report is of
+    if not _holds(folder, generator):  # or it would be another file, which no report is of
         with replacing(folder.generator) as unfinished:
             generator.save(unfinished)
     folder.update_facts({"generator_iteration": model.iterations_done})

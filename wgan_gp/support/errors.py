@@ -21,7 +21,7 @@ class DivergedError(RuntimeError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal ended training; the message says how to go on.
+    """A signal ended training; the message says how far it had come.
 
     Args:
         signal: its number.
