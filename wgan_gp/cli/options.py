@@ -38,8 +38,8 @@ class OutputOptions:
     checkpoint_every: int | Literal["epoch"] | None = None
     keep_checkpoints: int = 3  # how many checkpoints to keep, the newest
     tensorboard: bool = False  # also log for TensorBoard, in RUN_DIR/tensorboard
-    # devices: every GPU of this machine ('auto'), one device ('none'), all of this machine's, or
-    # those of several machines, which TF_CONFIG names
+    # devices: every GPU of this machine ('auto'), even one alone as a replica ('mirrored'), one
+    # device ('none'), or several machines, which TF_CONFIG names ('multi-worker')
     strategy: Strategy = "auto"
     dry_run: _Flag = False  # print settings, layers and the estimated cost, and stop
 

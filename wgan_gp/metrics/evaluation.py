@@ -1,6 +1,6 @@
 """Measuring a generator: each metric asked for, with both ends of its scale.
 
-report = evaluate(generator, held_out_images, training_images)
+report = evaluate(generator, held_out, training)
 print(report)
 """
 

@@ -67,7 +67,7 @@ def train(
     Raises:
         InputError: unreadable or too few images, a folder that holds files, too little memory.
         DivergedError: a loss is no longer finite.
-        Interrupted: Ctrl-C or SIGTERM; a checkpoint is written.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP; a checkpoint is written.
         OSError: something cannot be written; the checkpoints are as they were.
     """
     plan = Plan(
