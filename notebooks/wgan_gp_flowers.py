@@ -16,14 +16,17 @@
 #
 # In this notebook a network learns to draw flowers from looking at flowers. You will see why the
 # first GANs were hard to train, what the *Wasserstein distance* and the *gradient penalty* change,
-# and the heart of a working implementation in Keras 3, line by line. At the end you have a
-# generator of your own.
+# and the heart of a working implementation in Keras 3, on its TensorFlow backend, line by line. At
+# the end you have a generator of your own.
 #
 # You need to know how a Keras model is trained. You need not know anything about GANs. (The package
 # began with an example by MathWorks for MATLAB, see the references; its preset `matlab` is that
 # example, number by number; this notebook is not.) With `QUICK = True` everything runs on two CPU cores,
-# in 4 to 5 minutes (up to 21 on slow ones), with *synthetic* flowers, drawn by a program; with `False`
-# it trains on photographs, four fifths of 3,670, and takes some six times as long.
+# in 4 to 5 minutes on fast ones and up to 21 on slow ones (the figure of section 6 tells how long its
+# training took in the run shown here), with *synthetic* flowers, drawn by a program; with `False` it
+# downloads 218 MB and trains on photographs, four fifths of 3,670, which takes some six times as long.
+#
+# ## Setup
 
 # %%
 QUICK = True
@@ -145,12 +148,12 @@ display(HTML(f'<img src="data:image/gif;base64,{film}" alt="{alt}">'))
 # that divergence is close to $\log 2$, however far apart they are. Nearly all arrays of pixels are
 # noise; real images are a tiny part of them, and generated ones hardly ever fall on that part. So
 # this is the usual case. A good discriminator then tells the generator next to nothing about which
-# way to go. (In practice the generator is trained with another loss, $-\log D(\tilde x)$, whose
-# gradient does not vanish there; but it is unsteady, see [Arjovsky and Bottou
+# way to go. (In practice the generator is trained with another loss, the *non-saturating*
+# $-\log D(\tilde x)$, whose gradient does not vanish there; but it is unsteady, see [Arjovsky and Bottou
 # 2017](https://arxiv.org/abs/1701.04862).)
 #
-# The **Wasserstein distance** is the least work it takes to move one distribution onto the other:
-# mass times the way it has to go. It shrinks steadily on the way to the goal. Here are both for two
+# The **Wasserstein distance**, or *earth mover's distance*, is the least work it takes to move one
+# distribution onto the other: mass times the way it has to go. It shrinks steadily on the way to the goal. Here are both for two
 # bell curves in one dimension, the one moving away from the other:
 
 # %%
@@ -195,8 +198,8 @@ show(figure, "The Jensen-Shannon divergence is flat beyond a shift of 3; Wassers
 # *In the middle: flat wherever the curves hardly overlap; next to no slope, no direction. Right: a
 # slope everywhere.*
 #
-# The Wasserstein distance has a second form ([Arjovsky et al. 2017](https://arxiv.org/abs/1701.07875),
-# equation 2):
+# The Wasserstein distance has a second form, the *Kantorovich–Rubinstein duality* ([Arjovsky et al.
+# 2017](https://arxiv.org/abs/1701.07875), equation 2):
 #
 # $$W = \max_{\|D\|_L \le 1} \; \mathbb E\,D(x) - \mathbb E\,D(\tilde x)$$
 #
@@ -238,6 +241,11 @@ show(figure, "The Jensen-Shannon divergence is flat beyond a shift of 3; Wassers
 # the original GAN the last layer gives a score $s$, and the probability is $D = \text{sigmoid}(s)$:
 # `softplus(-s)` is $-\log D$, and `softplus(s)` is $-\log(1 - D)$. The penalty's weight λ is 0.3 here,
 # and 10 for images: on such toys a smaller one is faster (the code of Gulrajani et al. has 0.1).
+#
+# `fit` does not train two networks against each other, so the loop is written out. A `tf.GradientTape`
+# records what is computed within it; `tape.gradient(loss, weights)` then gives the derivatives, and
+# `apply` takes a step of Adam down them. `@tf.function` compiles `iteration` once, for speed; `build`
+# makes Adam's variables before that, since a compiled function may make none later.
 
 # %%
 WAYS = ("original GAN", "weight clipping", "gradient penalty")
@@ -260,6 +268,7 @@ def cross_entropy(scores, are_real):
     return tf.reduce_mean(tf.nn.softplus(-scores if are_real else scores))
 
 
+# %%
 def train_on_ring(way):
     keras.utils.set_random_seed(1)
     generator = small_network((8,), layers.Dense(2), layers.Reshape((1, 1, 2)))
@@ -304,6 +313,7 @@ def train_on_ring(way):
     return generator, critic
 
 
+# %%
 points, landscapes, covered = {}, {}, {}
 axis = np.linspace(-3.5, 3.5, 81, dtype="float32")
 plane = np.stack(np.meshgrid(axis, axis), axis=-1)
@@ -343,7 +353,9 @@ show(
 # ## 3 The flowers
 #
 # We take the preset `quick` with three changes: two critic updates in each iteration, so that there is a
-# loop to be seen; one learning rate, 1e-3, for both networks; and 700 iterations instead of 1,500.
+# loop to be seen; one learning rate, 1e-3, for both networks, for simplicity (the preset gives the
+# generator twice as much: with the critic's, petals come out hatched, and you can see some of that
+# below); and 700 iterations instead of 1,500.
 # Without `QUICK` it is the preset `flowers` with two changes: a critic of pixels alone, and 3,500
 # iterations instead of 4,000.
 #
@@ -390,7 +402,9 @@ print(f"{len(held_out)} images are held out: training never sees them, quality i
 # ReLU, is $x$, or $0.2\,x$ below 0. Its *layer norm* brings the numbers of one pixel (without `QUICK`:
 # of one image) to mean 0 and variance 1, and then applies a learned scale and offset to each channel;
 # Gulrajani et al. recommend the one over an image. The generator starts from a 4×4 map and doubles it, four times over. At each
-# size it has twice as many channels as the critic: with as many it drew worse in the same time.
+# size it has twice as many channels as the critic: with as many it drew worse in the same time
+# ([docs/quality.md](../docs/quality.md#the-preset-quick): `quick`'s SWD, which section 6 explains, was 48.9 with as many,
+# and 41.3 with twice as many, both with one learning rate).
 #
 # Here is the package's code for both. `_critic_filters` gives the widths (16, 32, 64 and 128; without
 # `QUICK` 24, 48, 96 and 192), `glorot` the first weights, `_precision` the number format. Skip what is
@@ -441,9 +455,8 @@ assert set(reached[5]) == {2, 3} and set(reached[4]) == {2}
 # **Why layer norms of our own?** The penalty is a function of a gradient, so training it takes
 # *second* derivatives. Keras's norms take the mean for a constant when they differentiate the variance:
 # first derivatives stay right, second ones do not. Check both layers. How does a slope change along a
-# random `direction`? Once by `tf.GradientTape`, which records what is computed in order to
-# differentiate it, and once from two slopes a tiny step apart, which is right up to rounding. The
-# first layer is Keras's, which with one group is a norm over the whole image; the second is ours.
+# random `direction`? Once by two tapes, one within the other, and once from two slopes a tiny step
+# apart, which is right up to rounding. The first layer is Keras's, which with one group is a norm over the whole image; the second is ours.
 
 
 # %%
@@ -487,9 +500,26 @@ assert right < 1e-4 < wrong
 #
 # ## 5 The objective, and one training step
 #
-# Five short functions are the whole objective; here they are, from the package.
-# (`gradient_penalty`, used above and below, checks the shape of epsilon, and is `unit_norm_penalty` of
-# `gradient_norms`.)
+# Here is the penalty for a critic that scores images. (In the root, 1e-10 keeps the derivative finite
+# where the gradient is 0.)
+
+
+# %%
+def plain_gradient_penalty(critic, real, generated, epsilon):
+    interpolated = epsilon * real + (1 - epsilon) * generated  # the points x̂
+    with tf.GradientTape() as tape:
+        tape.watch(interpolated)  # it is no variable, so the tape has to be told
+        scores = critic(interpolated)
+    gradients = tape.gradient(scores, interpolated)
+    norms = tf.sqrt(tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3]) + 1e-10)
+    return tf.reduce_mean(tf.square(norms - 1))
+
+
+# %% [markdown]
+# Five short functions of the package are the whole objective. The two in the middle do the same as
+# the one above, and for a list of views as well (skip `tf.nest`; section 8 comes back to it).
+# `gradient_penalty`, used above and below, checks the shape of epsilon, and is `unit_norm_penalty` of
+# `gradient_norms`.
 
 # %%
 show_source(
@@ -510,13 +540,14 @@ linear_critic = keras.Sequential(
 )
 w = linear_critic.get_weights()[0]
 noise = tf.random.normal((2, 16, 8, 8, 3))
-penalty = objective.gradient_penalty(
-    linear_critic, noise[0], noise[1], epsilon=tf.random.uniform((16, 1, 1, 1))
-)
+epsilon = tf.random.uniform((16, 1, 1, 1))
+plain_penalty = plain_gradient_penalty(linear_critic, noise[0], noise[1], epsilon)
+penalty = objective.gradient_penalty(linear_critic, noise[0], noise[1], epsilon)
 by_hand = (np.linalg.norm(w) - 1) ** 2
-print(f"gradient_penalty: {penalty.numpy():.6f}")
-print(f"by hand:          {by_hand:.6f}")
-assert np.isclose(penalty, by_hand, rtol=1e-4)
+print(f"plain_gradient_penalty: {plain_penalty.numpy():.6f}")
+print(f"gradient_penalty:       {penalty.numpy():.6f}")
+print(f"by hand:                {by_hand:.6f}")
+assert np.allclose([plain_penalty, penalty], by_hand, rtol=1e-4)
 
 # %% [markdown]
 # `epsilon` has the shape `(batch, 1, 1, 1)`: one number **per image**. With one per pixel the points
@@ -535,24 +566,26 @@ assert np.isclose(penalty, by_hand, rtol=1e-4)
 
 
 # %%
-def plain_critic_update(generator, critic, adam, x, penalty_weight=10.0):
-    x_generated = generator(tf.random.normal((len(x), 100)), training=True)
-    epsilon = tf.random.uniform((len(x), 1, 1, 1))
+def plain_critic_update(generator, critic, adam, real, penalty_weight=10.0):
+    latents = tf.random.normal((len(real), generator.input_shape[-1]))
+    epsilon = tf.random.uniform((len(real), 1, 1, 1))
+    generated = generator(latents, training=True)
     with tf.GradientTape() as tape:
-        gap = -objective.unregularized_critic_loss(critic(x), critic(x_generated))
-        penalty = objective.gradient_penalty(critic, x, x_generated, epsilon)
-        loss = penalty_weight * penalty - gap
+        unregularized = objective.unregularized_critic_loss(critic(real), critic(generated))
+        penalty = plain_gradient_penalty(critic, real, generated, epsilon)
+        loss = unregularized + penalty_weight * penalty
     gradients = tape.gradient(loss, critic.trainable_variables)
     adam.apply(gradients, critic.trainable_variables)
-    return gap  # by which real images score higher
+    return -unregularized  # the gap by which real images score higher
 
 
 def plain_training_step(generator, critic, critic_adam, generator_adam, batches):
-    for x in tf.unstack(batches, axis=1):  # n_critic mini-batches
-        gap = plain_critic_update(generator, critic, critic_adam, x)
+    for real in tf.unstack(batches, axis=1):  # n_critic mini-batches
+        gap = plain_critic_update(generator, critic, critic_adam, real)
+    latents = tf.random.normal((len(real), generator.input_shape[-1]))
     with tf.GradientTape() as tape:
-        images = generator(tf.random.normal((len(x), 100)), training=True)
-        loss = objective.generator_loss(critic(images))
+        generated = generator(latents, training=True)
+        loss = objective.generator_loss(critic(generated))
     gradients = tape.gradient(loss, generator.trainable_variables)
     generator_adam.apply(gradients, generator.trainable_variables)
     return gap
@@ -560,7 +593,7 @@ def plain_training_step(generator, critic, critic_adam, generator_adam, batches)
 
 # %% [markdown]
 # - There are **two tapes** in the critic's update: the one above for the weights, and within
-#   `gradient_norms` one for the images. The outer one sees the inner one work, so the penalty is
+#   the penalty one for the images. The outer one sees the inner one work, so the penalty is
 #   differentiated *through* the gradient: the second derivative.
 # - The generated images are made outside the tape: the generator is fixed while the critic learns.
 # - In the last lines the gradient goes through the critic to the generator's weights, and only those
@@ -606,8 +639,8 @@ show_source(
 #
 # - All random numbers follow from the seed and the iteration (`stream_seed`), so a run that was stopped
 #   and resumed ends with the same bits.
-# - After each iteration an **averaged generator** is updated: each of its weights is a moving average of
-#   the generator's over time. The average fluctuates less, so its pictures are better.
+# - After each iteration an **averaged generator** is updated: each of its weights is an *exponential
+#   moving average* (EMA) of the generator's over time. The average fluctuates less, so its pictures are better.
 #
 # | | here | Algorithm 1 |
 # | --- | --- | --- |
@@ -621,7 +654,8 @@ show_source(
 # and larger steps make more of each; measured together in [docs/quality.md](../docs/quality.md).
 # Falling rates brought nothing in runs of six minutes; in longer ones they were not measured apart.
 
-# %%
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title The table's check
 assert (config.gradient_penalty_weight, config.n_critic, config.batch_size) == (10, 2, 32)
 assert config.critic_learning_rate == config.generator_learning_rate == 1e-3
 assert (config.beta_1, config.beta_2, config.final_learning_rate) == (0, 0.9, 0.05)
@@ -630,13 +664,15 @@ assert (config.beta_1, config.beta_2, config.final_learning_rate) == (0, 0.9, 0.
 # ## 6 Training
 #
 # The stream has no end. So an *epoch* is not a pass over the images but a chosen number of generator
-# iterations, here 20; the history keeps their means.
+# iterations, here 20; the history keeps their means. Four callbacks watch: `Quality` measures the
+# distance to the held-out images every 100 iterations, `Monitor` draws the figure below, 14 times in all,
+# `HistoryFile` writes each epoch's numbers to a file, and `Checkpoint`, the last, saves all that training needs to
+# go on, with what the three others remember: so it is given them, too.
 
 # %%
 RUN = RunFolder.create_numbered(Path("runs"), "notebook").path  # a new folder for the results
 model = wgan_gp.build_model(config)  # WGANGP(generator, critic, ...), compiled with two Adams
 quality = Quality(held_out, every=100)
-# Draws the figure below.
 monitor = Monitor(RUN, every=ITERATIONS // 14, seed=config.seed, quality=quality)
 history_file = HistoryFile(RUN / "history.csv")
 checkpoint = Checkpoint(
@@ -731,21 +767,23 @@ assert off.max() < 0.1 and unexplained.mean() < off.mean()
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title The figure's code
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
-axes[0].plot(iterations, norm, color=BLUE, label="measured")
+axes[0].plot(iterations, norm, color=BLUE, label="measured, m")
 axes[0].plot(iterations, bargain, "--", color=GREEN, label="1 + d / (2λ)")
-axes[0].axhline(1, color="black", linestyle=":", linewidth=1)
-axes[0].set(title="Mean gradient norm", ylim=(0, 2))
+scattered = bargain - scatter / norm
+axes[0].plot(iterations, scattered, ":", color=ORANGE, linewidth=2.5, label="1 + d / (2λ) − v / m")
+axes[0].axhline(1, color="black", linewidth=0.8)
+axes[0].set(title="Mean gradient norm")
 axes[0].legend()
 axes[1].plot(iterations, gap, color=ORANGE)
 axes[1].set(title="The gap", ylim=(0, None))
 for ax in axes:
     ax.set_xlabel("Generator iteration")
     ax.grid(alpha=0.3)
-show(figure, "The measured gradient norm stays a little below the predicted one")
+show(figure, "The measured gradient norm lies a little below 1 + d / (2λ), and on it less v / m")
 
 # %% [markdown]
-# *The dashed line is a little above the measured one. With $v / m$ taken off, next to nothing is
-# left between them: the last number printed above.*
+# *The dashed line is a little above the measured one; the dotted one, with $v / m$ taken off, lies on
+# it, but for the last number printed above.*
 #
 # **Not the Wasserstein distance.** Freeze a copy of the generator, and let a copy of the critic go on
 # learning with the plain update above. The pictures do not change; the gap does:
@@ -804,7 +842,7 @@ show_pictures(
 
 # %% [markdown]
 # **A walk.** Neighbouring latents give similar images, so one can walk from flower to flower. The
-# way leads along the sphere, not straight through it: the length of 100 standard-normal numbers is
+# way leads along the sphere (*slerp*, spherical linear interpolation), not straight through it: the length of 100 standard-normal numbers is
 # close to 10, and the generator has seen nothing of the inside. Is that worth the trouble? Above
 # along the sphere, below straight, between the same two:
 
@@ -857,13 +895,14 @@ if QUICK:
         ax.bar(place - 0.2, modes.true_shares.values(), 0.4, color=GREEN, label="true share")
         ax.bar(place + 0.2, modes.shares.values(), 0.4, color=ORANGE, label="generated")
         ax.set_xticks(place, list(modes.shares), rotation=30)
-        ax.set_title(name)
+        ax.set_title({"colour": "Colour", "flowers": "Number of flowers"}[name])
+    axes[0].set_ylabel("Share of images")
     axes[1].legend()
     show(figure, "Shares of colours and of numbers of flowers, generated beside true ones")
 
 # %% [markdown]
-# No kind is missing. The shares are further off than they would be by chance: the two lines above name the
-# kinds that it makes too few of.
+# No kind is missing, but the shares are further off than they would be by chance: it makes too many of some
+# kinds and too few of others. The lines above name the ones that it makes least of.
 #
 # **Is it copying?** For each new image we look for the most similar real image, held-out ones and mirror
 # images included: the one with the smallest root mean square difference of pixels.
@@ -916,7 +955,8 @@ VARIANTS = {
     "sigmoid": {"critic_activation": "sigmoid"},
     "transposed": {"upsampling": "transposed"},
 }
-compared, curves, grids = [], {}, {}
+compared, curves, grids, distances = [], {}, {}, {}
+distance_to_held_out = SlicedWasserstein(quality.images)
 short = dataclasses.replace(config, iterations=COMPARED_ITERATIONS)
 for name, settings in VARIANTS.items():
     other = wgan_gp.build_model(dataclasses.replace(short, **settings))
@@ -930,6 +970,8 @@ for name, settings in VARIANTS.items():
     compared.append((name, wgan_gp.image_grid(made[:9])))
     curves[name] = log.history
     grids[name] = grid_power_share(made)
+    distances[name] = distance_to_held_out(made[: len(quality.images)])["mean"]
+print("SWD:", ", ".join(f"{name} {distance:.0f}" for name, distance in distances.items()))
 print("power in a grid of two pixels:")
 for name, share in {**grids, "training images": grid_power_share(images)}.items():
     print(f"  {name:16}{share:.5f}")
@@ -946,7 +988,7 @@ for name, colour in zip(("this recipe", "sigmoid"), (BLUE, ORANGE), strict=True)
     iteration = 4 * np.arange(1, len(curves[name]["gradient_norm"]) + 1)
     axes[0].plot(iteration, curves[name]["gradient_norm"], color=colour, label=name)
     axes[1].plot(iteration, curves[name]["gradient_penalty"], color=colour, label=name)
-axes[0].set(title="Mean gradient norm", ylim=(0, 2.5))
+axes[0].set(title="Mean gradient norm", ylim=(0, 1.6))
 axes[1].set(title="Gradient penalty", yscale="log")
 for ax in axes:
     ax.set_xlabel("Generator iteration")
@@ -956,11 +998,11 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 
 # %% [markdown]
 # With a score within 0..1 the critic gains at most 1 by telling images apart, while a flat critic,
-# of slope 0, pays λ · (0 − 1)² = 10. So it first makes its slopes 1, in any direction, useful or not, and
-# the generator learns little from them. In longer runs on photographs the sigmoid needed
-# three times as long and more for the same SWD, then caught up, and even ended lower, because it printed less
-# of a grid; with an eighth and a quarter of the example's filters its pictures stayed colour and light to the eye
-# ([docs/matlab.md](../docs/matlab.md)).
+# of slope 0, pays λ · (0 − 1)² = 10. So it first makes its slopes 1, as the left figure shows. Nothing makes
+# them point to the other images, and its pictures are far behind. In longer runs on photographs, with the
+# example's transposed convolutions in both, the sigmoid needed three times as long and more for the same SWD,
+# then caught up, and even ended lower, because its pictures had less of those convolutions' grid; at an eighth and
+# a quarter of the example's filters they stayed colour and light to the eye ([docs/matlab.md](../docs/matlab.md)).
 #
 # And the transposed convolutions print their **grid**: a pattern of two pixels has 17 times the share of
 # their power (squared contrast) that it has in the synthetic flowers, where it comes from sharp edges.
@@ -1062,11 +1104,19 @@ print("here: ", here.shape, here.dtype, here.astype("int64").sum())
 # | `nan` | Learning rates too high; or a root of 0 in the norm: keep the 1e-10 inside it |
 # | A grid of two pixels | Transposed convolutions whose stride does not divide the kernel: upsample, then convolve |
 #
-# ## 10 Exercises
+# ## Conclusion
 #
-# 1. **Epsilon.** `gradient_penalty` refuses one `epsilon` *per number*. Put `objective.unit_norm_penalty(
-#    objective.gradient_norms(...))` in its place, in `train_on_ring` and in the check of the linear critic,
-#    and draw epsilons of the shapes `(256, 1, 1, 2)` and `(16, 8, 8, 3)`. Does anything change?
+# The Wasserstein distance has a slope wherever the distributions are, and the gradient penalty keeps the
+# critic's slope near 1, so that it reaches the generator. The critic's gap is no measure of quality: so measure
+# on held-out images. What mattered beside the loss were a linear score, a critic without batch norm, and
+# upsampling before convolving. Next, train on images of your own (section 9), or with a critic of features
+# (section 8).
+#
+# ## Exercises
+#
+# 1. **Epsilon.** `gradient_penalty` refuses one `epsilon` *per number*. Put `plain_gradient_penalty` in its
+#    place in `train_on_ring`, draw epsilons of the shape `(256, 1, 1, 2)` there, and of `(16, 8, 8, 3)` in the
+#    check of the linear critic. Does anything change?
 # 2. **One-sided.** The penalty could ask for a slope of *at most* 1: $\max(0, \|\nabla D\| - 1)^2$.
 #    Write it with `objective.gradient_norms`, and try it on the ring.
 # 3. **The bargain.** Predict the gradient norm for λ = 1, with $d$ = `gap[-1] / norm[-1]` of the run above.
@@ -1088,10 +1138,15 @@ print("here: ", here.shape, here.dtype, here.astype("int64").sum())
 #
 # </details>
 #
-# **References**
+# ## References
 #
 # - I. Goodfellow et al.: *Generative Adversarial Networks*, [arXiv:1406.2661](https://arxiv.org/abs/1406.2661)
 # - M. Arjovsky, S. Chintala, L. Bottou: *Wasserstein GAN*, [arXiv:1701.07875](https://arxiv.org/abs/1701.07875)
+# - M. Arjovsky, L. Bottou: *Towards Principled Methods for Training Generative Adversarial Networks*,
+#   [arXiv:1701.04862](https://arxiv.org/abs/1701.04862)
 # - I. Gulrajani et al.: *Improved Training of Wasserstein GANs*, [arXiv:1704.00028](https://arxiv.org/abs/1704.00028)
+# - J. Stanczuk et al.: *Wasserstein GANs Work Because They Fail (to Approximate the Wasserstein Distance)*,
+#   [arXiv:2103.01678](https://arxiv.org/abs/2103.01678)
+# - A. Sauer et al.: *Projected GANs Converge Faster*, [arXiv:2111.01007](https://arxiv.org/abs/2111.01007)
 # - A. Odena, V. Dumoulin, C. Olah: [*Deconvolution and Checkerboard Artifacts*](https://distill.pub/2016/deconv-checkerboard/), 2016
 # - MathWorks: *Train Wasserstein GAN with Gradient Penalty (WGAN-GP)*

@@ -41,14 +41,16 @@ class Config:
     base_filters: int = 64  # filters of the critic's first convolution; deeper ones have up to 8x
     generator_width: int = 1  # the generator's width, as a multiple of the critic's
     critic_activation: CriticActivation = "sigmoid"  # on the critic's score; the paper has none
-    critic_features: CriticFeatures = "none"  # trained network whose features it scores, too
-    critic_kernel: int = 5  # of its convolutions: an even one reaches all pixels equally often
-    critic_normalization: CriticNormalization = "image"  # layer norm over an image, or a pixel
-    upsampling: Upsampling = "transposed"  # convolutions that enlarge; or repeat pixels, convolve
+    critic_features: CriticFeatures = "none"  # a trained network whose features are scored, too
+    critic_kernel: int = 5  # the critic's kernel size: an even one reaches all pixels equally often
+    critic_normalization: CriticNormalization = "image"  # layer norm over image or pixel
+    # how the generator enlarges: by transposed convolutions, or by repeating pixels and convolving
+    # ("smoothed": bilinear the last time)
+    upsampling: Upsampling = "transposed"
     generator_normalization: GeneratorNormalization = "none"  # between the generator's layers
 
     # What shapes their training.
-    mirror: bool = True  # half of the uses of an image are flipped left to right
+    mirror: bool = True  # flip an image left to right half of the times it is used
     batch_size: int = 64  # images in a mini-batch
     n_critic: int = 5  # critic updates per generator iteration, each with its own mini-batch
     gradient_penalty_weight: float = 10.0  # lambda, the weight of the penalty in the critic's loss
@@ -139,7 +141,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "base_filters": 16,
         "critic_normalization": "pixel",
         "n_critic": 1,
-        "generator_learning_rate": 2e-3,  # with the critic's, petals were hatched
+        "generator_learning_rate": 2e-3,  # with 1e-3, the critic's, petals were hatched
         "ema_half_life": 10_000,
         "iterations": 1_500,
         "holdout": 0.1,

@@ -177,7 +177,8 @@ class WGANGP(CountingModel):
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """One generator iteration on `(batch, n_critic, height, width, channels)` images."""
         real_images = self._real_images(data, self.n_critic)
-        # Keras finds the end of a dataset by a step that has no images: nothing of it may happen.
+        # At a dataset's end Keras runs one more step, which fails when it asks for images: before
+        # it has them, nothing of it may happen.
         with tf.control_dependencies([real_images]):
             iteration_seed = random_streams.stream_seed(
                 self.seed, random_streams.TRAINING, self.iteration
@@ -210,7 +211,7 @@ class WGANGP(CountingModel):
         return losses
 
     def _with_penalty_if_due(self, number: tf.Tensor | int, gradients: Callable) -> tuple:
-        """Call `gradients` with the weight of the penalty in critic update `number`, or None."""
+        """Call `gradients` with the penalty's weight if update `number` takes it, or with None."""
         penalized = partial(gradients, self.penalty_every * self.gradient_penalty_weight)
         if self.penalty_every == 1:
             return penalized()
@@ -226,9 +227,12 @@ class WGANGP(CountingModel):
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Of the critic loss, for its optimizer; and that loss with and without the penalty."""
         with tf.GradientTape() as tape:
-            losses = self._critic_losses(real, generated, epsilon, penalty_weight, training=True)
-            scaled_loss = self.critic_optimizer.scale_loss(losses[0] / replicas.count())
-        return tape.gradient(scaled_loss, self.critic.trainable_variables), tf.stack(losses)
+            loss, unregularized = self._critic_losses(
+                real, generated, epsilon, penalty_weight, training=True
+            )
+            scaled_loss = self.critic_optimizer.scale_loss(loss / replicas.count())
+        gradients = tape.gradient(scaled_loss, self.critic.trainable_variables)
+        return gradients, tf.stack((loss, unregularized))
 
     def _critic_losses(
         self,
@@ -243,18 +247,19 @@ class WGANGP(CountingModel):
         Without a weight for it the penalty is not even computed.
         """
         critic = partial(self._scores, training=training)
-        weight = None if training else tf.shape(epsilon)[0]  # the last batch may be smaller
+        # In `evaluate` the last batch may be smaller, and counts for less.
+        sample_weight = None if training else tf.shape(epsilon)[0]
         unregularized = objective.unregularized_critic_loss(critic(real), critic(generated))
         loss = unregularized
         if penalty_weight is not None:
             norms = objective.gradient_norms(critic, real, generated, epsilon)
             penalty = objective.unit_norm_penalty(norms)
             loss += penalty_weight * penalty
-            self.gradient_penalty.update_state(penalty, weight)
+            self.gradient_penalty.update_state(penalty, sample_weight)
             self.gradient_norm.update_state(norms)
         loss += sum(self.critic.losses)
-        self.critic_loss.update_state(loss, weight)
-        self.critic_loss_unregularized.update_state(unregularized, weight)
+        self.critic_loss.update_state(loss, sample_weight)
+        self.critic_loss_unregularized.update_state(unregularized, sample_weight)
         return loss, unregularized
 
     def _update_generator(self, rows: replicas.Rows, seed: tf.Tensor) -> None:
@@ -277,8 +282,8 @@ class WGANGP(CountingModel):
         beta = 0.5^(batch / h), h = min(half-life, 0.05 images so far).
         """
         batch_size = tf.cast(tf.shape(latents)[0] * replicas.count(), tf.float32)
-        images = batch_size * tf.cast(self.iteration + 1, tf.float32)
-        half_life = tf.minimum(float(self.ema_half_life), _EMA_RAMP * images)
+        images_so_far = batch_size * tf.cast(self.iteration + 1, tf.float32)
+        half_life = tf.minimum(float(self.ema_half_life), _EMA_RAMP * images_so_far)
         beta = 0.5 ** (batch_size / half_life)
         variables = (self.ema_generator.variables, self.generator.variables)
         for average, current in zip(*variables, strict=True):
@@ -319,8 +324,8 @@ class WGANGP(CountingModel):
         latents = self._draw_latents(rows, seeds[0])
         epsilon = self._draw_epsilon(rows, seeds[1])
         real, generated = self._seen(real_images, self._images(latents, training=False))
-        lambda_ = self.gradient_penalty_weight
-        self._critic_losses(real, generated, epsilon, lambda_, training=False)
+        penalty_weight = self.gradient_penalty_weight
+        self._critic_losses(real, generated, epsilon, penalty_weight, training=False)
         scores = self._scores(generated, training=False)
         loss = objective.generator_loss(scores) + sum(self.generator.losses)
         self.generator_loss.update_state(loss, rows.size)

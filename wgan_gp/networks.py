@@ -184,9 +184,9 @@ def _activation(normalization: str) -> Iterator[keras.Layer]:
 
 @keras.saving.register_keras_serializable(package="wgan_gp")
 def leaky_relu(x):
-    """x where x > 0, else 0.2 x: `keras.layers.LeakyReLU(0.2)`, with a cheaper second derivative.
+    """x where x > 0, else 0.2 x, as `keras.layers.LeakyReLU(0.2)`, without a second derivative.
 
-    That one's is a tensor of explicit zeros, which the convolutions behind it then multiply.
+    That of Keras's is a tensor of zeros, which the convolutions before it would multiply.
     """
     return x * ops.stop_gradient(ops.cast(ops.where(x > 0, 1.0, 0.2), x.dtype))
 
@@ -224,7 +224,7 @@ class ImageLayerNormalization(keras.layers.Layer):
         return input_shape
 
     def axes(self, rank: int) -> tuple[int, ...]:
-        """Those that are normalised over, of inputs with so many."""
+        """The axes to normalise over, of inputs of this rank."""
         return tuple(range(1, rank))
 
     def get_config(self) -> dict[str, Any]:

@@ -41,18 +41,18 @@ def gradient_norms(
         `(batch,)`: sqrt(sum of squares over height, width and channels + 1e-10). Of views
         `(batch, views)`: the norm of each score's gradient in its own view.
     """
-    mixed_images = tf.nest.map_structure(
-        lambda x, x_: tf.convert_to_tensor(epsilon * x + (1.0 - epsilon) * x_),
+    interpolated = tf.nest.map_structure(
+        lambda real, generated: tf.convert_to_tensor(epsilon * real + (1.0 - epsilon) * generated),
         real_images,
         generated_images,
     )
     with tf.GradientTape() as tape:
-        tape.watch(mixed_images)
-        scores = critic(mixed_images)
+        tape.watch(interpolated)
+        scores = critic(interpolated)
     # A score depends on its own image and view alone, so the gradient of the sum of the scores
     # holds the gradient of each score. A critic that ignores its input has gradient zero.
     gradients = tape.gradient(
-        scores, mixed_images, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        scores, interpolated, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
     norms = tf.nest.map_structure(_norm, gradients)
     return tf.stack(norms, axis=1) if tf.nest.is_nested(norms) else norms
