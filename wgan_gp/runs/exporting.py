@@ -70,10 +70,7 @@ def export_run(
     """
     _check_name(path, format_)
     card, about = (path.with_name(path.name + ending) for ending in (".md", ".json"))
-    own = {file.resolve() for file in folder.own_files()}
-    for file in (path, card, about):
-        if file.resolve() in own:
-            raise InputError(f"'{file}' is a file of the run itself: choose another place")
+    _check_apart(folder, path, card, about)
     _check_replaceable(path, card, about, overwrite)
     generator, (config, known) = folder.load_generator(best), folder.read()
     last = known.get("generator_iteration", config.iterations)
@@ -125,6 +122,14 @@ def _write(
         export_litert(generator, path, float16)
     else:
         generator.save(path)
+
+
+def _check_apart(folder: RunFolder, *files: Path) -> None:
+    """Raise an InputError if one of the files has a name that the run itself gives one."""
+    own = {file.resolve() for file in folder.own_files()}
+    for file in files:
+        if file.resolve() in own:
+            raise InputError(f"'{file}' is a file of the run itself: choose another place")
 
 
 def _check_replaceable(path: Path, card: Path, about: Path, overwrite: bool) -> None:
