@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp.callbacks.checkpoint_counts import COUNTING, Counts, counts_in, counts_of, set_counts
+from wgan_gp.callbacks.checkpoint_epoch import Epoch
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
 from wgan_gp.callbacks.checkpoint_settings import (
     check_same,
@@ -34,9 +35,6 @@ from wgan_gp.support.keras_habits import flat_callbacks
 _SECONDS_AT_RISK = 120.0
 _MODEL = "model.keras"  # the whole model, so that Keras can load it by itself
 _STATE = "state.json"
-
-_Sums = dict[str, list[float]]  # behind the metrics, by their names
-_Rates = list[tuple[keras.Variable, np.float32]]  # learning rates and their values
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -94,13 +92,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._saved_iteration = 0
         self._saved_at = time.monotonic()
         self._done = 0  # iterations, when it was last asked whether one is due
-        self._steps_done = 0  # of the epoch
-        self._is_within_epoch = False
-        self._sums_to_go_on_with: _Sums = {}  # of a restored epoch that is not finished
-        self._rates_to_go_on_with: _Rates = []  # likewise
-        self._rates_of_latest_step: _Rates = []
+        self._epoch = Epoch()
         self._counts: dict[str, Counts] = {}  # of Keras's callbacks, after the last whole epoch
-        self._sums_before_validation: _Sums | None = None  # where the epoch has one
 
     def restore(self, model: keras.Model) -> int:
         """Bring `model` and the callbacks to the newest undamaged checkpoint, if there is one.
@@ -145,8 +138,7 @@ class Checkpoint(keras.callbacks.Callback):
         return self._saved_iteration
 
     def _take(self, state: dict[str, Any]) -> None:
-        metrics = state["metrics"].items() if state["is_within_epoch"] else ()
-        self._sums_to_go_on_with = {name: [float(x) for x in sums] for name, sums in metrics}
+        self._epoch.restore(state)
         for name, remembered in state["callbacks"].items():
             if name in self._stateful:
                 self._stateful[name].set_state(remembered)
@@ -180,44 +172,29 @@ class Checkpoint(keras.callbacks.Callback):
         for name, counts in self._counts.items():
             set_counts(self._counting[name], counts)
         self._note_counts()
-        if self._sums_to_go_on_with:  # the epoch goes on
-            self._rates_to_go_on_with = _rates(self.model)
+        self._epoch.note_rates_to_go_on_with(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        for metric in self.model.metrics:  # which `fit` has just reset
-            sums = self._sums_to_go_on_with.get(metric.name, metric.variables)
-            for variable, value in zip(metric.variables, sums, strict=True):
-                variable.assign(value)
-        self._sums_to_go_on_with, self._sums_before_validation = {}, None
+        self._epoch.begin(self.model)
 
     def on_test_begin(self, logs: dict | None = None) -> None:
-        # Keras resets them for a validation at the epoch's end.
-        self._sums_before_validation = _sums(self.model)
+        self._epoch.begin_validation(self.model)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        # An epoch that goes on has begun twice, and a `LearningRateScheduler` has changed the rates
-        # twice.
-        for rate, value in self._rates_to_go_on_with:
-            rate.assign(value)
-        self._rates_to_go_on_with = []
+        self._epoch.begin_step()
         # After the last step, but only here is it certain that the epoch goes on. At its end it is
         # `on_epoch_end` that saves, when the other callbacks have taken note of it.
-        self._is_within_epoch = True  # at its first step, too: rates may have changed as it began
         if self._is_due():
             self.save()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._steps_done = batch + 1
-        if self._counting:
-            self._rates_of_latest_step = _rates(self.model)
+        self._epoch.end_step(batch)
+        if self._counting:  # the only ones that lower a rate as an epoch ends
+            self._epoch.note_rates(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        # An epoch that was cut short is to be continued if training goes on some day.
-        self._is_within_epoch = self._steps_done < (self.params["steps"] or 0)
-        if self._is_within_epoch:
-            for rate, value in self._rates_of_latest_step:  # which it was too early to lower
-                rate.assign(value)
-        else:
+        self._epoch.end(self.params["steps"])
+        if not self._epoch.is_unfinished:
             self._note_counts()
         if self.every == "epoch" or self._is_due():
             self.save()
@@ -257,8 +234,7 @@ class Checkpoint(keras.callbacks.Callback):
     def _write(self, folder: Path) -> None:
         state = {
             "iteration": self.model.iterations_done,
-            "is_within_epoch": self._is_within_epoch,
-            "metrics": self._sums_before_validation or _sums(self.model),
+            **self._epoch.state(self.model),
             "random_states": [x.numpy().tolist() for x in _random_states(self.model)],
             "settings": self._settings,
             "callbacks": {
@@ -280,20 +256,6 @@ def _named(callbacks: Any) -> dict[str, keras.callbacks.Callback]:
         earlier = sum(type(other).__name__ == name for other in named.values())
         named[f"{name} {earlier + 1}" if earlier else name] = callback
     return named
-
-
-def _sums(model: keras.Model) -> _Sums:
-    """What the metrics are computed from."""
-    return {
-        metric.name: [variable.numpy().tolist() for variable in metric.variables]
-        for metric in model.metrics
-    }
-
-
-def _rates(model: keras.Model) -> _Rates:
-    """Those of the optimizers, but for rates that follow a schedule."""
-    variables = model.optimizer.variables
-    return [(rate, rate.numpy()) for rate in variables if rate.name == "learning_rate"]
 
 
 def _random_states(model: keras.Model) -> list[keras.Variable]:

@@ -1,0 +1,90 @@
+"""The epoch that a checkpoint lies in: what Keras forgets of it when `fit` begins it once more."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+_Sums = dict[str, list[float]]  # behind the metrics, by their names
+_Rates = list[tuple[keras.Variable, np.float32]]  # learning rates and their values
+
+
+class Epoch:
+    """What there is of an epoch: the sums behind its metrics, and the learning rates in it.
+
+    `fit` resets the metrics as an epoch begins, though it is one that goes on; and Keras's
+    callbacks change rates at its beginning and end, which are two of each then.
+    """
+
+    def __init__(self) -> None:
+        self.is_unfinished = False
+        self._steps = 0  # done
+        self._sums_to_go_on_with: _Sums = {}  # of a restored epoch that is not finished
+        self._rates_to_go_on_with: _Rates = []  # likewise
+        self._rates_of_latest_step: _Rates = []
+        self._sums_before_validation: _Sums | None = None  # where there is one
+
+    def state(self, model: keras.Model) -> dict[str, Any]:
+        """What `restore` takes back, as JSON can hold it."""
+        sums = self._sums_before_validation or _sums(model)
+        return {"is_within_epoch": self.is_unfinished, "metrics": sums}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Let the epoch of `state` go on, unless that one is finished."""
+        metrics = state["metrics"].items() if state["is_within_epoch"] else ()
+        self._sums_to_go_on_with = {name: [float(x) for x in sums] for name, sums in metrics}
+
+    def note_rates_to_go_on_with(self, model: keras.Model) -> None:
+        """Before the epoch begins, once or once more."""
+        if self._sums_to_go_on_with:
+            self._rates_to_go_on_with = _rates(model)
+
+    def begin(self, model: keras.Model) -> None:
+        for metric in model.metrics:  # which `fit` has just reset
+            sums = self._sums_to_go_on_with.get(metric.name, metric.variables)
+            for variable, value in zip(metric.variables, sums, strict=True):
+                variable.assign(value)
+        self._sums_to_go_on_with, self._sums_before_validation = {}, None
+
+    def begin_step(self) -> None:
+        # An epoch that goes on has begun twice, and a `LearningRateScheduler` has changed the rates
+        # twice.
+        _assign(self._rates_to_go_on_with)
+        self._rates_to_go_on_with = []
+        self.is_unfinished = True  # at its first step, too: rates may have changed as it began
+
+    def end_step(self, batch: int) -> None:
+        self._steps = batch + 1
+
+    def note_rates(self, model: keras.Model) -> None:
+        """After a step: those that an epoch which is cut short after it goes on with."""
+        self._rates_of_latest_step = _rates(model)
+
+    def begin_validation(self, model: keras.Model) -> None:
+        self._sums_before_validation = _sums(model)  # which Keras resets for it
+
+    def end(self, steps: int | None) -> None:
+        """It ends, if only for now: one of fewer than `steps` steps was cut short."""
+        # It is to be continued if training goes on some day.
+        self.is_unfinished = self._steps < (steps or 0)
+        if self.is_unfinished:
+            _assign(self._rates_of_latest_step)  # which it was too early to lower
+
+
+def _sums(model: keras.Model) -> _Sums:
+    """What the metrics are computed from."""
+    return {
+        metric.name: [variable.numpy().tolist() for variable in metric.variables]
+        for metric in model.metrics
+    }
+
+
+def _rates(model: keras.Model) -> _Rates:
+    """Those of the optimizers, but for rates that follow a schedule."""
+    variables = model.optimizer.variables
+    return [(rate, rate.numpy()) for rate in variables if rate.name == "learning_rate"]
+
+
+def _assign(rates: _Rates) -> None:
+    for rate, value in rates:
+        rate.assign(value)
