@@ -157,6 +157,10 @@ def test_help_and_mistakes_are_answered_without_tensorflow(environment, tmp_path
     assert result.stdout.endswith("False\n")
 
 
+def test_help_on_resuming_needs_no_run(wgan_gp):
+    assert wgan_gp("train", "--resume", "--help").stdout == wgan_gp("train", "--help").stdout
+
+
 def test_a_dry_run_shows_settings_layers_and_cost_and_makes_nothing(wgan_gp):
     plan = wgan_gp("train", "--preset", "matlab", "--seed", "3", "--dry-run").stdout
     settings = json.loads(plan[: plan.index("}") + 1])

@@ -69,7 +69,8 @@ def _command(arguments: list[str]) -> Command:
         return _parse(arguments or ["--help"], Train())
     words = [word for word in arguments[1:] if word not in _HELP]
     asked, _ = tyro.cli(Asked, prog="wgan-gp train", args=words, return_unknown_args=True)
-    if not asked.resume:
+    is_help_alone = not asked.run_dir and _HELP.intersection(arguments)
+    if not asked.resume or is_help_alone:
         return _parse(arguments, Train.with_preset(asked.preset))
     if not asked.run_dir:
         raise InputError("--resume needs --run-dir: the folder of the run to go on with")
