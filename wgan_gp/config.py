@@ -152,27 +152,30 @@ PRESETS: dict[str, dict[str, Any]] = {
 _MOST = {int: 2**31 - 1, float: 3e38}
 
 # What a number must satisfy, and how to say so.
+_AT_LEAST_1 = (lambda v: v >= 1, "at least 1")
+_MORE_THAN_0 = (lambda v: v > 0, "more than 0")
+_BELOW_1 = (lambda v: 0 <= v < 1, "at least 0 and less than 1")
 _RANGES = {
     "image_size": (lambda v: v in IMAGE_SIZES, f"one of {', '.join(map(str, IMAGE_SIZES))}"),
-    "latent_dim": (lambda v: v >= 1, "at least 1"),
-    "base_filters": (lambda v: v >= 1, "at least 1"),
-    "generator_width": (lambda v: v >= 1, "at least 1"),
+    "latent_dim": _AT_LEAST_1,
+    "base_filters": _AT_LEAST_1,
+    "generator_width": _AT_LEAST_1,
     "critic_kernel": (lambda v: 2 <= v <= 9, "from 2 to 9"),
-    "batch_size": (lambda v: v >= 1, "at least 1"),
-    "n_critic": (lambda v: v >= 1, "at least 1"),
+    "batch_size": _AT_LEAST_1,
+    "n_critic": _AT_LEAST_1,
     "gradient_penalty_weight": (lambda v: v >= 0, "0 or more"),
-    "penalty_every": (lambda v: v >= 1, "at least 1"),
-    "critic_learning_rate": (lambda v: v > 0, "more than 0"),
-    "generator_learning_rate": (lambda v: v > 0, "more than 0"),
-    "beta_1": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
-    "beta_2": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
-    "adam_epsilon": (lambda v: v > 0, "more than 0"),
+    "penalty_every": _AT_LEAST_1,
+    "critic_learning_rate": _MORE_THAN_0,
+    "generator_learning_rate": _MORE_THAN_0,
+    "beta_1": _BELOW_1,
+    "beta_2": _BELOW_1,
+    "adam_epsilon": _MORE_THAN_0,
     "final_learning_rate": (lambda v: 0 < v <= 1, "more than 0 and at most 1"),
     "ema_half_life": (lambda v: v >= 0, "0 or more"),
-    "iterations": (lambda v: v >= 1, "at least 1"),
-    "monitor_every": (lambda v: v >= 1, "at least 1"),
-    "quality_every": (lambda v: v >= 1, "at least 1"),
-    "holdout": (lambda v: 0 <= v < 1, "at least 0 and less than 1"),
+    "iterations": _AT_LEAST_1,
+    "monitor_every": _AT_LEAST_1,
+    "quality_every": _AT_LEAST_1,
+    "holdout": _BELOW_1,
     "seed": (lambda v: 0 <= v <= MAX_SEED, f"from 0 to {MAX_SEED}"),
 }
 

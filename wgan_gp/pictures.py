@@ -44,15 +44,12 @@ def image_grid(images: np.ndarray) -> np.ndarray:
     return by_row.reshape(rows * height, columns * width, channels)
 
 
-def _as_image(picture: np.ndarray) -> Image.Image:
-    """uint8 `(height, width, 1 or 3)` as Pillow has it, where grey pictures have no third axis."""
-    return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
-
-
-def save_png(picture: np.ndarray, path: Path) -> None:
+def save_png(picture: np.ndarray, path: Path, texts: PngInfo | None = None) -> None:
     """Write `picture`, uint8 `(height, width, 1 or 3)`, as a PNG file, whole or not at all."""
+    # In Pillow grey pictures have no third axis.
+    image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
     with replacing(path) as unfinished:
-        _as_image(picture).save(unfinished, format="PNG")
+        image.save(unfinished, format="PNG", pnginfo=texts)
 
 
 def check_free(folder: Path, count: int) -> None:
@@ -81,8 +78,7 @@ def save_pngs(images: np.ndarray, folder: Path) -> None:
     mark = PngInfo()
     mark.add_text(*_MARK)
     for number, image in enumerate(images):
-        with replacing(folder / f"{number:05d}.png") as unfinished:
-            _as_image(image).save(unfinished, format="PNG", pnginfo=mark)
+        save_png(image, folder / f"{number:05d}.png", mark)
     for number, path in _numbered(folder).items():
         if number >= len(images) and _is_ours(path):
             path.unlink()

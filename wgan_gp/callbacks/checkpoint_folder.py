@@ -74,10 +74,10 @@ class CheckpointFolder:
             OSError: one cannot be read, which says nothing of what is in it.
         """
         checkpoints = self._all()
-        for iteration in sorted(checkpoints, reverse=True):
-            if self._is_sound(checkpoints[iteration]):
-                return checkpoints[iteration]
-            _log.warning("the checkpoint '%s' is damaged: left aside", checkpoints[iteration])
+        for checkpoint in reversed(checkpoints.values()):
+            if self._is_sound(checkpoint):
+                return checkpoint
+            _log.warning("the checkpoint '%s' is damaged: left aside", checkpoint)
         if checkpoints:
             raise InputError(
                 f"every checkpoint in '{self.path}' is damaged: bring back a copy of one, or start "
@@ -92,22 +92,21 @@ class CheckpointFolder:
 
     def _prune(self, iteration: int) -> None:
         """Keep the newest up to the one of `iteration`, and any after it."""
-        checkpoints = self._all()
-        past = sorted(i for i in checkpoints if i <= iteration)
-        for i in past[: -self.keep]:
-            shutil.rmtree(checkpoints[i], ignore_errors=True)
+        past = [path for i, path in self._all().items() if i <= iteration]
+        for path in past[: -self.keep]:
+            shutil.rmtree(path, ignore_errors=True)
 
     def _write_sums(self, folder: Path) -> None:
-        (folder / _SUMS).write_bytes("".join(self._sums(folder)).encode())
+        (folder / _SUMS).write_bytes(self._sums(folder))
 
     def _is_sound(self, folder: Path) -> bool:
         """Whether the files are those that were written, to the last byte."""
         try:
             # On Windows Git and earlier versions end lines in \r\n.
             noted = (folder / _SUMS).read_bytes().replace(b"\r\n", b"\n")
-            return noted == "".join(self._sums(folder)).encode()
+            return noted == self._sums(folder)
         except FileNotFoundError:
             return False
 
-    def _sums(self, folder: Path) -> list[str]:
-        return [f"{digest(folder / name)}  {name}\n" for name in self.names]
+    def _sums(self, folder: Path) -> bytes:
+        return "".join(f"{digest(folder / name)}  {name}\n" for name in self.names).encode()

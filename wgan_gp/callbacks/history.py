@@ -99,10 +99,5 @@ class HistoryFile(keras.callbacks.Callback):
 
 
 def _until(iteration: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of iterations up to that one."""
-    return [row for row in rows if _iteration(row) <= iteration]
-
-
-def _iteration(row: dict[str, Any]) -> int:
-    """The iteration that a row ends at; one of version 0.1.0 may not know its own."""
-    return int(row.get("iteration", 0))
+    """The rows of iterations up to that one; one of version 0.1.0 may not know its own."""
+    return [row for row in rows if int(row.get("iteration", 0)) <= iteration]

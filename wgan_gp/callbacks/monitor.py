@@ -15,7 +15,7 @@ from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
 from wgan_gp.sampling import check_seed, render
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import replacing
+from wgan_gp.support.files import write_whole
 from wgan_gp.support.notebook import running_cell
 from wgan_gp.support.whole_numbers import check_whole
 
@@ -107,8 +107,7 @@ class Monitor(keras.callbacks.Callback):
             self._display.update(DisplayedImage(data=figure))
         if self.folder:
             save_png(grid, self.folder / "grids" / f"iteration-{iteration:06d}.png")
-            with replacing(self.folder / "progress.png") as unfinished:
-                unfinished.write_bytes(figure)
+            write_whole(self.folder / "progress.png", figure)
         if self.image_log:
             with self.image_log.as_default():
                 tf.summary.image("grid", grid[None], step=iteration)

@@ -7,7 +7,7 @@ import keras
 from tqdm import tqdm
 
 from wgan_gp.callbacks.stopwatch import Stopwatch
-from wgan_gp.support.notebook import in_notebook
+from wgan_gp.support.notebook import running_cell
 from wgan_gp.support.saying import say
 
 # Short names, so that the line fits a terminal of 80 columns with some bar left.
@@ -72,7 +72,7 @@ class ProgressBar(keras.callbacks.Callback):
         if self._bar is not None:  # a second `fit` of the same run
             return
         is_terminal = sys.stdout is not None and sys.stdout.isatty()
-        is_live = is_terminal or in_notebook()
+        is_live = is_terminal or running_cell() is not None
         self._bar = tqdm(
             initial=self.model.iterations_done,
             total=self.iterations,

@@ -4,10 +4,7 @@ import time
 
 
 class Stopwatch:
-    """Counts the seconds between `start` and the last `tick`, on top of those it begins with.
-
-    So it gives the time that training takes over all the sessions of a run.
-    """
+    """Counts the seconds between `start` and the last `tick`, on top of those it begins with."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds

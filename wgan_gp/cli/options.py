@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from tyro import conf
 
@@ -70,16 +70,15 @@ class Train:
         """The command that would start a run with this plan."""
         return cls(
             plan.preset,
-            DataOptions(**{name: getattr(plan, name) for name in _names(DataOptions)}),
-            OutputOptions(**{name: getattr(plan, name) for name in _names(OutputOptions, Plan)}),
+            DataOptions(**_shared(plan, DataOptions)),
+            OutputOptions(**_shared(plan, OutputOptions)),
             Settings(**dataclasses.asdict(plan.config)),
         )
 
     def plan(self) -> Plan:
         """The plan of the run; raises an InputError if a value is out of its range."""
-        output = {name: getattr(self.output, name) for name in _names(OutputOptions, Plan)}
         config = Config(**dataclasses.asdict(self.settings))
-        return Plan(config, self.preset, **dataclasses.asdict(self.data), **output)
+        return Plan(config, self.preset, **_shared(self.data, Plan), **_shared(self.output, Plan))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,7 +180,7 @@ class Export(OfGenerator):
         return path
 
 
-def _names(*classes: type) -> list[str]:
-    """The fields that all of these dataclasses have, in the order of the first."""
-    first, *others = ([field.name for field in dataclasses.fields(c)] for c in classes)
-    return [name for name in first if all(name in other for other in others)]
+def _shared(source: object, kind: type) -> dict[str, Any]:
+    """The values in `source` of those fields of the dataclass `kind` that it has, too."""
+    names = (field.name for field in dataclasses.fields(kind))
+    return {name: getattr(source, name) for name in names if hasattr(source, name)}

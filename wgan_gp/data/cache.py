@@ -12,7 +12,6 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -50,7 +49,7 @@ def read_entry(entry: Path) -> ImageSet | None:
             # Before it is read: another process may remove it, but not from here.
             pixels = np.memmap(file, np.uint8, mode="r")
             file.seek(0)
-            checksum = _checksum(iter(lambda: file.read(_CHUNK), b""))
+            checksum = _checksum(file)
         if checksum != about["crc32"]:
             return None
         return ImageSet(pixels.reshape(about["shape"]), checksum, list(about["unreadable"]))
@@ -116,8 +115,8 @@ def _write_pixels(file: BinaryIO, pictures: Pictures) -> dict[str, Any]:
     return {"shape": [count, *shape], "crc32": crc32, "unreadable": unreadable}
 
 
-def _checksum(chunks: Iterator[bytes]) -> int:
+def _checksum(file: BinaryIO) -> int:
     crc32 = 0
-    for chunk in chunks:
+    while chunk := file.read(_CHUNK):
         crc32 = zlib.crc32(chunk, crc32)
     return crc32

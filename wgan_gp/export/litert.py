@@ -20,7 +20,7 @@ from wgan_gp.support import layers
 from wgan_gp.support.copying import rebuilt
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
-from wgan_gp.support.files import plain_path, replacing
+from wgan_gp.support.files import plain_path, write_whole
 from wgan_gp.support.quiet_tensorflow import silent_stderr
 from wgan_gp.support.shapes import latent_dim
 
@@ -57,8 +57,7 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
                 f"functional model of Keras's own layers, or choose another format"
             ) from error
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as unfinished:
-        unfinished.write_bytes(converted)
+    write_whole(path, converted)
 
 
 def _with_static_sizes(generator: keras.Model) -> keras.Model:

@@ -40,7 +40,7 @@ tags: [image-generation, gan, wgan-gp, keras]
 # A generator of images: ${data_name}
 
 A Wasserstein GAN with gradient penalty ([arXiv:1704.00028](https://arxiv.org/abs/1704.00028)),
-exported with wgan_gp ${version}. It turns random numbers into pictures of
+exported with wgan_gp ${wgan_gp_version}. It turns random numbers into pictures of
 ${image_size}x${image_size} pixels.
 
 | | |
@@ -119,7 +119,6 @@ def model_card(
     return _CARD.substitute(
         known,
         data_name=_folder_name(facts["data"]),
-        version=known["wgan_gp_version"],
         parameters=f"{generator.count_params():,}",
         images=_numbers(facts["images"], facts.get("images_held_out", 0)),
         preset=facts["preset"],

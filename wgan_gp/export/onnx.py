@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
-from wgan_gp.support.files import plain_path, replacing
+from wgan_gp.support.files import plain_path, write_whole
 from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import latent_dim
 
@@ -57,8 +57,7 @@ def export_onnx(
     except Exception as error:  # their errors have no class in common
         raise InputError(f"ONNX Runtime cannot compute this generator: {error}") from error
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as unfinished:
-        unfinished.write_bytes(content)
+    write_whole(path, content)
 
 
 def load_onnx(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:

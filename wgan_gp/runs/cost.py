@@ -9,10 +9,6 @@ from keras import layers
 
 from wgan_gp.config import Config
 
-# Passes of an image through a network, a backward pass counting as two forward ones.
-_CRITIC_UPDATE = {"critic": 6, "generator": 1}  # real 3, generated 3; making the image
-_PENALTY = {"critic": 6, "generator": 0}
-_GENERATOR_UPDATE = {"critic": 2, "generator": 3}
 _FEATURES = 2  # in each of these updates: real and generated; forward, and backward to the images
 
 _ROUNDS, _PRODUCTS = 3, 3  # of matrix products that are timed
@@ -40,15 +36,13 @@ def iteration_tflop(
     critic_features: keras.Model | None = None,
 ) -> float:
     """Floating-point operations of one generator iteration, in units of 1e12."""
-    passes = {
-        network: config.n_critic
-        * (_CRITIC_UPDATE[network] + _PENALTY[network] / config.penalty_every)
-        + _GENERATOR_UPDATE[network]
-        for network in ("critic", "generator")
-    }
+    # Passes of an image, a backward one counting as two. A critic update: real 3, generated 3, and
+    # the penalty's 6; making the image. A generator update: 2 through the critic, 3 of its own.
+    of_critic = config.n_critic * (6 + 6 / config.penalty_every) + 2
+    of_generator = config.n_critic + 3
     if config.ema_half_life and config.generator_normalization == "batch":
-        passes["generator"] += 1  # of the averaged one, for its statistics
-    done = passes["critic"] * multiply_adds(critic) + passes["generator"] * multiply_adds(generator)
+        of_generator += 1  # of the averaged one, for its statistics
+    done = of_critic * multiply_adds(critic) + of_generator * multiply_adds(generator)
     if critic_features is not None:
         done += (config.n_critic + 1) * _FEATURES * multiply_adds(critic_features)
     return 2 * config.batch_size * done / 1e12

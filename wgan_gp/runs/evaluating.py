@@ -74,7 +74,8 @@ def evaluate_run(
         raise InputError("modes are those of drawn flowers, the data 'synthetic': leave modes out")
     real, training, reference = _images(plan, known["images_crc32"], data, data_dir, cache_dir)
     if metrics is None:
-        metrics = _possible_metrics(measured, training, features)
+        metrics = possible_metrics(features is not None, training is not None)
+        metrics += ["modes"] if measured == "synthetic" else []
     network = _load_features(features, metrics)
     if network is None:
         metrics = [name for name in metrics if name not in NEED_FEATURES]
@@ -124,11 +125,6 @@ def _images(
         return images, None, "images" + (changed if is_changed else " that were trained on")
     held_out, training = (Subset(images, np.flatnonzero(x)) for x in (side, ~side))
     return held_out, training, "held-out images"
-
-
-def _possible_metrics(data: str | Path, training: Subset | None, features: str | None) -> list[str]:
-    possible = possible_metrics(features is not None, training is not None)
-    return [*possible, "modes"] if data == "synthetic" else possible
 
 
 def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwork | None:

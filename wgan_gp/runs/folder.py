@@ -6,7 +6,6 @@ import logging
 import math
 import operator
 import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,8 +124,7 @@ class RunFolder:
         try:
             root.mkdir(parents=True, exist_ok=True)
             while True:
-                numbers = (re.match(r"\d+", path.name) for path in root.iterdir())
-                number = max((int(found[0]) for found in numbers if found), default=0) + 1
+                number = max(numbered(root, r"(\d+).*"), default=0) + 1
                 path = root / f"{number:04d}-{label}"
                 with contextlib.suppress(FileExistsError):  # another run took it just now
                     path.mkdir()

@@ -190,19 +190,25 @@ def resume_run(run_dir: str | Path, plan: Plan) -> Run:
     # A run may come from a stranger: where it says that photographs are, they are only read.
     is_known = plan.data_dir is not None and Path(plan.data_dir) == known.data_dir
     images = _load_images(plan, may_prepare=not is_known)
-    (_, facts), count = folder.read(), len(images.images)
-    if facts["images_crc32"] != images.crc32:
-        counts = f" ({count:,}, not {facts['images']:,})" if count != facts["images"] else ""
-        remedy = "make them what they were, name the right ones as data, or start a new run"
-        if plan.data == known.data == "synthetic":  # in float32, which CPUs round as they do
-            remedy = "this machine draws them otherwise: go on where it began, or start a new run"
-        raise InputError(
-            f"the images in '{plan.data}' are not those that '{run_dir}' was trained on{counts}: "
-            f"{remedy}"
-        )
+    _check_same(images, plan, known, folder)
     if not is_chief(strategy):
         folder = _worker_folder(folder)
     return Run(plan, folder, images, strategy, is_new=False)
+
+
+def _check_same(images: RunImages, plan: Plan, known: Plan, folder: RunFolder) -> None:
+    """Raise an InputError unless they are the images that the run in `folder` was trained on."""
+    (_, facts), count = folder.read(), len(images.images)
+    if facts["images_crc32"] == images.crc32:
+        return
+    counts = f" ({count:,}, not {facts['images']:,})" if count != facts["images"] else ""
+    remedy = "make them what they were, name the right ones as data, or start a new run"
+    if plan.data == known.data == "synthetic":  # in float32, which CPUs round as they do
+        remedy = "this machine draws them otherwise: go on where it began, or start a new run"
+    raise InputError(
+        f"the images in '{plan.data}' are not those that '{folder.path}' was trained on{counts}: "
+        f"{remedy}"
+    )
 
 
 def _strategy(plan: Plan) -> tf.distribute.Strategy:

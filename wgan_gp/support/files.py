@@ -50,10 +50,10 @@ def reading(path: Path) -> Iterator[None]:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, whole or not at all."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write `content`, a text as UTF-8, to `path`, whole or not at all."""
     with replacing(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8", newline="\n")
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def plain_path(path: Path) -> Path:

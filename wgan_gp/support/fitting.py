@@ -56,16 +56,16 @@ class CountingModel(keras.Model):
         check_ends(x, "steps_per_epoch", options)
         check_validation(options)
         self.check_images(x, is_training=True)
-        self.check_images(_first(options.get("validation_data")), is_training=False)
+        held_out = options.get("validation_data")
+        images = held_out[0] if isinstance(held_out, tuple | list) else held_out
+        self.check_images(images, is_training=False)
         check_callbacks(flat_callbacks(callbacks))
         self._check_scope()
-        if isinstance(x, tf.data.Dataset):
-            images_alone(x.element_spec)
-            if isinstance(x.element_spec, tuple):
-                x = x.map(lambda images: images)  # out of their tuple
-            options.setdefault("shuffle", False)  # a dataset is as it is: Keras warns otherwise
         with self.distribute_strategy.scope():
             if isinstance(x, tf.data.Dataset):
+                if isinstance(x.element_spec, tuple):
+                    x = x.map(lambda images: images)  # out of their tuple
+                options.setdefault("shuffle", False)  # a dataset is as it is: Keras warns otherwise
                 x = replicas.dealt_out(x)
             else:
                 replicas.check_array(x, batch_size)
@@ -214,8 +214,3 @@ class CountingModel(keras.Model):
         self.steps_per_execution = steps
         # What is compiled takes as many batches at once as it was traced for, but is handed that.
         self.train_function = self.test_function = self.predict_function = None
-
-
-def _first(data: Any) -> Any:
-    """The images of `validation_data`, which may be in a tuple."""
-    return data[0] if isinstance(data, tuple | list) else data

@@ -1,16 +1,10 @@
-"""Where the program runs."""
+"""Whether a notebook runs the program, which shows pictures and keeps a line up to date."""
 
-
-def in_notebook() -> bool:
-    """Whether a notebook's kernel runs it, which shows pictures and keeps a line up to date."""
-    return running_cell() is not None
+import sys
 
 
 def running_cell() -> int | None:
     """The number of the notebook's cell that runs; None where there is no notebook."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return None
-    shell = get_ipython()
+    ipython = sys.modules.get("IPython")  # which a kernel has imported
+    shell = ipython.get_ipython() if ipython else None
     return shell.execution_count if hasattr(shell, "kernel") else None

@@ -78,11 +78,9 @@ def scaling(
 ) -> keras.optimizers.Optimizer:
     """The optimizer, with its loss scaled where float16 would lose small gradients."""
     optimizer = keras.optimizers.get(optimizer)
-    if not is_wanted:
-        return optimizer
     layers = [network, *layers_within(network)]
     is_half = any(layer.compute_dtype == "float16" for layer in layers)
-    if is_half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+    if is_wanted and is_half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         # Keras begins with 2^15, which overflows in a critic's first updates; it rises by itself.
         return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**8)
     return optimizer
