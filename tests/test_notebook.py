@@ -119,7 +119,7 @@ def test_it_runs_without_an_error_and_without_a_warning(tmp_path, environment):
     results = json.loads(streams(ran, "stdout").splitlines()[-1])
     assert len(results.pop("covered")) == 3
     derivatives = results.pop("derivatives")
-    assert max(derivatives, key=derivatives.get) == "group_normalization"
+    assert max(derivatives, key=derivatives.get) == "GroupNormalization"
     assert results.pop("penalty_error") < 1e-5
     assert results.pop("there") == results.pop("here")
     assert {"history.csv", "grids", "model.keras", "saved_model"} <= set(results.pop("files"))
