@@ -265,6 +265,22 @@ def test_the_best_is_the_best_of_all(fit, tiny_config, tiny_images, tmp_path, mo
     assert json.loads((tmp_path / "best.json").read_text())["iteration"] == 2
 
 
+@pytest.mark.parametrize(("goes_on", "best"), [(True, 2), (False, 1)])
+def test_another_one_keeps_the_best_of_a_model_that_goes_on(
+    fit, tiny_config, tiny_images, tmp_path, monkeypatch, goes_on, best
+):
+    model = build_model(tiny_config)
+    for distances, to in (([5.0, 3.0], 2), ([4.0, 6.0], 4 if goes_on else 2)):
+        quality = Quality(tiny_images, every=1, count=16, best=tmp_path / "best.keras")
+        measured = iter(distances)
+        monkeypatch.setattr(quality, "_distance", lambda images, of=measured: {"mean": next(of)})
+        fit(model, to, quality)
+        model = model if goes_on else build_model(tiny_config)
+    noted = json.loads((tmp_path / "best.json").read_text())
+    assert noted["iteration"] == best
+    assert noted["val_swd"] == (3.0 if goes_on else 4.0)
+
+
 def test_the_best_of_a_mixed_precision_is_portable(tiny_config, tiny_images, tmp_path):
     model = build_model(dataclasses.replace(tiny_config, precision="mixed_bfloat16"))
     quality = Quality(tiny_images, every=1, count=16, best=tmp_path / "best.keras")

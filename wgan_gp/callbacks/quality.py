@@ -6,6 +6,7 @@ model.fit(..., steps_per_epoch=20, callbacks=[quality, stop])  # five measuremen
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.swd import SlicedWasserstein
 from wgan_gp.random_streams import QUALITY, draw_latents, stream_seed
 from wgan_gp.sampling import check_count, check_seed, render
-from wgan_gp.support.errors import InputError
+from wgan_gp.support.errors import MALFORMED, InputError
 from wgan_gp.support.files import replacing, write_whole
 from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import output_shape
@@ -45,7 +46,8 @@ class Quality(keras.callbacks.Callback):
         seed: decides the latents and which real images are taken.
         last_iteration: measured too, even if `every` does not hit it.
         best: a file such as `best.keras`, for the generator with the lowest `val_swd` so far; its
-            iteration stands beside it, in `best.json`.
+            iteration stands beside it, in `best.json`. A model that goes on replaces it by a better
+            one only; one that begins anew replaces it.
 
     Raises:
         InputError: `every` or `count` is below 1, `seed` below 0, `best` no `.keras` file, or the
@@ -78,6 +80,7 @@ class Quality(keras.callbacks.Callback):
         self._distance = SlicedWasserstein(self.images)
         self._seed = stream_seed(seed, QUALITY)
         self._latest: dict[str, float] = {}
+        self._best_before = math.inf  # the `val_swd` of what is in `best`
 
     def get_state(self) -> dict[str, Any]:
         return {"curve": self.curve, "latest": self._latest}
@@ -87,9 +90,10 @@ class Quality(keras.callbacks.Callback):
         self._latest = {name: float(value) for name, value in state["latest"].items()}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        self._done = self.model.iterations_done
         if self.best:
             self.best.parent.mkdir(parents=True, exist_ok=True)
-        self._done = self.model.iterations_done
+            self._best_before = self._noted()
         # Without those of another model, or of one taken back.
         if any(iteration > self._done for iteration, _ in self.curve):
             self.curve = [point for point in self.curve if point[0] <= self._done]
@@ -100,6 +104,15 @@ class Quality(keras.callbacks.Callback):
                 f"quality compares images of {self.images.shape[1:]}, but the generator makes "
                 f"{made}"
             )
+
+    def _noted(self) -> float:
+        """The `val_swd` beside `best`, if this model may have made that before; infinity if not."""
+        try:
+            noted = json.loads(self.best.with_suffix(".json").read_text(encoding="utf-8"))
+            is_earlier = 0 < noted["iteration"] <= self._done and self.best.is_file()
+            return float(noted["val_swd"]) if is_earlier else math.inf
+        except (OSError, *MALFORMED):
+            return math.inf
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         before, self._done = self._done, self.model.iterations_done
@@ -119,7 +132,8 @@ class Quality(keras.callbacks.Callback):
             "val_diversity": diversity(self.images, generated),
             "val_checkerboard": grid_power_share(generated),
         }
-        if self.best and all(swd < earlier for _, earlier in self.curve):
+        earlier = (self._best_before, *(swd for _, swd in self.curve))
+        if self.best and all(swd < other for other in earlier):
             with replacing(self.best) as unfinished:
                 portable(self.model.drawing_generator).save(unfinished)
             text = json.dumps({"iteration": iteration, **self._latest}, indent=2) + "\n"
