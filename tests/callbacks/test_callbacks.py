@@ -225,6 +225,16 @@ def test_a_model_taken_back_drops_the_rows_after_it(fit_3, tiny_config, tmp_path
     assert [row["iteration"] for row in read_rows(history.path)] == ["3", "6"]
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_an_epoch_without_a_step_has_no_row(tiny_config, tiny_images, tmp_path):
+    six = make_dataset(tiny_images, tiny_config).take(6).filter(lambda images: True)
+    history = HistoryFile(tmp_path / "history.csv")
+    model = build_model(tiny_config)
+    model.fit(six, epochs=4, steps_per_epoch=3, verbose=0, callbacks=[history])
+    assert model.iterations_done == 9  # the end is found in an epoch of its own
+    assert [row["iteration"] for row in read_rows(history.path)] == ["3", "6", "9"]
+
+
 def test_a_row_that_was_cut_short_is_left_out(fit_3, tiny_config, tmp_path):
     model, history = build_model(tiny_config), HistoryFile(tmp_path / "history.csv")
     fit_3(model, history)

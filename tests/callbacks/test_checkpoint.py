@@ -178,6 +178,30 @@ def test_an_epoch_that_has_only_begun_lowers_its_rates_once(run, tmp_path, monke
     assert rate(tmp_path / "parts", 8) == rate(tmp_path / "whole", 8)
 
 
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_an_epoch_that_the_images_end_is_no_epoch_cut_short(tiny_config, tiny_images, tmp_path):
+    """After it a rate may fall, and the next epoch has sums of its own."""
+
+    def trained(is_saved: bool) -> WGANGP:
+        model = build_model(tiny_config)
+        halving = keras.callbacks.ReduceLROnPlateau(
+            "critic_loss", mode="min", factor=0.5, patience=1, min_delta=1e9
+        )
+        saves = [Checkpoint(tmp_path, every="epoch", callbacks=[halving])] if is_saved else []
+        six = make_dataset(tiny_images, tiny_config).take(6)
+        callbacks = [halving, *saves]
+        model.fit(six, epochs=3, steps_per_epoch=4, callbacks=callbacks, verbose=0)
+        return model
+
+    for model in map(trained, (False, True)):
+        assert model.iterations_done == 10  # in epochs of 4, 2 and 4
+        rate = float(model.critic_optimizer.learning_rate)
+        assert rate == pytest.approx(tiny_config.critic_learning_rate / 4)
+    state = json.loads((tmp_path / "iteration-000006" / "state.json").read_text())
+    assert not state["is_within_epoch"]
+
+
 class Flat(keras.callbacks.Callback):
     """Something to watch, which is best in the second epoch."""
 

@@ -31,6 +31,7 @@ from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import MALFORMED, InputError
 from wgan_gp.support.keras_habits import flat_callbacks
+from wgan_gp.support.layers import random_states
 
 _SECONDS_AT_RISK = 120.0
 _MODEL = "model.keras"  # the whole model, so that Keras can load it by itself
@@ -123,7 +124,7 @@ class Checkpoint(keras.callbacks.Callback):
                 self._settings = with_rates_of(there, self._settings)
             check_same(there, self._settings, checkpoint)
             self._take(state)
-            random_states = np.array(state.get("random_states", []), "int64")
+            drawn_from = np.array(state.get("random_states", []), "int64")
         except InputError:
             raise
         except MALFORMED as error:
@@ -131,7 +132,7 @@ class Checkpoint(keras.callbacks.Callback):
                 f"the checkpoint '{checkpoint}' is not one of this program: {error!r}"
             ) from error
         _load_weights(model, checkpoint / _MODEL)
-        for variable, value in zip(_random_states(model), random_states, strict=False):
+        for variable, value in zip(random_states(model), drawn_from, strict=False):
             variable.assign(value)
         self._saved_iteration = model.iterations_done
         self._is_restored = True
@@ -193,7 +194,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._epoch.note_rates(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._epoch.end(self.params["steps"])
+        self._epoch.end(self.params["steps"], self.model.stop_training)
         if not self._epoch.is_unfinished:
             self._note_counts()
         if self.every == "epoch" or self._is_due():
@@ -235,7 +236,7 @@ class Checkpoint(keras.callbacks.Callback):
         state = {
             "iteration": self.model.iterations_done,
             **self._epoch.state(self.model),
-            "random_states": [x.numpy().tolist() for x in _random_states(self.model)],
+            "random_states": [x.numpy().tolist() for x in random_states(self.model)],
             "settings": self._settings,
             "callbacks": {
                 **{name: callback.get_state() for name, callback in self._stateful.items()},
@@ -256,11 +257,6 @@ def _named(callbacks: Any) -> dict[str, keras.callbacks.Callback]:
         earlier = sum(type(other).__name__ == name for other in named.values())
         named[f"{name} {earlier + 1}" if earlier else name] = callback
     return named
-
-
-def _random_states(model: keras.Model) -> list[keras.Variable]:
-    """Of layers that draw at random; Keras keeps them out of the weights, and of its files."""
-    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
 
 
 def _load_weights(model: keras.Model, file: Path) -> None:

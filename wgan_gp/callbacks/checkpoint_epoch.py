@@ -63,10 +63,13 @@ class Epoch:
     def begin_validation(self, model: keras.Model) -> None:
         self._sums_before_validation = _sums(model)  # which Keras resets for it
 
-    def end(self, steps: int | None) -> None:
-        """It ends, if only for now: one of fewer than `steps` steps was cut short."""
+    def end(self, steps: int | None, is_stopped: bool) -> None:
+        """It ends, if only for now: one that was stopped before its `steps` was cut short.
+
+        (One that has had no more images is at its end.)
+        """
         # It is to be continued if training goes on some day.
-        self.is_unfinished = self._steps < (steps or 0)
+        self.is_unfinished = is_stopped and self._steps < (steps or 0)
         if self.is_unfinished:
             _assign(self._rates_of_latest_step)  # which it was too early to lower
 

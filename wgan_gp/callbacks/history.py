@@ -74,6 +74,8 @@ class HistoryFile(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         iteration = self.model.iterations_done
+        if iteration == self._start:  # the images had come to an end with the epoch before
+            return
         logs = {name: float(value) for name, value in logs.items()}
         row = {"epoch": epoch, **logs, "iteration": iteration}
         kept = _until(self._start, self.rows)

@@ -16,6 +16,17 @@ def batch_norms(network: keras.Model) -> list[keras.layers.BatchNormalization]:
     return [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
+def random_states(network: keras.Model) -> list[keras.Variable]:
+    """Of layers that draw at random; Keras keeps them out of the weights, and of its files."""
+    return [variable for variable in network.variables if variable.name == "seed_generator_state"]
+
+
+def own_state(network: keras.Model) -> list[keras.Variable]:
+    """What its layers set by themselves in training: seeds, and statistics of batch norms."""
+    norms = batch_norms(network)
+    return [*random_states(network), *(x for norm in norms for x in norm.non_trainable_variables)]
+
+
 def are_known(network: keras.Model) -> bool:
     """Whether Keras knows how its layers are connected; of a subclassed one it does not."""
     return hasattr(network, "output_shape")
