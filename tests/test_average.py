@@ -192,6 +192,25 @@ def test_its_half_life_counts_the_images_of_all_replicas(tiny_config, monkeypatc
         np.testing.assert_allclose(new, old + 0.5, rtol=1e-5, atol=1e-6)
 
 
+def test_the_average_has_the_weights_of_a_layer_that_was_frozen_before(tiny_config, tiny_images):
+    config = dataclasses.replace(tiny_config, generator_normalization="batch")
+    generator = build_generator(config)
+    generator.layers[0].trainable = False
+    model = WGANGP(generator, build_critic(config), 3, ema_half_life=8)
+    weights = [weight + 1.0 for weight in generator.layers[0].get_weights()]
+    generator.layers[0].set_weights(weights)  # such as those of another generator
+    model.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2))
+    model.fit(make_dataset(tiny_images, config), steps_per_epoch=1, verbose=0)
+    for expected, found in zip(weights, model.ema_generator.layers[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    norms = [
+        [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+        for network in (generator, model.ema_generator)
+    ]
+    for current, average in zip(*norms, strict=True):  # of its own images
+        assert not np.array_equal(current.moving_variance, average.moving_variance)
+
+
 def test_the_average_goes_on_to_a_layer_that_was_frozen_midway(tiny_config):
     model = WGANGP(build_generator(tiny_config), build_critic(tiny_config), ema_half_life=8)
     current, average = (g.layers[0] for g in (model.generator, model.ema_generator))

@@ -131,7 +131,7 @@ def test_replicas_clip_the_sum_of_their_gradients(found):
     of_norm = [*kernel / 2, *bias / 6]
     of_global_norm = [x * 2 / np.sqrt(16 + 144) for x in (*kernel, *bias)]
     of_value = [0, 2, 2]
-    expected = [of_norm, of_norm, of_global_norm, of_global_norm, of_value, of_value]
+    expected = [limited for limited in (of_norm, of_global_norm, of_value) for _ in range(3)]
     np.testing.assert_allclose(found["changes"], expected, rtol=1e-5)
 
 
@@ -163,6 +163,22 @@ def test_a_model_of_one_device_is_not_trained_in_the_scope_of_several(found):
     )
 
 
+def test_networks_and_optimizers_are_made_in_the_scope_too(found):
+    """The replicas would share Adam's moments, and their copies of a weight drift apart."""
+    for made_elsewhere in ("networks_elsewhere", "optimizers_elsewhere"):
+        assert found[made_elsewhere].startswith(
+            "InputError: make or load the networks and the optimizers in the scope of the strategy"
+        )
+
+
+def test_replicas_share_images_whose_size_is_not_known_before(found):
+    assert found["of_unknown_size"] == "nothing was raised"
+
+
+def test_replicas_in_half_precision_take_a_frozen_network(found):
+    assert found["of_a_frozen_generator"] == "nothing was raised"
+
+
 def test_batch_norms_of_a_loaded_model_are_of_the_whole_batch(found):
     assert found["are_synchronized"] == [True] * 4
 
@@ -173,7 +189,7 @@ def test_replicas_refuse_losses_that_they_would_mix_up(found):
 
 
 def test_training_that_breaks_down_on_replicas_says_so(found):
-    assert "DivergedError: training broke down at iteration 3: " in found["diverged"]
+    assert "DivergedError: training broke down at iteration 5: " in found["diverged"]
     assert "lower critic_learning_rate (here 0.0002)" in found["diverged"]
 
 

@@ -499,14 +499,48 @@ def test_epochs_without_whole_steps_are_refused(tiny_config, dataset, steps):
 
 
 def test_a_dataset_that_has_ended_is_an_error(tiny_config, dataset):
-    model = build_model(tiny_config)
-    model.fit_to(4, lambda start: dataset.take(4).skip(start), verbose=0)
+    model, four = build_model(tiny_config), dataset.take(4)
+    model.fit_to(4, lambda start: four.skip(start), verbose=0)
+    with pytest.raises(InputError, match="the dataset from iteration 4 on has 0 batches"):
+        model.fit_to(9, lambda start: four.skip(start), verbose=0)
+    of_unknown_length = four.filter(lambda images: True)
     with (
         pytest.warns(UserWarning, match="Your input ran out of data"),
         pytest.raises(InputError, match="the dataset from iteration 4 on has no batch"),
     ):
-        model.fit_to(9, lambda start: dataset.take(4).skip(start), verbose=0)
+        model.fit_to(9, lambda start: of_unknown_length.skip(start), verbose=0)
     assert model.iterations_done == 4
+
+
+def test_a_dataset_that_will_end_is_not_begun_again(tiny_config, dataset):
+    model = build_model(tiny_config)
+    with pytest.raises(InputError, match="iteration 0 on has 6 batches for the next 12 steps"):
+        model.fit_to(12, dataset.take(6).skip, steps_per_epoch=3, verbose=0)
+    assert model.iterations_done == 0
+
+
+@pytest.mark.parametrize("iteration", [4.0, -1, "4"])
+def test_an_iteration_is_a_whole_number(tiny_config, dataset, iteration):
+    with pytest.raises(InputError, match="iteration must be a whole number, at least 0, not"):
+        build_model(tiny_config).fit_to(iteration, lambda start: dataset)
+
+
+def test_a_number_set_in_another_type_is_the_number(tiny_config, dataset):
+    model = build_model(tiny_config)
+    model.n_critic, model.penalty_every = float(tiny_config.n_critic), np.int64(1)
+    fit(model, dataset)
+    assert model.iterations_done == 1
+
+
+@pytest.mark.parametrize("as_dataset", [True, False])
+def test_images_to_validate_on_that_are_no_floats_are_refused_before_training(
+    tiny_config, tiny_images, dataset, as_dataset
+):
+    pixels = tf.data.Dataset.from_tensors(tiny_images) if as_dataset else (tiny_images,)
+    model = build_model(tiny_config)
+    with pytest.raises(InputError, match=r"images must be floats in -1..1, .* not uint8"):
+        fit(model, dataset, validation_data=pixels)
+    assert model.iterations_done == 0
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")  # as Keras says of such a one
@@ -852,9 +886,21 @@ def test_a_compile_that_fails_changes_nothing(tiny_config, dataset):
 @pytest.mark.skipif(not KNOWS_TWO_OPTIMIZERS, reason="of Keras 3.15")
 def test_rates_in_the_logs_are_named_after_their_networks(tiny_config, dataset):
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)
-    for _ in range(2):  # Keras would count the optimizers of a process
-        logs = fit(build_model(tiny_config), dataset, callbacks=[schedule]).history
+    half = dataclasses.replace(tiny_config, precision="mixed_float16")
+    for config in (tiny_config, tiny_config, half):  # Keras would count those of a process
+        logs = fit(build_model(config), dataset, callbacks=[schedule]).history
         assert {"learning_rate_critic", "learning_rate_generator"} < logs.keys()
+
+
+def test_the_generators_loss_is_scaled_for_any_network_of_half_precision(tiny_config):
+    half = dataclasses.replace(tiny_config, precision="mixed_float16")
+    model = WGANGP(build_generator(tiny_config), build_critic(half), tiny_config.n_critic)
+    model.compile("sgd", "sgd")
+    assert isinstance(model.generator_optimizer, keras.optimizers.LossScaleOptimizer)
+    model = WGANGP(build_generator(half), build_critic(tiny_config), tiny_config.n_critic)
+    model.compile("sgd", "sgd")
+    assert isinstance(model.generator_optimizer, keras.optimizers.LossScaleOptimizer)
+    assert not isinstance(model.critic_optimizer, keras.optimizers.LossScaleOptimizer)
 
 
 def test_images_as_a_tensor_are_images(tiny_config, tiny_images):

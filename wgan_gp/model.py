@@ -26,7 +26,12 @@ from wgan_gp.support.copying import copied
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.fitting import CountingModel
 from wgan_gp.support.keras_habits import check_backend, check_compile_options, images_alone
-from wgan_gp.support.layers import batch_norms, check_no_layers_losses, check_no_mixing
+from wgan_gp.support.layers import (
+    batch_norms,
+    check_no_layers_losses,
+    check_no_mixing,
+    own_state,
+)
 from wgan_gp.support.optimizers import (
     BothOptimizers,
     HeldThenLinear,
@@ -34,7 +39,7 @@ from wgan_gp.support.optimizers import (
     averages_weights,
     scaling,
 )
-from wgan_gp.support.shapes import check_batch, check_shapes, input_shape
+from wgan_gp.support.shapes import check_batch, check_floats, check_shapes, input_shape
 from wgan_gp.support.shift import shift
 from wgan_gp.support.weights_file import check_average
 
@@ -100,17 +105,18 @@ class WGANGP(CountingModel):
         super().__init__(**{"autocast": False, **kwargs})  # each network casts its own inputs
         check_shapes(generator, critic, critic_features)
         check_no_mixing(critic)
+        strategy = tf.distribute.get_strategy()
+        replicas.check_shared([*generator.variables, *critic.variables], strategy)
         for layer in batch_norms(generator):
             layer.synchronized = replicas.are_used()
         self.generator = generator
         self.critic = critic
         self.critic_features = critic_features
-        self.n_critic = checked("n_critic", int, n_critic)
-        self.gradient_penalty_weight = checked(
-            "gradient_penalty_weight", float, gradient_penalty_weight
-        )
+        self.n_critic = n_critic
+        self.gradient_penalty_weight = gradient_penalty_weight
+        self.penalty_every = penalty_every
+        self.numbers_of_the_step()  # which checks them
         self._ema_half_life = checked("ema_half_life", int, ema_half_life)
-        self.penalty_every = checked("penalty_every", int, penalty_every)
         self.ema_generator = _average_of(generator) if ema_half_life else None
         self.latent_dim = input_shape(generator)[-1]
         # The whole random state, saved with the weights, so that training can go on from it: the
@@ -157,8 +163,10 @@ class WGANGP(CountingModel):
         if is_shared or None in optimizers:
             raise InputError("each network needs an optimizer of its own: give compile two of them")
         is_scaled = kwargs.get("auto_scale_loss", True)
-        critic_optimizer = scaling(critic_optimizer, self.critic, is_scaled)
-        generator_optimizer = scaling(generator_optimizer, self.generator, is_scaled)
+        critic_optimizer = scaling(critic_optimizer, self.critic, is_wanted=is_scaled)
+        # The generator's gradients come through all of them.
+        networks = [x for x in (self.generator, self.critic_features, self.critic) if x is not None]
+        generator_optimizer = scaling(generator_optimizer, *networks, is_wanted=is_scaled)
         if averages_weights(critic_optimizer) or averages_weights(generator_optimizer):
             raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
         super().compile(optimizer=None, **kwargs)
@@ -286,10 +294,13 @@ class WGANGP(CountingModel):
         half_life = tf.minimum(float(self.ema_half_life), _EMA_RAMP * images_so_far)
         beta = 0.5 ** (batch_size / half_life)
         variables = (self.ema_generator.variables, self.generator.variables)
+        own = {id(variable) for variable in own_state(self.ema_generator)}
         for average, current in zip(*variables, strict=True):
             if average.trainable or current.trainable:  # a layer may have been frozen meanwhile
                 share = tf.cast(beta, average.dtype)
                 average.assign(share * average + (1.0 - share) * current)
+            elif id(average) not in own:  # frozen, and perhaps set since the copy was made
+                average.assign(current)
         # The statistics of batch norm are no averages of the generator's: averaged weights spread
         # their outputs less. So the averaged generator takes its own from the same latents.
         if self.ema_generator.non_trainable_variables:
@@ -430,34 +441,34 @@ class WGANGP(CountingModel):
     def _real_images(self, data: Any, n_critic: int | None = None) -> tf.Tensor:
         """The images of `evaluate`, or of `fit`, whose elements hold `n_critic` mini-batches."""
         images = tf.convert_to_tensor(images_alone(data))
-        if not images.dtype.is_floating:
-            raise InputError(
-                f"images must be floats in -1..1, which pixels / 127.5 - 1 are, not "
-                f"{images.dtype.name}"
-            )
+        check_floats(images)
         expected = check_batch(images.shape, self.generator, n_critic)
         # What was unknown then is known in each batch.
         images = tf.cast(tf.ensure_shape(images, expected), tf.float32)
         return images if self.jit_compile else replicas.in_own_memory(images)
 
     def check_images(self, images: Any, is_training: bool) -> None:
-        """Raise an InputError if images, or those of a dataset, have another shape than is needed.
+        """Raise an InputError if images, or those of a dataset, are not floats of the needed shape.
 
         A step that was traced for one shape and then for another tells no more what it was given.
         """
         if isinstance(images, tf.data.Dataset):
             images = images_alone(images.element_spec)
+        check_floats(images)
         if (shape := getattr(images, "shape", None)) is not None:
             n_critic, *_ = self.numbers_of_the_step()
             check_batch(tf.TensorShape(shape), self.generator, n_critic if is_training else None)
 
     def numbers_of_the_step(self) -> tuple[float, ...]:
-        """Raises an InputError if one was set out of its range since."""
-        return (
-            checked("n_critic", int, self.n_critic),
-            checked("gradient_penalty_weight", float, self.gradient_penalty_weight),
-            checked("penalty_every", int, self.penalty_every),
-        )
+        """Those that a user may set: in the types that the step needs, from here on.
+
+        Raises an InputError if one is out of its range.
+        """
+        weight = self.gradient_penalty_weight
+        self.n_critic = checked("n_critic", int, self.n_critic)
+        self.gradient_penalty_weight = checked("gradient_penalty_weight", float, weight)
+        self.penalty_every = checked("penalty_every", int, self.penalty_every)
+        return self.n_critic, self.gradient_penalty_weight, self.penalty_every
 
     def load_weights(self, filepath: str, *args: Any, **options: Any) -> None:
         """`keras.Model.load_weights`.

@@ -23,6 +23,7 @@ from wgan_gp import (
     InputError,
     StopAtNaN,
     build_critic,
+    build_generator,
     build_model,
 )
 from wgan_gp.support.layers import batch_norms
@@ -34,6 +35,9 @@ strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 # Of the kernel and the bias: the parts of both replicas, which are not clipped as their sum is.
 KERNELS, BIASES = [[3.0, 4.0], [-3.0, 0.0]], [[12.0], [0.0]]
+
+
+SCALED = ("", "dynamically", "by a factor")  # the losses
 
 
 class Parts(keras.utils.PyDataset):
@@ -50,13 +54,14 @@ class Parts(keras.utils.PyDataset):
         return (self.images[4 * index : 4 * index + 4],)
 
 
-def change(scaled: bool, **limit: float) -> list[float]:
+def change(scaled: str, **limit: float) -> list[float]:
     """What an update with a rate of 1 takes off the weights."""
     scale = 256.0 if scaled else 1.0
     with strategy.scope():
         network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-        optimizer = keras.optimizers.SGD(1.0, **limit)
-        if scaled:
+        factor = scale if scaled == "by a factor" else None
+        optimizer = keras.optimizers.SGD(1.0, loss_scale_factor=factor, **limit)
+        if scaled == "dynamically":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer, scale)
         optimizer.build(network.trainable_variables)
     before = network.get_weights()
@@ -113,6 +118,28 @@ def main(folder: Path) -> None:
             model.compile("adam", "adam")
         return model
 
+    def of_outer_networks() -> None:
+        networks = build_generator(config), build_critic(config)
+        with strategy.scope():
+            WGANGP(*networks, n_critic=1).compile("adam", "adam")
+
+    def of_outer_optimizers() -> None:
+        with strategy.scope():
+            model = build_model(config)
+        model.compile("adam", "adam")
+        model.fit(zeros_of_4, verbose=0)
+
+    def of_unknown_size() -> None:
+        size = tf.TensorSpec((4, 1, None, None, 3))
+        model.fit(tf.data.Dataset.from_generator(lambda: iter(zeros_of_4), output_signature=size))
+
+    def of_a_frozen_generator() -> None:
+        with strategy.scope():
+            model = build_model(dataclasses.replace(config, precision="mixed_float16"))
+            model.generator.trainable = False
+            model.compile("adam", "adam")
+        model.fit(zeros_of_4, verbose=0)
+
     limits = [{name: 2.0} for name in ("clipnorm", "global_clipnorm", "clipvalue")]
     uneven = tf.data.Dataset.from_tensor_slices(before).take(7).batch(4)  # the last is 2 + 1
     expected = elsewhere.evaluate(uneven, verbose=0)
@@ -126,12 +153,16 @@ def main(folder: Path) -> None:
     found = {
         "evaluated_by_one": expected,
         "evaluated_eagerly": evaluated_eagerly(),
-        "changes": [change(scaled, **limit) for limit in limits for scaled in (False, True)],
+        "changes": [change(scaled, **limit) for limit in limits for scaled in SCALED],
         "evaluated": [model.evaluate(Parts(images), verbose=0) for _ in range(2)],
         "is_untouched": bool((before == np.load(path)).all()),
         "iterations": model.iterations_done,
         "losses_of_layers": refusal(lambda: of_norms(activity_regularizer="l2").fit(zeros_of_4)),
         "losses_of_weights": refusal(lambda: of_norms(kernel_regularizer="l2").fit(zeros_of_4)),
+        "networks_elsewhere": refusal(of_outer_networks),
+        "optimizers_elsewhere": refusal(of_outer_optimizers),
+        "of_unknown_size": refusal(of_unknown_size),
+        "of_a_frozen_generator": refusal(of_a_frozen_generator),
         "trained_on_parts": refusal(lambda: model.fit(Parts(np.zeros(shape)))),
         "trained_elsewhere": refusal(fit_in_scope),
         "trained_on_batch": refusal(lambda: model.train_on_batch(np.zeros(shape))),

@@ -129,6 +129,8 @@ class CountingModel(keras.Model):
         own = getattr(self, "_distribute_strategy", None)  # Keras's property names another's, too
         if tf.distribute.has_strategy() and tf.distribute.get_strategy() is not own:
             raise InputError("build or load the model in the scope of the strategy, not before")
+        optimizers = getattr(self.optimizer, "variables", ())
+        replicas.check_shared(optimizers, self.distribute_strategy)
 
     def _maybe_symbolic_build(self, *args: Any, **options: Any) -> None:
         """Keras's, which averages the replicas' parts of a batch: they may differ in size.
@@ -161,9 +163,10 @@ class CountingModel(keras.Model):
             options: the other arguments of `fit`.
 
         Raises:
-            InputError: as `fit`, an epoch has no steps, `dataset_from` is no function, or the
-                dataset ends before `iteration`.
+            InputError: as `fit`, `iteration` or `steps_per_epoch` is no whole number or too small,
+                `dataset_from` is no function, or the dataset is known to end before `iteration`.
         """
+        check_whole("iteration", iteration, least=0)
         check_whole("steps_per_epoch", steps_per_epoch)
         if not callable(dataset_from):
             raise InputError(
@@ -176,9 +179,11 @@ class CountingModel(keras.Model):
             epoch, done_in_epoch = divmod(done, steps_per_epoch)
             last_epoch = -(-iteration // steps_per_epoch)
             steps = steps_per_epoch - done_in_epoch
+            dataset = dataset_from(done)
+            _check_lasts(dataset, done, iteration)
             with self._executions_within(math.gcd(steps, iteration - done)):
                 self.fit(
-                    dataset_from(done),
+                    dataset,
                     initial_epoch=epoch,
                     epochs=epoch + 1 if done_in_epoch else last_epoch,
                     steps_per_epoch=steps,
@@ -214,3 +219,13 @@ class CountingModel(keras.Model):
         self.steps_per_execution = steps
         # What is compiled takes as many batches at once as it was traced for, but is handed that.
         self.train_function = self.test_function = self.predict_function = None
+
+
+def _check_lasts(dataset: Any, done: int, iteration: int) -> None:
+    """Raise an InputError if it is known to end before: `fit` would begin it again, unasked."""
+    length = int(dataset.cardinality()) if isinstance(dataset, tf.data.Dataset) else -1
+    if 0 <= length < iteration - done:
+        raise InputError(
+            f"the dataset from iteration {done} on has {length} batches for the next "
+            f"{iteration - done} steps"
+        )

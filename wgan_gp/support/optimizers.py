@@ -74,15 +74,21 @@ def averages_weights(optimizer: keras.optimizers.Optimizer) -> bool:
 
 
 def scaling(
-    optimizer: Any, network: keras.Model, is_wanted: bool = True
+    optimizer: Any, *networks: keras.Model, is_wanted: bool = True
 ) -> keras.optimizers.Optimizer:
-    """The optimizer, with its loss scaled where float16 would lose small gradients."""
+    """The optimizer, with its loss scaled where float16 would lose small gradients.
+
+    Args:
+        networks: those that the gradients come through.
+    """
     optimizer = keras.optimizers.get(optimizer)
-    layers = [network, *layers_within(network)]
+    layers = [layer for network in networks for layer in (network, *layers_within(network))]
     is_half = any(layer.compute_dtype == "float16" for layer in layers)
     if is_wanted and is_half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         # Keras begins with 2^15, which overflows in a critic's first updates; it rises by itself.
-        return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**8)
+        # Logs name the rate by the optimizer, which this one stands for.
+        scaled = {"initial_scale": 2.0**8, "name": optimizer.name}
+        return keras.optimizers.LossScaleOptimizer(optimizer, **scaled)
     return optimizer
 
 
@@ -103,7 +109,7 @@ def _clipped_together(
     limits = (clipping.clipnorm, clipping.global_clipnorm, clipping.clipvalue)
     if replicas.count() == 1 or all(limit is None for limit in limits):
         return gradients
-    scale = getattr(optimizer, "dynamic_scale", 1.0)
+    scale = getattr(optimizer, "dynamic_scale", optimizer.loss_scale_factor or 1.0)
     known = [gradient for gradient in gradients if gradient is not None]
     sums = [gradient / scale for gradient in replicas.summed(known)]
     parts = iter(clipping._clip_gradients(sums))

@@ -5,8 +5,10 @@ is the gradient that one device would have computed, a replica divides its losse
 takes its own rows of the random numbers that all of them draw alike.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import keras
 import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
@@ -67,10 +69,10 @@ def overflowing_together(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
 
     Keras's loss scaling decides by those of one replica whether all of them take the step.
     """
-    if count() == 1:
+    known = [gradient for gradient in gradients if gradient is not None]
+    if count() == 1 or not known:
         return gradients
     # 0 times a finite number is 0, and NaN otherwise.
-    known = [gradient for gradient in gradients if gradient is not None]
     flaw = mean(tf.add_n([tf.reduce_sum(0.0 * gradient) for gradient in known]))
     return [gradient if gradient is None else gradient + flaw for gradient in gradients]
 
@@ -102,6 +104,17 @@ def check_divisible(batch_size: int, replicas: int) -> None:
         raise InputError(
             f"{replicas} replicas cannot share a batch of {batch_size}: let batch_size be a "
             f"multiple of {replicas}"
+        )
+
+
+def check_shared(variables: Iterable[keras.Variable], strategy: tf.distribute.Strategy) -> None:
+    """Raise an InputError unless the strategy's replicas keep these variables alike."""
+    if strategy.num_replicas_in_sync == 1:
+        return
+    if not all(isinstance(x.value, tf.distribute.DistributedValues) for x in variables):
+        raise InputError(
+            "make or load the networks and the optimizers in the scope of the strategy, too: what "
+            "is made outside of it differs from replica to replica"
         )
 
 
@@ -147,8 +160,10 @@ def dealt_out(dataset: tf.data.Dataset) -> tf.data.Dataset | tf.distribute.Distr
         first = context.input_pipeline_id * here
 
         def own_parts(batch: tf.Tensor) -> tf.Tensor:
-            parts = tf.reshape(batch, (context.num_replicas_in_sync, -1, *batch.shape[1:]))
-            return parts[first : first + here]
+            shape = (context.num_replicas_in_sync, -1, *tf.unstack(tf.shape(batch))[1:])
+            parts = tf.reshape(batch, shape)
+            static = (shape[0], batch_size // shape[0], *batch.shape[1:])
+            return tf.ensure_shape(parts, static)[first : first + here]
 
         return dataset.map(own_parts).unbatch().prefetch(here)
 

@@ -1,8 +1,10 @@
 """What the networks take and give."""
 
 from itertools import pairwise
+from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from wgan_gp.support import layers
@@ -121,6 +123,15 @@ def check_batch(shape: tf.TensorShape, generator: keras.Model, n_critic: int | N
             f"(batch, {', '.join(map(str, expected))}), not {tuple(shape)}"
         )
     return (None, *expected)
+
+
+def check_floats(images: Any) -> None:
+    """Raise an InputError for images that are known not to be floats."""
+    dtype = getattr(images, "dtype", None)
+    if isinstance(dtype, tf.DType | np.dtype) and not tf.as_dtype(dtype).is_floating:
+        raise InputError(
+            f"images must be floats in -1..1, which pixels / 127.5 - 1 are, not {dtype.name}"
+        )
 
 
 def _check_link(before: str, made: Shapes, after: str, taken: Shapes) -> None:
