@@ -506,7 +506,7 @@ def test_a_dataset_that_has_ended_is_an_error(tiny_config, dataset):
     of_unknown_length = four.filter(lambda images: True)
     with (
         pytest.warns(UserWarning, match="Your input ran out of data"),
-        pytest.raises(InputError, match="the dataset from iteration 4 on has no batch"),
+        pytest.raises(InputError, match="the dataset has ended at iteration 4, before 9"),
     ):
         model.fit_to(9, lambda start: of_unknown_length.skip(start), verbose=0)
     assert model.iterations_done == 4
@@ -517,6 +517,16 @@ def test_a_dataset_that_will_end_is_not_begun_again(tiny_config, dataset):
     with pytest.raises(InputError, match="iteration 0 on has 6 batches for the next 12 steps"):
         model.fit_to(12, dataset.take(6).skip, steps_per_epoch=3, verbose=0)
     assert model.iterations_done == 0
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # as Keras says of such a one
+@pytest.mark.parametrize("count", [6, 7])  # at the end of an epoch, and within one
+def test_nor_is_one_whose_end_is_not_known(tiny_config, tiny_images, tmp_path, count):
+    batches = make_dataset(tiny_images, tiny_config).take(count).filter(lambda images: True)
+    model, checkpoint = build_model(tiny_config), Checkpoint(tmp_path, every="epoch")
+    with pytest.raises(InputError, match=f"the dataset has ended at iteration {count}, before 12"):
+        model.fit_to(12, batches.skip, steps_per_epoch=3, callbacks=[checkpoint], verbose=0)
+    assert model.iterations_done == checkpoint.restore(build_model(tiny_config)) == count
 
 
 @pytest.mark.parametrize("iteration", [4.0, -1, "4"])

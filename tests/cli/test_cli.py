@@ -179,6 +179,15 @@ def test_a_dry_run_looks_whether_there_are_images(wgan_gp, pictures):
     assert list(wgan_gp.folder.iterdir()) == []
 
 
+def test_a_dry_run_looks_whether_its_folder_is_free(wgan_gp):
+    (wgan_gp.folder / "full").mkdir()
+    (wgan_gp.folder / "full" / "notes.txt").touch()
+    said = wgan_gp.mistake("train", "--run-dir=full", "--dry-run")
+    assert said == (
+        "wgan-gp: 'full' already holds files: choose another run_dir, or resume the run in it"
+    )
+
+
 @pytest.mark.parametrize(("preset", "rate"), [("matlab", "0.0002"), ("quick", "0.001")])
 def test_help_states_the_presets_defaults(wgan_gp, preset, rate):
     text = " ".join(wgan_gp("train", "--preset", preset, "--help").stdout.replace("│", "").split())

@@ -25,6 +25,8 @@ def train(command: Train) -> None:
     if output.resume:
         folder = RunFolder.find(output.run_dir)
         plan.check_continues(Plan.of_run(folder), folder)
+    elif output.dry_run and output.run_dir:
+        RunFolder(plain_path(output.run_dir)).check_free()
     load_tensorflow(find_devices=plan.strategy != "multi-worker")
     if output.dry_run:
         print_plan(plan)

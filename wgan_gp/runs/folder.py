@@ -84,19 +84,25 @@ class RunFolder:
         Raises:
             InputError: something is there already, or the folder cannot be made.
         """
-        path = plain_path(path)
+        folder = cls(plain_path(path))
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            # A run that was stopped while its model was built leaves these.
-            begun = {cls(path).lock, cls(path).facts_file, cls(path).config_file}
-            is_taken = not entries(path) <= begun
+            folder.path.mkdir(parents=True, exist_ok=True)
+            folder.check_free()
         except OSError as error:
-            raise InputError(f"no run folder can be made at '{path}': {error.strerror}") from error
-        if is_taken:
             raise InputError(
-                f"'{path}' already holds files: choose another run_dir, or resume the run in it"
+                f"no run folder can be made at '{folder.path}': {error.strerror}"
+            ) from error
+        return folder
+
+    def check_free(self) -> None:
+        """Raise an InputError if a new run cannot be made here, since files are there already."""
+        # A run that was stopped while its model was built leaves these.
+        begun = {self.lock, self.facts_file, self.config_file}
+        if not entries(self.path) <= begun:
+            raise InputError(
+                f"'{self.path}' already holds files: choose another run_dir, or resume the run in "
+                f"it"
             )
-        return cls(path)
 
     @classmethod
     def find(cls, path: Path) -> "RunFolder":

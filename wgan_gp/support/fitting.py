@@ -164,7 +164,7 @@ class CountingModel(keras.Model):
 
         Raises:
             InputError: as `fit`, `iteration` or `steps_per_epoch` is no whole number or too small,
-                `dataset_from` is no function, or the dataset is known to end before `iteration`.
+                `dataset_from` is no function, or the dataset ends before `iteration`.
         """
         check_whole("iteration", iteration, least=0)
         check_whole("steps_per_epoch", steps_per_epoch)
@@ -173,7 +173,7 @@ class CountingModel(keras.Model):
                 "fit_to takes a function that gives the dataset from an iteration on: "
                 "lambda start: make_dataset(images, config, start)"
             )
-        callbacks = [self._stop_at(iteration), *flat_callbacks(callbacks)]
+        callbacks = [*flat_callbacks(callbacks), self._pace(iteration, steps_per_epoch)]
         self.stop_training = False
         while (done := self.iterations_done) < iteration and not self.stop_training:
             epoch, done_in_epoch = divmod(done, steps_per_epoch)
@@ -190,17 +190,25 @@ class CountingModel(keras.Model):
                     callbacks=callbacks,
                     **options,
                 )
-            if self.iterations_done == done:
-                raise InputError(
-                    f"the dataset from iteration {done} on has no batch for the next {steps} steps"
-                )
 
-    def _stop_at(self, iteration: int) -> keras.callbacks.Callback:
+    def _pace(self, iteration: int, steps_per_epoch: int) -> keras.callbacks.Callback:
+        """Ends training at `iteration`, and with an error where the images end before.
+
+        Keras would begin them again in the next epoch. It comes last: others keep what was done.
+        """
+
         def stop_in_time(batch: int, logs: dict | None) -> None:
             if self.iterations_done >= iteration:
                 self.stop_training = True
 
-        return keras.callbacks.LambdaCallback(on_train_batch_end=stop_in_time)
+        def check_lasted(epoch: int, logs: dict | None) -> None:
+            done, due = self.iterations_done, (epoch + 1) * steps_per_epoch
+            if done < due and not self.stop_training:
+                raise InputError(f"the dataset has ended at iteration {done}, before {iteration}")
+
+        return keras.callbacks.LambdaCallback(
+            on_train_batch_end=stop_in_time, on_epoch_end=check_lasted
+        )
 
     @contextlib.contextmanager
     def _executions_within(self, steps: int) -> Iterator[None]:
