@@ -11,6 +11,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Two processes that share the files of tests, in the order that tests/conftest.py gives them.
 IN_TWO := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
+# That there are packages of TensorFlow for it: up to 3.$(1).
+check_python = $(PYTHON) -c "import sys; sys.exit(None if (3, 10) <= sys.version_info[:2] <= (3, $(1)) \
+	else 'Python 3.10 to 3.$(1) is needed: make PYTHON=python3.12')"
+
 .PHONY: demo test test-oldest lint bench
 
 demo: .venv/package
@@ -23,6 +27,7 @@ test-oldest: .venv-oldest/dev
 	.venv-oldest/bin/python -m pytest $(IN_TWO) $(PYTEST_OPTIONS)
 
 .venv-oldest/dev: requirements.txt requirements-dev.txt constraints-oldest.txt pyproject.toml
+	@$(call check_python,12)
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet --requirement requirements.txt \
 		--requirement requirements-dev.txt --constraint constraints-oldest.txt
@@ -52,8 +57,7 @@ bench: .venv/bench
 	@touch $@
 
 .venv/package: requirements.txt pyproject.toml
-	@$(PYTHON) -c "import sys; sys.exit(None if (3, 10) <= sys.version_info < (3, 14) else \
-		'Python 3.10 to 3.13 is needed: make PYTHON=python3.12')"
+	@$(call check_python,13)
 	@echo "Installing TensorFlow and the rest into .venv; this takes a minute or more."
 	$(PYTHON) -m venv .venv
 	$(PIP) --requirement requirements.txt

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -50,12 +51,34 @@ def test_keras_finds_the_metrics_of_two_sets(environment):
 
 
 def test_every_public_name_is_there_and_has_a_docstring():
-    for name in package._MODULES:
+    for name in package.__all__:
         assert getattr(package, name).__doc__, name
 
 
+@pytest.mark.slow  # it installs setuptools
+def test_the_wheel_holds_what_is_no_python(tmp_path):
+    project = Path(__file__).parents[1]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "-w",
+        tmp_path,
+        project,
+    ]
+    subprocess.run(command, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "wgan_gp/runs/pretrained_runs/flowers/generator.keras" in names
+    assert {"wgan_gp/py.typed", "wgan_gp/__init__.pyi"} <= set(names)
+    assert any(name.endswith("/LICENSE") for name in names)
+
+
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="has no attribute 'Wgan'"):
+    with pytest.raises(AttributeError, match="No wgan_gp attribute Wgan"):
         package.Wgan  # noqa: B018
 
 

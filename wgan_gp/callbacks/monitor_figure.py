@@ -30,7 +30,7 @@ def figure_png(
     scores.set(xlabel="Generator iteration", ylabel="Loss", ylim=_bulk(points[:, 1:]))
     scores.grid(alpha=0.3)
     faint = "each iteration" if curve.stride == 1 else f"means over {curve.stride} iterations"
-    scores.legend(title=f"running mean (faint: {faint})")
+    scores.legend(title=f"running mean (faint: {faint})" if _window(points) > 1 else None)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
@@ -41,9 +41,14 @@ def _draw_curve(
 ) -> None:
     """The losses of the whole run, faint, and their running mean over a fiftieth of it."""
     axes.plot(iterations, losses, color=colour, alpha=0.25, linewidth=0.8)
-    window = max(1, len(losses) // 50)
+    window = _window(losses)
     means = np.convolve(losses, np.ones(window) / window, mode="valid")
     axes.plot(iterations[window - 1 :], means, color=colour, label=label, zorder=3)
+
+
+def _window(points: np.ndarray) -> int:
+    """How many points a running mean is over."""
+    return max(1, len(points) // 50)
 
 
 def _draw_quality(axes: Axes, distances: list[tuple[int, float]]) -> None:

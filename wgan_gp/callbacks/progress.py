@@ -7,14 +7,10 @@ import keras
 from tqdm import tqdm
 
 from wgan_gp.callbacks.stopwatch import Stopwatch
-from wgan_gp.support.notebook import running_cell
-from wgan_gp.support.saying import say
+from wgan_gp.support.progress_bar import progress_bar
 
 # Short names, so that the line fits a terminal of 80 columns with some bar left.
 _SHOWN = {"critic_loss": "critic", "generator_loss": "generator"}
-# Seconds between two updates; where the bar cannot be redrawn in place, each one is a line.
-_TERMINAL_INTERVAL = 0.1
-_LOG_FILE_INTERVAL = 60.0
 
 
 class IterationCount(keras.callbacks.Callback):
@@ -71,16 +67,8 @@ class ProgressBar(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         if self._bar is not None:  # a second `fit` of the same run
             return
-        is_terminal = sys.stdout is not None and sys.stdout.isatty()
-        is_live = is_terminal or running_cell() is not None
-        self._bar = tqdm(
-            initial=self.model.iterations_done,
-            total=self.iterations,
-            unit="it",
-            file=sys.stdout if is_live else _Lines(),
-            mininterval=_TERMINAL_INTERVAL if is_live else _LOG_FILE_INTERVAL,
-            dynamic_ncols=is_live,
-            ncols=None if is_live else 79,
+        self._bar = progress_bar(
+            file=sys.stdout, initial=self.model.iterations_done, total=self.iterations
         )
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -89,15 +77,3 @@ class ProgressBar(keras.callbacks.Callback):
         self._bar.update(self.model.iterations_done - self._bar.n)
         if self._bar.n >= self.iterations:
             self._bar.close()
-
-
-class _Lines:
-    """A log file as tqdm's output: each state of the bar becomes a line of its own."""
-
-    def write(self, text: str) -> None:
-        text = text.strip("\r\n ")
-        if text:
-            say(text)
-
-    def flush(self) -> None:
-        pass

@@ -1,7 +1,5 @@
 """What a run would be, without one: its settings, its layers and what it would cost."""
 
-from datetime import timedelta
-
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.saying import say
 
@@ -25,10 +23,21 @@ def print_plan(plan: Plan) -> None:
     critic.summary()
     tflop = iteration_tflop(config, generator, critic, features)
     speed = matrix_product_tflops()
+    seconds = tflop / speed
     say(
-        f"Cost: {tflop:.3g} TFLOP an iteration, {tflop * config.iterations:,.4g} TFLOP in all.\n"
-        f"At the {speed:.2g} TFLOP/s of a large float32 matrix product on one device that is "
-        f"at least {tflop / speed:.2g} s an iteration and "
-        f"{timedelta(seconds=round(config.iterations * tflop / speed))} (h:mm:ss) in all; narrow "
-        f"layers take longer, more devices and half precision may take less."
+        f"Cost: {tflop:.3g} TFLOP an iteration, {_number(tflop * config.iterations)} TFLOP in all.\n"
+        f"A large float32 matrix product has just reached {speed:.2g} TFLOP/s on one device; other "
+        f"work there slows it down. At that speed it is at least {_number(seconds)} s an iteration "
+        f"and {_duration(seconds * config.iterations)} (h:mm:ss) in all; narrow layers take "
+        f"longer, more devices and half precision may take less."
     )
+
+
+def _number(value: float) -> str:
+    """Two digits or more, and no exponent where there are hundreds."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"

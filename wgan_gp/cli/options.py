@@ -156,7 +156,7 @@ class Interpolate(OfGenerator):
 class Export(OfGenerator):
     """Write a trained generator in a format that others can load, with a model card."""
 
-    format: Format = "saved_model"
+    format: Format = "saved_model"  # of the export; 'onnx' and 'litert' need the extra of that name
     # file, or folder of a SavedModel; by default in RUN_DIR/export, or here for a pretrained one
     output: Path | None = None
     float16: _Flag = False  # litert: keep the weights in half the space

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
-from tqdm import tqdm
 
 from wgan_gp.data import synthetic
 from wgan_gp.data.cache import ABOUT, ImageSet, find_entry, note_use, read_entry, write_entry
@@ -18,6 +17,7 @@ from wgan_gp.data.source import Pictures, Source
 from wgan_gp.data.tf_flowers import open_tf_flowers
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import plain_path
+from wgan_gp.support.progress_bar import progress_bar
 from wgan_gp.support.whole_numbers import check_whole
 
 SYNTHETIC_COUNT = 4096
@@ -189,13 +189,11 @@ def _unchanged(source: Source, image_size: int, reopen: Callable[[], Source]) ->
 
 def _decode(source: Source, image_size: int, entry: Path, reopen: Callable[[], Source]) -> None:
     """Decode the whole source into the cache, with progress."""
-    progress = tqdm(
+    progress = progress_bar(
         _unchanged(source, image_size, reopen),
         desc=f"Reading images ({source.name}, {image_size}x{image_size})",
         total=source.count,
         unit=" images",
-        mininterval=0.5,
-        dynamic_ncols=True,
     )
     try:
         with progress as pictures:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from wgan_gp.support.files import digest
+from wgan_gp.support.progress_bar import progress_bar
 
 # Pictures in order, each with the name a message would give it; None where it cannot be read.
 Pictures = Iterator[tuple[str, np.ndarray | None]]
@@ -46,6 +46,6 @@ def file_fingerprint(files: Iterable[Path], root: Path) -> str:
 def file_contents(files: Iterable[Path], root: Path) -> str:
     """A digest of which files there are below `root`, and of what is in each."""
     # Silent where it takes a moment only.
-    shown = tqdm(files, "Looking for changed pictures", unit=" files", delay=2, dynamic_ncols=True)
+    shown = progress_bar(files, desc="Looking for changed pictures", unit=" files", delay=2)
     contents = sorted((str(file.relative_to(root)), digest(file)) for file in shown)
     return hashlib.sha256(json.dumps(contents).encode(errors="replace")).hexdigest()

@@ -11,7 +11,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from wgan_gp.data.subset import Subset, as_images
 from wgan_gp.metrics.feature_network import FeatureNetwork
@@ -21,6 +20,7 @@ from wgan_gp.metrics.report import Report, Score
 from wgan_gp.sampling import check_count, check_seed, generate_images
 from wgan_gp.support.copying import reinitialized
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.progress_bar import progress_bar
 
 METRICS = ("swd", "diversity", "checkerboard", "memorization")
 FEATURE_METRICS = ("kid", "fid", "precision", "recall")
@@ -164,7 +164,8 @@ def _scores(
 ) -> dict[str, Score]:
     of_features = None  # made once it is needed, since it can take minutes
     scores = {}
-    for name in tqdm(metrics, "Measuring", leave=False, unit=" metrics", disable=not progress):
+    bar = progress_bar(metrics, desc="Measuring", unit="metric", leave=False, disable=not progress)
+    for name in bar:
         if name in NEED_FEATURES and of_features is None:
             of_features = _feature_sets(sets, network, "memorization_features" in metrics)
         if name not in scores:  # as "recall" is with "precision"

@@ -149,10 +149,11 @@ class Run:
             return train_in(self.folder, self.plan, images, training, self.strategy)
 
     def _announce(self, count: int, held_out: int) -> None:
-        config, verb = self.plan.config, "Training on" if self.is_new else "Going on with"
+        config = self.plan.config
+        verb, until = ("Training on", "for") if self.is_new else ("Going on with", "until")
         held = f" ({held_out:,} more are held out)" if held_out else ""
         say(
-            f"{verb} {count:,} images of {config.image_size}x{config.image_size}{held} for "
+            f"{verb} {count:,} images of {config.image_size}x{config.image_size}{held} {until} "
             f"{config.iterations:,} generator iterations on {described(self.strategy)}; results: "
             f"{self.folder.path if self.is_chief else 'with the first worker'}\n"
             f"The first iteration builds the graph and can take half a minute."
