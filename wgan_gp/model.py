@@ -27,9 +27,11 @@ from wgan_gp.support.errors import InputError
 from wgan_gp.support.fitting import CountingModel
 from wgan_gp.support.keras_habits import check_backend, check_compile_options, images_alone
 from wgan_gp.support.layers import (
+    added_losses,
     batch_norms,
     check_no_layers_losses,
     check_no_mixing,
+    check_same_variables,
     own_state,
 )
 from wgan_gp.support.optimizers import (
@@ -121,8 +123,8 @@ class WGANGP(CountingModel):
         self.latent_dim = input_shape(generator)[-1]
         # The whole random state, saved with the weights, so that training can go on from it: the
         # seed, and the number of generator iterations done.
-        self.seed = self._state("seed", "int64")
-        self.seed.assign(np.int64(checked("seed", int, seed)))
+        self._seed = self._state("seed", "int64")
+        self.seed = seed
         self.iteration = self._state("iteration", "int64")
         # The latest iteration's critic loss, with and without the penalty, where the metrics below
         # are means over the epoch.
@@ -154,10 +156,12 @@ class WGANGP(CountingModel):
 
         Raises:
             InputError: an optimizer averages weights, which would overwrite them when `fit` ends,
-                both networks have the same one, or there are losses or metrics, which would be
-                ignored.
+                both networks have the same one, there are losses or metrics, which would be
+                ignored, or the generator has other variables than its average.
         """
         check_compile_options(kwargs)
+        if self.ema_generator is not None:
+            check_same_variables(self.generator, self.ema_generator)
         optimizers = (critic_optimizer, generator_optimizer)
         is_shared = optimizers[0] is optimizers[1] and not isinstance(optimizers[0], str)
         if is_shared or None in optimizers:
@@ -173,7 +177,7 @@ class WGANGP(CountingModel):
         self._compile_options = kwargs
         self.critic_optimizer = critic_optimizer
         self.generator_optimizer = generator_optimizer
-        self.optimizer = BothOptimizers(self.critic_optimizer, self.generator_optimizer)
+        self.optimizer = BothOptimizers(self)
         # Those of one call of the compiled function, which callbacks wait for; not to be saved.
         self._losses_of_execution = tf.Variable(
             tf.zeros((self.steps_per_execution, 2)), trainable=False
@@ -265,7 +269,7 @@ class WGANGP(CountingModel):
             loss += penalty_weight * penalty
             self.gradient_penalty.update_state(penalty, sample_weight)
             self.gradient_norm.update_state(norms)
-        loss += sum(self.critic.losses)
+        loss += added_losses(self.critic)
         self.critic_loss.update_state(loss, sample_weight)
         self.critic_loss_unregularized.update_state(unregularized, sample_weight)
         return loss, unregularized
@@ -276,7 +280,7 @@ class WGANGP(CountingModel):
             images = self._images(latents, training=True)
             (generated,) = self._seen(images, shift_seed=_shift_seed(seed))
             loss = objective.generator_loss(self._scores(generated, training=True))
-            loss += sum(self.generator.losses)
+            loss += added_losses(self.generator)
             scaled_loss = self.generator_optimizer.scale_loss(loss / replicas.count())
         gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
         apply_gradients(self.generator_optimizer, gradients, self.generator)
@@ -338,8 +342,17 @@ class WGANGP(CountingModel):
         penalty_weight = self.gradient_penalty_weight
         self._critic_losses(real, generated, epsilon, penalty_weight, training=False)
         scores = self._scores(generated, training=False)
-        loss = objective.generator_loss(scores) + sum(self.generator.losses)
+        loss = objective.generator_loss(scores) + added_losses(self.generator)
         self.generator_loss.update_state(loss, rows.size)
+
+    @property
+    def seed(self) -> keras.Variable:
+        """Decides the latents and epsilons of training; a number may be assigned, 0 or more."""
+        return self._seed
+
+    @seed.setter
+    def seed(self, number: int) -> None:
+        self._seed.assign(np.int64(checked("seed", int, number)))
 
     @property
     def ema_half_life(self) -> int:
@@ -365,14 +378,9 @@ class WGANGP(CountingModel):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Means over the epoch; Keras resets them at its start."""
-        return [
-            self.critic_loss,
-            self.critic_loss_unregularized,
-            self.gradient_penalty,
-            self.gradient_norm,
-            self.generator_loss,
-        ]
+        """Means over the epoch, and what a subclass adds; Keras resets them at its start."""
+        not_ours = getattr(self, "_loss_tracker", None)  # of the one loss that Keras expects
+        return [metric for metric in super().metrics if metric is not not_ours]
 
     def _for_each_critic_update(self, update: Callable[[Any], tf.Tensor]) -> tf.Tensor:
         """What `update` gives for each number of a critic update, in order."""
@@ -500,9 +508,11 @@ class WGANGP(CountingModel):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> WGANGP:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> WGANGP:
         networks = {
-            name: keras.saving.deserialize_keras_object(config[name])
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in ("generator", "critic", "critic_features")
             if config.get(name) is not None
         }

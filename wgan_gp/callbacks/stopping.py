@@ -24,7 +24,7 @@ class StopAtNaN(keras.callbacks.Callback):
     """
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        broken = [name for name, value in logs.items() if not math.isfinite(value)]
+        broken = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
         if broken:
             raise diverged(self.model, ", ".join(broken))
 

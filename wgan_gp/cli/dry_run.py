@@ -25,7 +25,8 @@ def print_plan(plan: Plan) -> None:
     speed = matrix_product_tflops()
     seconds = tflop / speed
     say(
-        f"Cost: {tflop:.3g} TFLOP an iteration, {_number(tflop * config.iterations)} TFLOP in all.\n"
+        f"Cost: {tflop:.3g} TFLOP an iteration, "
+        f"{_number(tflop * config.iterations)} TFLOP in all.\n"
         f"A large float32 matrix product has just reached {speed:.2g} TFLOP/s on one device; other "
         f"work there slows it down. At that speed it is at least {_number(seconds)} s an iteration "
         f"and {_duration(seconds * config.iterations)} (h:mm:ss) in all; narrow layers take "

@@ -46,11 +46,13 @@ class CountingModel(keras.Model):
         """`keras.Model.fit` on a dataset like that of `make_dataset`.
 
         Raises:
-            InputError: there are labels or weights, a dataset without an end comes without a number
-                of steps, a callback would do something else than it says, or the replicas of a
-                `tf.distribute` strategy do not divide the batch, or its size is not fixed, or the
-                model was not built in the strategy's scope.
+            InputError: it is not compiled, there are labels or weights, a dataset without an end
+                comes without a number of steps, a callback would do something else than it says,
+                or the replicas of a `tf.distribute` strategy do not divide the batch, or its size
+                is not fixed, or the model was not built in the strategy's scope.
         """
+        if not self.compiled:
+            raise InputError("the model is not compiled: give compile its optimizers before fit")
         for weights in ("sample_weight", "class_weight"):
             images_alone((x, y, options.get(weights)))
         check_ends(x, "steps_per_epoch", options)

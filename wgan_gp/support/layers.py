@@ -1,6 +1,7 @@
 """Which layers a network is made of, and which it may not have."""
 
 import keras
+import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
 
@@ -32,6 +33,16 @@ def are_known(network: keras.Model) -> bool:
     return hasattr(network, "output_shape")
 
 
+def check_same_variables(generator: keras.Model, average: keras.Model) -> None:
+    """Raise an InputError if the generator's have changed since its average was made of them."""
+    shapes = [[tuple(x.shape) for x in network.variables] for network in (generator, average)]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            "the generator has other variables than its average: change it (enable_lora, quantize) "
+            "before you give it to WGANGP"
+        )
+
+
 def check_no_mixing(network: keras.Model) -> None:
     """Raise an InputError that names a layer in which one image changes the score of another."""
     for layer in batch_norms(network):
@@ -39,6 +50,11 @@ def check_no_mixing(network: keras.Model) -> None:
             f"the critic's layer '{layer.name}' mixes the images of a batch, but the gradient "
             f"penalty is defined image by image: take layer norm"
         )
+
+
+def added_losses(network: keras.Model) -> tf.Tensor | int:
+    """What its regularizers and its layers add to its loss, summed up as Keras's `fit` does."""
+    return sum(tf.reduce_sum(tf.cast(loss, tf.float32)) for loss in network.losses)
 
 
 def check_no_layers_losses(network: keras.Model) -> None:

@@ -18,8 +18,12 @@ class BothOptimizers:
 
     built = True
 
-    def __init__(self, *optimizers: keras.optimizers.Optimizer) -> None:
-        self.optimizers = optimizers
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+
+    @property
+    def optimizers(self) -> tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]:
+        return self._model.critic_optimizer, self._model.generator_optimizer
 
     @property
     def variables(self) -> list[keras.Variable]:

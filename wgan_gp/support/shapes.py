@@ -94,6 +94,8 @@ def check_shapes(
             raise InputError(
                 f"the {name} has no input shape: start it with keras.Input, or call it once"
             )
+        if isinstance(getattr(network, "output", None), dict):
+            raise InputError(f"the {name} must not give its outputs by name, in a dictionary")
     latents = input_shape(generator)
     if not are_latents(latents):
         raise InputError(f"the generator must take latents of shape (n, latent_dim), not {latents}")

@@ -1,0 +1,133 @@
+"""Networks, and subclasses of the model, that users bring: what they add counts, or is refused."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from wgan_gp import InputError
+from wgan_gp.model import WGANGP
+
+IMAGES = np.zeros((8, 2, 8, 8, 3), np.float32)
+
+
+class Added(layers.Layer):
+    """Adds a loss for each image: its mean square, times `weight`."""
+
+    def __init__(self, weight: float, **options) -> None:
+        super().__init__(**options)
+        self.weight = weight
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        axes = tuple(range(1, len(x.shape)))
+        self.add_loss(self.weight * keras.ops.mean(keras.ops.square(x), axis=axes))
+        return x
+
+
+class Loosely(WGANGP):
+    """Counts its iterations in a metric of its own."""
+
+    def __init__(self, *networks: keras.Model, **options) -> None:
+        super().__init__(*networks, **options)
+        self.counted = keras.metrics.Mean(name="counted")
+
+    def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
+        super().train_step(data)
+        self.counted.update_state(self.iteration)
+        return self.get_metrics_result()
+
+
+def generator(*added: keras.Layer, policy: str = "float32", **options) -> keras.Model:
+    glorot = keras.initializers.GlorotUniform(seed=1)
+    dense = layers.Dense(192, kernel_initializer=glorot, dtype=policy, **options)
+    return keras.Sequential([keras.Input((4,)), dense, layers.Reshape((8, 8, 3)), *added])
+
+
+def critic(*added: keras.Layer, policy: str = "float32", **options) -> keras.Model:
+    glorot = keras.initializers.GlorotUniform(seed=2)
+    convolution = layers.Conv2D(2, 3, 2, kernel_initializer=glorot, dtype=policy, **options)
+    dense = layers.Dense(1, kernel_initializer=keras.initializers.GlorotUniform(seed=3))
+    return keras.Sequential([keras.Input((8, 8, 3)), convolution, *added, layers.Flatten(), dense])
+
+
+def compiled(*networks: keras.Model, kind: type[WGANGP] = WGANGP, **options) -> WGANGP:
+    model = kind(*networks, n_critic=2, **options)
+    model.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01))
+    return model
+
+
+def trained(*networks: keras.Model, **options) -> WGANGP:
+    model = compiled(*networks, **options)
+    model.fit(IMAGES, batch_size=4, verbose=0)
+    return model
+
+
+def test_losses_of_zero_for_each_image_change_nothing():
+    plain, zero = trained(generator(), critic()), trained(generator(Added(0.0)), critic(Added(0.0)))
+    for one, other in zip(plain.get_weights(), zero.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_a_loss_for_each_image_counts():
+    model = compiled(generator(), critic(Added(1.0)))
+    logs = model.evaluate(IMAGES[:4, 0], return_dict=True, verbose=0)
+    without = compiled(generator(), critic()).evaluate(IMAGES[:4, 0], return_dict=True, verbose=0)
+    assert logs["critic_loss"] - without["critic_loss"] > 1e-4
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
+def test_what_layers_add_counts_in_every_precision(policy):
+    adding = {"activity_regularizer": "l2", "kernel_regularizer": "l2", "policy": policy}
+    model = trained(generator(**adding), critic(**adding))
+    assert model.iterations_done == 2
+
+
+def test_outputs_by_name_are_refused():
+    latents, images = keras.Input((4,)), keras.Input((8, 8, 3))
+    named = keras.Model(latents, {"images": generator()(latents)})
+    with pytest.raises(InputError, match="the generator must not give its outputs by name"):
+        WGANGP(named, critic())
+    with pytest.raises(InputError, match="the critic must not give its outputs by name"):
+        WGANGP(generator(), keras.Model(images, {"score": critic()(images)}))
+
+
+def test_a_generator_that_is_changed_after_its_average_was_made_is_refused():
+    model = trained(generator(), critic(), ema_half_life=100)
+    model.generator.layers[0].enable_lora(2)
+    with pytest.raises(InputError, match="the generator has other variables than its average"):
+        model.compile("adam", "adam")
+
+
+def test_a_metric_of_a_subclass_is_reset_with_the_others():
+    model = compiled(generator(), critic(), kind=Loosely)
+    history = model.fit(IMAGES, batch_size=4, epochs=3, verbose=0).history
+    assert history["counted"] == [1.5, 3.5, 5.5]
+    assert "loss" not in history
+
+
+def test_a_seed_that_is_assigned_is_kept_with_the_model(tmp_path):
+    model = compiled(generator(), critic())
+    model.seed = 5
+    model.save(tmp_path / "model.keras")
+    assert int(keras.saving.load_model(tmp_path / "model.keras").seed) == 5
+    with pytest.raises(InputError, match="seed must be a whole number"):
+        model.seed = "five"
+    assert int(model.seed) == 5
+
+
+def test_a_model_that_is_not_compiled_is_told_so():
+    with pytest.raises(InputError, match="the model is not compiled"):
+        WGANGP(generator(), critic(), n_critic=2).fit(IMAGES, batch_size=4)
+
+
+def test_an_optimizer_that_is_set_anew_is_the_one_that_callbacks_find():
+    model = compiled(generator(), critic())
+    model.critic_optimizer = keras.optimizers.SGD(0.5)
+    assert model.optimizer.optimizers == (model.critic_optimizer, model.generator_optimizer)
+
+
+def test_a_layer_of_ones_own_may_be_named_where_a_model_is_made_anew():
+    config = compiled(generator(Added(1.0)), critic()).get_config()
+    model = WGANGP.from_config(config, custom_objects={"Added": Added})
+    assert model.generator.layers[-1].weight == 1.0
