@@ -500,6 +500,46 @@ def test_a_large_jpeg_counts_as_it_is_read(folder, cache, monkeypatch, progressi
     assert len(load_images(folder, SIZE, cache_dir=cache)) == (2 if is_read else 1)
 
 
+def jpeg_of_three_scans(size: int) -> bytes:
+    """A grey picture, one scan a colour: no progressive JPEG, and yet kept whole by its decoder."""
+
+    def segment(marker: int, content: bytes) -> bytes:
+        return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+    colours = b"".join(bytes([number, 0x11, 0]) for number in (1, 2, 3))
+    tables = [segment(0xC4, bytes([kind, 1, *[0] * 15, 0])) for kind in (0x00, 0x10)]
+    blocks = bytes(2 * (size // 8) ** 2 // 8)  # two bits each
+    scans = [segment(0xDA, bytes([1, number, 0, 0, 63, 0])) + blocks for number in (1, 2, 3)]
+    frame = segment(0xC0, struct.pack(">BHHB", 8, size, size, 3) + colours)
+    whole = [b"\xff\xd8", segment(0xDB, bytes([0, *[1] * 64])), frame, *tables, *scans]
+    return b"".join(whole) + b"\xff\xd9"
+
+
+def test_a_jpeg_of_several_scans_counts_as_it_is_kept(folder, cache, monkeypatch):
+    (folder / "a.jpg").write_bytes(jpeg_of_three_scans(16 * SIZE))
+    assert len(load_images(folder, SIZE, cache_dir=cache)) == 1
+    save_solid(folder / "b.png", BLUE)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", (16 * SIZE) ** 2 - 1)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [BLUE]
+
+
+@pytest.mark.parametrize("limit", ["_MOST_SIDE", "_MOST_BYTES"])
+def test_a_picture_too_long_or_a_file_too_large_is_unreadable(folder, cache, monkeypatch, limit):
+    solid(RED, size=(5000, 1)).save(folder / "a.bmp")
+    save_solid(folder / "b.png", BLUE)
+    monkeypatch.setattr(decoding, limit, 4000)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [BLUE]
+
+
+def test_folders_too_deep_are_one_sentence(folder, monkeypatch):
+    def walk(*arguments, **options):
+        raise RecursionError("maximum recursion depth exceeded")
+
+    monkeypatch.setattr(os, "walk", walk)
+    with pytest.raises(InputError, match=f"'{folder}' cannot be read: maximum recursion depth"):
+        load_images(folder, SIZE)
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
 @pytest.mark.parametrize("exif", [b"Exif\0\0rubbish", b"Exif\0\0II*\0", b"Exif\0\0"])
 def test_a_damaged_exif_block_does_not_make_a_picture_unreadable(folder, cache, exif, suffix):

@@ -221,6 +221,15 @@ def test_a_name_server_that_never_answers_is_not_waited_for(tmp_path, monkeypatc
         released.set()
 
 
+@pytest.mark.parametrize("text", ["garbage", "{}", '{"name": "tf_flowers", "version": "3.0.1"}'])
+def test_a_damaged_description_is_named(tmp_path, offline, text):
+    prepare(tmp_path, COLOURS[:3])
+    (description,) = tmp_path.rglob("dataset_info.json")
+    description.write_text(text)
+    with pytest.raises(InputError, match=f"^tf_flowers in '{tmp_path}.*' is damaged: take that"):
+        load_images("tf_flowers", 16, data_dir=tmp_path, cache_dir=tmp_path / "cache")
+
+
 @pytest.mark.parametrize("damage", [lambda file: os.truncate(file, 99), Path.unlink])
 def test_a_damaged_copy_is_named(tmp_path, offline, damage):
     prepare(tmp_path, COLOURS[:3])

@@ -1,6 +1,8 @@
 """Run folders of strangers: one sentence, and nothing is written outside."""
 
+import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -100,6 +102,45 @@ def test_a_link_out_of_the_run_is_not_followed(wgan_gp, other, name, command):
         *command, "--run-dir", "other"
     )
     assert everything_outside(wgan_gp.folder) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+@pytest.mark.parametrize("name", ["best.json", "checkpoints/SHA256SUMS"])
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_pipe_that_would_wait_for_ever_is_refused(wgan_gp, other, name, command):
+    (other / name).unlink(missing_ok=True)
+    os.mkfifo(other / name)
+    said = wgan_gp.mistake(*command, "--run-dir", "other")
+    assert f"'other/{name}' is a link out of the run folder, or no file" in said
+
+
+@pytest.mark.parametrize("fact", ["data", "preset"])
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_text_that_no_file_could_hold_is_one_sentence(wgan_gp, other, fact, command):
+    change(other / "run.json", **{fact: "\ud800"})
+    assert "'other/run.json' is damaged" in wgan_gp.mistake(*command, "--run-dir", "other")
+
+
+@pytest.mark.parametrize("data", ["/x/../\0", "~\0", "/x\0"])
+def test_images_of_a_name_that_none_can_have_are_one_sentence(wgan_gp, other, data):
+    change(other / "run.json", data=data)
+    assert len(wgan_gp.mistake("train", "--run-dir", "other", "--resume", "--iterations=4")) < 300
+
+
+@pytest.mark.parametrize("seconds", ["abc", [1], "NaN"])
+def test_a_time_that_is_none_is_one_sentence(wgan_gp, other, seconds):
+    checkpoint = max(other.glob("checkpoints/iteration-*"))
+    state = json.loads((checkpoint / "state.json").read_text())
+    state["callbacks"]["IterationCount"]["seconds"] = seconds
+    (checkpoint / "state.json").write_text(json.dumps(state))
+    sums = checkpoint / "SHA256SUMS"
+    lines = [line for line in sums.read_text().splitlines() if "state.json" not in line]
+    lines.append(
+        f"{hashlib.sha256((checkpoint / 'state.json').read_bytes()).hexdigest()}  state.json"
+    )
+    sums.write_text("\n".join(lines) + "\n")
+    result = wgan_gp("train", "--run-dir=other", "--resume", "--iterations=4", status=2)
+    assert "is not one of this program" in result.stderr
 
 
 def test_a_link_to_itself_is_one_sentence(wgan_gp, other):

@@ -1,5 +1,6 @@
 """The time that training takes, over all the sessions of a run."""
 
+import math
 import time
 
 
@@ -7,7 +8,9 @@ class Stopwatch:
     """Counts the seconds between `start` and the last `tick`, on top of those it begins with."""
 
     def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds = seconds
+        self.seconds = float(seconds)
+        if not math.isfinite(self.seconds):  # from a file
+            raise ValueError(f"seconds are {seconds}")
 
     def start(self) -> None:
         """Leave out the time since the last tick."""

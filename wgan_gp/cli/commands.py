@@ -119,8 +119,9 @@ def export(command: Export) -> None:
     folder, output = command.folder(), command.path()
     load_tensorflow()
     from wgan_gp.runs.exporting import CHECKED, export_run
+    from wgan_gp.support.memory import enough_memory
 
-    with _writing(output):
+    with _writing(output), enough_memory("take a larger machine, or a smaller generator"):
         difference = export_run(
             folder,
             command.format,

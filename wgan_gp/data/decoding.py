@@ -5,6 +5,7 @@ those of the documented formats can be reached: others start programs or read fu
 """
 
 import contextlib
+import os
 import threading
 from pathlib import Path
 
@@ -22,6 +23,8 @@ OTHER_SUFFIXES = (
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 
 MAX_PIXELS = 50_000_000  # of a picture in memory: with all that is done to it, half a gigabyte
+_MOST_SIDE = 65_535  # pixels; the filter that resizes has a table for each of them
+_MOST_BYTES = 500_000_000  # of a file, of which a decoder may keep all; no format needs more
 _LARGE = 4_000_000  # pixels; with more, one picture at a time
 _one_large_picture = threading.Lock()
 
@@ -37,6 +40,8 @@ def decode_file(path: Path, image_size: int) -> np.ndarray | None:
             picture.
     """
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            return None
         with Image.open(path, formats=_FORMATS) as image:
             return _decode(image, image_size)
     except MemoryError as error:
@@ -53,17 +58,28 @@ def decode_file(path: Path, image_size: int) -> np.ndarray | None:
 
 
 def _decode(image: Image.Image, image_size: int) -> np.ndarray | None:
-    whole = image.width * image.height
-    image.draft("RGB", (2 * image_size, 2 * image_size))  # a large JPEG is read reduced
-    # ... unless it is progressive, which its decoder keeps whole.
-    pixels = whole if "progressive" in image.info else image.width * image.height
-    if pixels > MAX_PIXELS:
+    whole, may_be_reduced = image.width * image.height, _is_read_by_rows(image)
+    image.draft("RGB", (2 * image_size, 2 * image_size))
+    pixels = image.width * image.height if may_be_reduced else whole
+    if pixels > MAX_PIXELS or max(image.size) > _MOST_SIDE:
         return None
     with _one_large_picture if pixels > _LARGE else contextlib.nullcontext():
         with contextlib.suppress(Exception):  # a damaged mark raises anything at all, but once
             image.getexif()
         ImageOps.exif_transpose(image, in_place=True)
         return to_square(image, image_size)
+
+
+def _is_read_by_rows(image: Image.Image) -> bool:
+    """Whether it is a JPEG that its decoder does not keep whole, even if it is read reduced.
+
+    It keeps one that is progressive, and one whose first scan does not have all the colours.
+    """
+    if image.format != "JPEG" or "progressive" in image.info:
+        return False
+    length = 6 + 2 * image.layers  # of the header of a scan of them all, which was read last
+    image.fp.seek(-length, os.SEEK_CUR)
+    return image.fp.read(length)[:3] == bytes([0, length, image.layers])
 
 
 def to_square(image: Image.Image, image_size: int) -> np.ndarray:

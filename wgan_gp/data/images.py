@@ -130,7 +130,7 @@ def _open(source: str | Path, data_dir: str | Path | None, may_prepare: bool) ->
         if source == "tf_flowers":
             return open_tf_flowers(plain_path(Path(data_dir)) if data_dir else None, may_prepare)
         return open_folder(plain_path(Path(source)))
-    except OSError as error:  # an impossible name
+    except (OSError, RecursionError) as error:  # an impossible name; folders too deep
         raise InputError(f"'{data_dir or source}' cannot be read: {error}") from error
 
 

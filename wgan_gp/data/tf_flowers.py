@@ -24,15 +24,19 @@ def open_tf_flowers(data_dir: Path | None = None, may_prepare: bool = True) -> S
         may_prepare: whether they may be written there if they are not there yet.
 
     Raises:
-        InputError: they are not prepared there and cannot, or may not, be downloaded.
+        InputError: they are not prepared there and cannot, or may not, be downloaded, or they are
+            damaged.
     """
     import tensorflow_datasets as tfds  # slow to import, and no other source needs it
 
     if data_dir is not None and not data_dir.is_dir():
         raise InputError(f"there is no folder '{data_dir}': data_dir must be an existing one")
-    with _quiet_absl():
-        builder = tfds.builder("tf_flowers", data_dir=data_dir)
-        is_prepared = builder.is_prepared()
+    try:
+        with _quiet_absl():
+            builder = tfds.builder("tf_flowers", data_dir=data_dir)
+            is_prepared = builder.is_prepared()
+    except Exception as error:  # whatever a damaged description makes of it
+        raise _damaged(data_dir or "the folder of TensorFlow Datasets") from error
     if not is_prepared and not may_prepare:
         raise InputError(
             f"tf_flowers is not prepared in '{data_dir}', and nothing is downloaded to where a run "
@@ -41,6 +45,8 @@ def open_tf_flowers(data_dir: Path | None = None, may_prepare: bool = True) -> S
     if not is_prepared:
         _download(builder)
     folder = Path(builder.data_path)
+    if "train" not in builder.info.splits:
+        raise _damaged(folder)
     files = list(folder.iterdir())
     return Source(
         name="tf_flowers",
@@ -84,7 +90,10 @@ def _read(builder, image_size: int) -> Pictures:
         for number, example in enumerate(examples):
             yield f"example {number}", to_square(Image.fromarray(example["image"]), image_size)
     except tf.errors.OpError as error:
-        raise InputError(
-            f"tf_flowers in '{builder.data_path}' is damaged: take that folder away, and it will "
-            f"be prepared anew"
-        ) from error
+        raise _damaged(builder.data_path) from error
+
+
+def _damaged(folder: Path | str) -> InputError:
+    return InputError(
+        f"tf_flowers in '{folder}' is damaged: take that folder away, and it will be prepared anew"
+    )

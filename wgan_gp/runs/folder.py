@@ -109,19 +109,21 @@ class RunFolder:
         """The folder of the run at `path`.
 
         Raises:
-            InputError: there is none, or something in it is a link that leads out of it, as no run
-                makes any: what is written would end up elsewhere.
+            InputError: there is none, or something in it is no file, or a link that leads out of
+                it, as no run makes any: what is written would end up elsewhere.
         """
         path = plain_path(path)
         try:
             if not path.is_dir():
                 raise InputError(f"there is no run folder '{path}'")
-            leads_out = next(_links_out_of(path), None)
+            strange = next(_no_files_of_a_run(path), None)
         except (OSError, RuntimeError) as error:  # the latter at a link to itself
             reason = getattr(error, "strerror", None) or error
             raise InputError(f"the run folder '{path}' cannot be read: {reason}") from error
-        if leads_out:
-            raise InputError(f"'{leads_out}' is a link out of the run folder: put a copy there")
+        if strange:
+            raise InputError(
+                f"'{strange}' is a link out of the run folder, or no file: put a copy there"
+            )
         return cls(path)
 
     @classmethod
@@ -263,6 +265,7 @@ def _parsed(file: Path, parse: Callable[[str], Any]) -> Any:
 def _facts_in(text: str) -> dict[str, Any]:
     """The facts of a run; raises one of `MALFORMED` if they are none."""
     facts = json.loads(text)
+    json.dumps(facts, ensure_ascii=False).encode()  # a ValueError for what no file could hold
     if not isinstance(facts, dict):
         raise ValueError("it is no JSON object")
     for name, kind in _FACTS.items():
@@ -273,12 +276,14 @@ def _facts_in(text: str) -> dict[str, Any]:
     return facts
 
 
-def _links_out_of(folder: Path) -> Iterator[Path]:
-    """Links in `folder` that lead elsewhere. (What a run removes meanwhile is none.)"""
+def _no_files_of_a_run(folder: Path) -> Iterator[Path]:
+    """Links in `folder` that lead elsewhere, and pipes and the like, which would wait for ever."""
     root = folder.resolve()
     for directory, subdirectories, files in os.walk(folder):
         for inner in (Path(directory, name) for name in (*subdirectories, *files)):
-            if inner.is_symlink() and not inner.resolve().is_relative_to(root):
+            leads_out = inner.is_symlink() and not inner.resolve().is_relative_to(root)
+            # What a run removes meanwhile is neither.
+            if leads_out or (inner.exists() and not (inner.is_file() or inner.is_dir())):
                 yield inner
 
 

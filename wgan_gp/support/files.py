@@ -64,9 +64,9 @@ def plain_path(path: Path) -> Path:
     """
     try:
         path = path.expanduser()
-    except RuntimeError as error:
-        raise InputError(f"'{path}' cannot be found: {error}") from error
-    return path.resolve() if ".." in path.parts and not os.path.lexists(path) else path
+        return path.resolve() if ".." in path.parts and not os.path.lexists(path) else path
+    except (RuntimeError, ValueError) as error:  # no such user; a character that no name has
+        raise InputError(f"{str(path)!r} cannot be found: {error}") from error
 
 
 def _shortened(name: str) -> str:
