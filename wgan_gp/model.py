@@ -152,7 +152,13 @@ class WGANGP(CountingModel):
         generator_optimizer: keras.optimizers.Optimizer,
         **kwargs: Any,
     ) -> None:
-        """Take the two optimizers; the other arguments are those of `keras.Model.compile`.
+        """`keras.Model.compile`, with two optimizers and no loss.
+
+        Args:
+            critic_optimizer: updates the critic, `n_critic` times an iteration.
+            generator_optimizer: another one, for the generator.
+            kwargs: of `keras.Model.compile`: `run_eagerly`, `jit_compile`, `steps_per_execution`
+                and `auto_scale_loss`.
 
         Raises:
             InputError: an optimizer averages weights, which would overwrite them when `fit` ends,
