@@ -4,6 +4,7 @@ import functools
 import json
 import subprocess
 import sys
+import types
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -246,6 +247,15 @@ def test_one_device_is_used_as_it_is():
     assert is_chief(strategy_of("auto"))
     assert replicas.count() == 1
     assert not replicas.are_used()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_several_gpus_are_used_together(monkeypatch, count):
+    names = ("GPU:0", "GPU:1")[:count]
+    gpus = [types.SimpleNamespace(name=name) for name in names]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: gpus)
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", tuple)
+    assert strategy_of("auto") == (names if count > 1 else tf.distribute.get_strategy())
 
 
 def test_mirrored_is_what_it_says_on_one_device_too():

@@ -275,6 +275,17 @@ def test_a_global_policy_changes_no_prediction_of_float32_networks(tiny_config, 
     np.testing.assert_array_equal(images, model.drawing_generator.predict(latents, verbose=0))
 
 
+def test_a_failure_leaves_keras_s_settings_as_they_were():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(RuntimeError), layer_defaults("mixed_float16"):
+            raise RuntimeError
+        assert keras.config.dtype_policy().name == "float32"
+        assert keras.config.image_data_format() == "channels_first"
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
 def test_metrics_are_means_of_every_step_in_half_precision_too(tiny_config):
     former = keras.config.floatx()
     keras.config.set_floatx("bfloat16")
@@ -344,8 +355,10 @@ def test_an_optimizer_that_averages_weights_is_refused(tiny_config):
     model = build_model(tiny_config)
     averaging = keras.optimizers.Adam(use_ema=True)
     for optimizer in (averaging, keras.optimizers.LossScaleOptimizer(averaging)):
-        with pytest.raises(InputError, match="give WGANGP an ema_half_life"):
-            model.compile(optimizer, keras.optimizers.Adam())
+        other = keras.optimizers.Adam()
+        for both in ((optimizer, other), (other, optimizer)):
+            with pytest.raises(InputError, match="give WGANGP an ema_half_life"):
+                model.compile(*both)
 
 
 def test_batch_norm_in_the_critic_is_refused_by_name(tiny_config):
@@ -489,6 +502,17 @@ def test_every_image_is_validated_however_many_steps_are_executed_at_once(tiny_c
         return [epochs.history["val_critic_loss"][-1], evaluated["critic_loss"]]
 
     np.testing.assert_allclose(measured(3), measured(1), rtol=1e-4)
+
+
+def test_training_that_fails_leaves_the_steps_of_an_execution_as_they_were(tiny_config, dataset):
+    def fail(logs: dict | None) -> None:
+        raise RuntimeError(model.steps_per_execution)
+
+    model, failing = build_model(tiny_config), keras.callbacks.LambdaCallback(on_train_begin=fail)
+    model.compile(**compiled_with(model, steps_per_execution=3))
+    with pytest.raises(RuntimeError, match=r"^2$"):
+        model.fit_to(4, dataset.skip, steps_per_epoch=4, callbacks=failing, verbose=0)
+    assert model.steps_per_execution == 3
 
 
 @pytest.mark.parametrize("steps", [0, 1.5])

@@ -1,5 +1,6 @@
 """The package as a whole: its public names, and what importing it does."""
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from helpers.former_version import RUN, readable
 
 import wgan_gp as package
+from wgan_gp.support.quiet_tensorflow import silent_stderr
 
 FIND = """
 import {first}
@@ -75,6 +77,14 @@ def test_the_wheel_holds_what_is_no_python(tmp_path):
     assert "wgan_gp/runs/pretrained_runs/flowers/generator.keras" in names
     assert {"wgan_gp/py.typed", "wgan_gp/__init__.pyi"} <= set(names)
     assert any(name.endswith("/LICENSE") for name in names)
+
+
+def test_an_import_that_fails_while_it_is_silent_can_be_read_of(capfd):
+    with pytest.raises(ImportError), silent_stderr():
+        os.write(2, b"a note")
+        raise ImportError
+    os.write(2, b"what failed")
+    assert capfd.readouterr().err == "what failed"
 
 
 def test_an_unknown_name_is_an_attribute_error():

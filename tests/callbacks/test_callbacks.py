@@ -10,6 +10,7 @@ import signal
 import sys
 import types
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -24,6 +25,7 @@ from wgan_gp.callbacks.monitor import Monitor, _clock
 from wgan_gp.callbacks.progress import IterationCount, ProgressBar
 from wgan_gp.callbacks.stopping import StopAtNaN, StopOnSignal
 from wgan_gp.model import build_model
+from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
 from wgan_gp.support.errors import DivergedError, InputError, Interrupted
 
 
@@ -50,6 +52,21 @@ def test_each_epoch_logs_the_iteration_and_the_seconds(fit):
     assert model.history.history["iteration"] == [3, 6, 7]
     seconds = model.history.history["seconds"]
     assert 0 < seconds[0] < seconds[1] < seconds[2]
+
+
+def test_the_seconds_go_on_from_those_of_a_checkpoint():
+    count = IterationCount()
+    count.set_state({"seconds": 1000.0})
+    assert count.get_state() == {"seconds": 1000.0}
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_the_monitor_s_latents_are_those_of_its_seed(tiny_config, seed):
+    monitor = Monitor(seed=seed)
+    monitor.set_model(build_model(tiny_config))
+    monitor.on_train_begin()
+    expected = draw_latents(25, tiny_config.latent_dim, stream_seed(seed, MONITOR))
+    np.testing.assert_array_equal(monitor.latents, expected)
 
 
 def test_the_monitor_draws_at_iteration_1_and_every_so_many(fit, tmp_path):
@@ -290,6 +307,13 @@ def test_nan_ends_training_at_its_iteration(tiny_config, tiny_images, tmp_path):
     assert len(list((tmp_path / "grids").iterdir())) == 3  # nothing broken is drawn
 
 
+def test_an_infinite_loss_ends_training_too(tiny_config):
+    stop = StopAtNaN()
+    stop.set_model(build_model(tiny_config))
+    with pytest.raises(DivergedError, match="critic_loss not finite"):
+        stop.on_train_batch_end(0, {"critic_loss": np.inf, "generator_loss": 1.0})
+
+
 @pytest.fixture
 def python_s_own_handler() -> Iterator[None]:
     """What Python does at Ctrl-C: raise a KeyboardInterrupt."""
@@ -492,6 +516,15 @@ def test_each_curve_is_of_the_losses_it_is_named_after(monkeypatch):
     assert drawn == {"critic loss with penalty": [5.0], "critic loss, unregularised": [-3.0]}
 
 
+@pytest.mark.parametrize("earlier", [[], [(1, 5.0, -3.0)]], ids=["alone", "after a finite one"])
+def test_losses_that_are_not_finite_are_drawn_past(earlier):
+    curve = Curve()
+    for point in (*earlier, (2, np.nan, np.inf)):
+        curve.append(*point)
+    figure = monitor_figure.figure_png(np.zeros((40, 40, 3), np.uint8), curve, [], "")
+    assert figure.startswith(b"\x89PNG")
+
+
 def test_a_running_mean_stands_at_the_end_of_its_window():
     axes = Figure().subplots()
     monitor_figure._draw_curve(axes, np.arange(1.0, 101.0), np.arange(1.0, 101.0), "black", "")
@@ -534,6 +567,15 @@ def test_rows_reach_the_disk_before_a_checkpoint_counts_on_them(tmp_path, monkey
     history.path.touch()
     history.get_state()
     assert synced == [history.path]
+
+
+def test_in_a_thread_which_can_hear_no_signal_training_runs_all_the_same():
+    def handler() -> object:
+        with StopOnSignal(lambda: None):
+            return signal.getsignal(signal.SIGINT)
+
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(handler).result() == signal.getsignal(signal.SIGINT)
 
 
 def test_a_signal_that_is_ignored_stays_ignored():

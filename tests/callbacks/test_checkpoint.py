@@ -405,12 +405,15 @@ def test_a_model_that_is_taken_back_keeps_its_new_checkpoints(tiny_config, tiny_
         train()
     shutil.rmtree(tmp_path / "checkpoints" / "iteration-000008")
     train()
-    fresh = build_model(tiny_config)
-    assert Checkpoint(tmp_path / "checkpoints").restore(fresh) == 8
+    fresh, restoring = build_model(tiny_config), Checkpoint(tmp_path / "checkpoints")
+    assert restoring.restore(fresh) == 8
     np.testing.assert_array_equal(
         fresh.generator.get_weights()[0], model.generator.get_weights()[0]
     )
     assert not np.array_equal(model.generator.get_weights()[0], former)
+    fresh.load_weights(tmp_path / "checkpoints" / "iteration-000004" / "model.keras")
+    with pytest.raises(InputError, match="holds the checkpoint of iteration 8: restore it before"):
+        fresh.fit(np.zeros((4, 3, 32, 32, 3)), callbacks=[restoring], verbose=0)
 
 
 RESUMING = Path(__file__).parents[2] / "docs" / "resuming.md"
@@ -441,6 +444,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tiny_config, tmp_path):
         ({"beta_2": 0.99, "seed": 3}, "seed is 0 there, not 3, .*generator_beta_2 is 0.9 there"),
     ):
         other = build_model(dataclasses.replace(tiny_config, **setting))
+        said = f"^the checkpoint '[^']*' goes on with .*{said}"
         with pytest.raises(InputError, match=said):
             Checkpoint(tmp_path).restore(other)
         assert int(other.iteration.numpy()) == 0
@@ -675,9 +679,13 @@ def two(run, tmp_path) -> CheckpointFolder:
 def pair(tmp_path) -> CheckpointFolder:
     """The same, of files that nobody trained for."""
     folder = CheckpointFolder(tmp_path / "checkpoints", ("model.keras", "state.json"))
-    for iteration in (4, 8):
-        folder.write(iteration, lambda path: [(path / x).write_text(x) for x in folder.names])
+    write(folder, 4, 8)
     return folder
+
+
+def write(folder: CheckpointFolder, *iterations: int) -> None:
+    for iteration in iterations:
+        folder.write(iteration, lambda path: [(path / x).write_text(x) for x in folder.names])
 
 
 def damage(two: CheckpointFolder, number: int, change) -> Path:
@@ -754,6 +762,22 @@ def test_a_read_error_is_raised_and_condemns_no_checkpoint(pair, monkeypatch, na
     assert pair.newest_sound() == pair.path / "iteration-000008"
 
 
+def test_what_a_killed_process_left_goes_with_the_next_checkpoint(pair):
+    left = pair.path / ".writing-iteration-000003"
+    left.mkdir()
+    (left / "model.keras").write_text("half of a model")
+    write(pair, 12)
+    assert sorted(path.name[-2:] for path in pair.path.iterdir()) == ["04", "08", "12"]
+
+
+def test_a_million_iterations_are_newer_than_fewer(tmp_path):
+    folder = CheckpointFolder(tmp_path, ("weights",), keep=1)
+    write(folder, 999_999, 1_000_000)
+    assert folder.newest() == 1_000_000
+    assert folder.newest_sound() == tmp_path / "iteration-1000000"
+    assert list(tmp_path.iterdir()) == [folder.newest_sound()]
+
+
 def test_one_that_no_good_one_has_superseded_stays(tmp_path):
     folder = CheckpointFolder(tmp_path, ("weights",), keep=1)
     for iteration in (2, 8):
@@ -819,8 +843,15 @@ def test_an_epoch_that_goes_on_after_a_validation_has_the_means_of_the_whole(
     assert rows["parts"] == pytest.approx(rows["whole"], rel=1e-5)
 
 
-@pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "")])
-def test_too_little_memory_for_a_checkpoint_does_not_make_it_one_of_another_model(
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        tf.errors.ResourceExhaustedError(None, None, ""),
+        OSError(errno.EIO, os.strerror(errno.EIO)),
+    ],
+)
+def test_what_this_machine_lacks_does_not_make_a_checkpoint_one_of_another_model(
     run, tiny_config, tmp_path, monkeypatch, error
 ):
     run(tmp_path, 4)

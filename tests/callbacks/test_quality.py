@@ -265,9 +265,11 @@ def test_the_best_is_the_best_of_all(fit, tiny_config, tiny_images, tmp_path, mo
     assert json.loads((tmp_path / "best.json").read_text())["iteration"] == 2
 
 
-@pytest.mark.parametrize(("goes_on", "best"), [(True, 2), (False, 1)])
+@pytest.mark.parametrize(
+    ("goes_on", "is_there", "best"), [(True, True, 2), (True, False, 3), (False, True, 1)]
+)
 def test_another_one_keeps_the_best_of_a_model_that_goes_on(
-    fit, tiny_config, tiny_images, tmp_path, monkeypatch, goes_on, best
+    fit, tiny_config, tiny_images, tmp_path, monkeypatch, goes_on, is_there, best
 ):
     model = build_model(tiny_config)
     for distances, to in (([5.0, 3.0], 2), ([4.0, 6.0], 4 if goes_on else 2)):
@@ -276,9 +278,22 @@ def test_another_one_keeps_the_best_of_a_model_that_goes_on(
         monkeypatch.setattr(quality, "_distance", lambda images, of=measured: {"mean": next(of)})
         fit(model, to, quality)
         model = model if goes_on else build_model(tiny_config)
+        if to == 2 and not is_there:
+            (tmp_path / "best.keras").unlink()
     noted = json.loads((tmp_path / "best.json").read_text())
     assert noted["iteration"] == best
-    assert noted["val_swd"] == (3.0 if goes_on else 4.0)
+    assert noted["val_swd"] == (3.0 if best == 2 else 4.0)
+    assert (tmp_path / "best.keras").is_file()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"iteration": "many"}'])
+def test_a_damaged_note_of_the_best_is_replaced(tiny_config, tiny_images, tmp_path, content):
+    (tmp_path / "best.json").write_text(content)
+    quality = Quality(tiny_images, every=1, count=16, best=tmp_path / "best.keras")
+    quality.set_model(build_model(tiny_config))
+    quality.on_train_begin()
+    quality.measure(1)
+    assert json.loads((tmp_path / "best.json").read_text())["iteration"] == 1
 
 
 def test_the_best_of_a_mixed_precision_is_portable(tiny_config, tiny_images, tmp_path):

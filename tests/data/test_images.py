@@ -25,10 +25,11 @@ import wgan_gp.data.images
 import wgan_gp.data.source
 from wgan_gp.data import decoding, synthetic
 from wgan_gp.data import images as loading
-from wgan_gp.data.cache import PIXELS, read_entry, write_entry
+from wgan_gp.data.cache import PIXELS, find_entry, note_use, read_entry, write_entry
 from wgan_gp.data.decoding import decode_file, to_square
+from wgan_gp.data.housekeeping import remove_leftovers
 from wgan_gp.data.images import load_images
-from wgan_gp.data.source import Source, file_fingerprint
+from wgan_gp.data.source import Pictures, Source, file_fingerprint
 from wgan_gp.support.errors import InputError
 
 RED, GREEN, BLUE = (220, 30, 40), (20, 160, 60), (30, 50, 200)
@@ -470,6 +471,16 @@ def test_of_many_unreadable_files_the_first_five_are_named(folder, cache, caplog
     assert message.endswith("about.json')" if count > 5 else names)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_name_that_would_command_the_terminal_is_shown_in_plain_letters(folder, cache, caplog):
+    save_solid(folder / "good.png", RED)
+    (folder / "\x1b[31m\nx.png").touch()
+    load_images(folder, SIZE, cache_dir=cache)
+    (message,) = warnings_in(caplog)
+    assert message.endswith(r": '\x1b[31m\nx.png'")
+    assert message.isprintable()
+
+
 def test_nothing_is_logged_when_every_file_can_be_read(folder, cache, caplog):
     save_solid(folder / "good.png", RED)
     load_images(folder, SIZE, cache_dir=cache)
@@ -745,6 +756,7 @@ def test_the_cache_keeps_what_was_used_last_within_its_limit(folder, cache, monk
     cache.mkdir()
     (cache / "notes.txt").write_text("of the user")
     (cache / ("a" * 32)).write_text("of the user, too")
+    (cache / "mine").mkdir()
     for number in range(6):  # 1 + 2 + ... + 6 images
         save_solid(folder / f"{number}.png", (number, 0, 0))
         images = load_images(folder, SIZE, cache_dir=cache)
@@ -753,7 +765,7 @@ def test_the_cache_keeps_what_was_used_last_within_its_limit(folder, cache, monk
         assert len(images) == number + 1
     sizes = [file.stat().st_size // (SIZE * SIZE * 3) for file in cache.glob("*/images.uint8")]
     assert sizes == [6]
-    assert {path.name for path in cache.iterdir()} > {"notes.txt", "a" * 32}
+    assert {path.name for path in cache.iterdir()} > {"notes.txt", "a" * 32, "mine"}
     (folder / "5.png").unlink()
     assert len(load_images(folder, SIZE, cache_dir=cache)) == 5
 
@@ -773,6 +785,36 @@ def test_what_a_killed_write_left_is_removed_and_a_running_one_is_not(folder, ca
         load_images(folder, SIZE, cache_dir=cache)
         assert [path.name for path in cache.glob(".writing-*")] == [".writing-running"]
         assert (cache / ".writing-running" / "entry" / "images.uint8").is_file()
+
+
+def test_a_decode_that_is_running_is_not_taken_for_a_leftover(cache, noise):
+    def pictures() -> Pictures:
+        (running,) = cache.glob(".writing-*")
+        os.utime(running, (0, 0))
+        remove_leftovers(cache)
+        assert running.is_dir()
+        yield "a", noise
+
+    write_entry(cache / "entry", pictures())
+    assert len(read_entry(cache / "entry").images) == 1
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_a_process_that_has_just_begun_has_time_to_lock_its_folder(cache, is_old):
+    begun = cache / ".writing-new"
+    begun.mkdir(parents=True)
+    if is_old:
+        os.utime(begun, (0, 0))
+    remove_leftovers(cache)
+    assert begun.exists() != is_old
+
+
+def test_an_entry_remembers_the_last_states_of_its_files(cache, noise):
+    write_entry(cache / "entry", iter([("a", noise)]))
+    for number in range(20):
+        note_use(cache / "entry", f"state {number}")
+    assert find_entry(cache, "state 19") == cache / "entry"
+    assert find_entry(cache, "state 0") is None
 
 
 def test_files_that_change_while_they_are_read_are_not_kept(folder, cache, monkeypatch):

@@ -240,6 +240,7 @@ def test_other_images_may_be_named(wgan_gp, run, tmp_path, flowers):
     other.mkdir()
     for number in range(50):
         shutil.copy(flowers / f"{number:03d}.png", other)
+    RunFolder(run).update_facts({"data": "tf_flowers", "data_dir": str(tmp_path)})
     report = evaluate_run(RunFolder(run), ["swd"], data=other)
     assert (report.count, report.reference) == (25, "images of another set")
 

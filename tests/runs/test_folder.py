@@ -23,6 +23,13 @@ def test_numbers_go_up_from_the_highest(tmp_path):
     assert RunFolder.create_numbered(tmp_path, "b").path == tmp_path / "0009-b"
 
 
+def test_a_number_that_another_run_took_just_now_is_left_to_it(tmp_path, monkeypatch):
+    first = tmp_path / "0001-a"
+    first.mkdir()
+    monkeypatch.setattr("wgan_gp.runs.folder.numbered", Mock(side_effect=[{}, {1: first}]))
+    assert RunFolder.create_numbered(tmp_path, "a").path == tmp_path / "0002-a"
+
+
 def test_the_first_number_is_1(tmp_path):
     assert RunFolder.create_numbered(tmp_path / "runs", "a").path.name == "0001-a"
 
@@ -46,6 +53,14 @@ def test_a_home_folder_is_meant_by_its_sign(tmp_path, monkeypatch):
     assert RunFolder.find(Path("~/runs/a")).path == tmp_path / "runs" / "a"
     with pytest.raises(InputError, match="'~nobody-of-this-name/a' cannot be found"):
         RunFolder.create(Path("~nobody-of-this-name/a"))
+
+
+def test_tiles_are_in_order_beyond_a_million_iterations(tmp_path):
+    folder = RunFolder.create(tmp_path)
+    folder.grids.mkdir()
+    for iteration in (1_000_000, 999_999):
+        (folder.grids / f"iteration-{iteration:06d}.png").touch()
+    assert list(folder.tiles()) == [999_999, 1_000_000]
 
 
 def test_a_generator_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):

@@ -248,8 +248,10 @@ def test_a_run_keeps_its_settings_and_images(
     other.mkdir(exist_ok=True)
     for name in ("00.png", "01.png", "02.png", "03.png"):
         shutil.copy(pictures / name, other)
+    facts = (shell.folder / "run" / "run.json").read_text()
     assert said in wgan_gp.mistake(*RESUME, *options)
     assert outcome(shell.folder / "run") == uninterrupted
+    assert (shell.folder / "run" / "run.json").read_text() == facts
 
 
 def test_more_iterations_and_other_pictures_may_be_asked_for(wgan_gp, shell, train, uninterrupted):

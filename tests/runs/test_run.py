@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,8 +20,8 @@ from wgan_gp import Config, InputError
 from wgan_gp.data.stream import training_numbers
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
-from wgan_gp.runs.run import RunImages
-from wgan_gp.runs.training import _quality
+from wgan_gp.runs.run import RunImages, start_run
+from wgan_gp.runs.training import _monitor, _prepare, _quality
 from wgan_gp.support.memory import enough_memory
 
 SETTINGS = dataclasses.replace(
@@ -110,6 +111,24 @@ def test_a_run_without_a_name_gets_a_numbered_folder(wgan_gp, pictures, caplog, 
     assert f"results: runs/{run.name}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("data", "name"), [("x" * 250, "x" * 100), ("---", "images")], ids=["long", "none"]
+)
+def test_images_whose_name_is_too_long_or_none_have_a_folder_all_the_same(
+    tmp_path, monkeypatch, data, name
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("wgan_gp.runs.run._load_images", lambda plan: None)
+    assert start_run(Plan(SETTINGS, data=data)).folder.path.name == f"0001-custom-{name}"
+
+
+def test_a_run_finds_its_images_from_wherever_it_is_resumed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    facts = Plan(SETTINGS, data="here", data_dir="~/prepared").facts()
+    assert facts["data"] == str(Path.cwd() / "here")
+    assert facts["data_dir"] == str(Path.home() / "prepared")
+
+
 def test_too_little_memory_on_the_device_is_one_sentence(wgan_gp, pictures):
     # More than any system promises: 5 * 10^16 bytes.
     settings = ["--image-size=32", "--batch-size=4", "--latent-dim=2000000000"]
@@ -122,9 +141,10 @@ def test_too_little_memory_on_the_device_is_one_sentence(wgan_gp, pictures):
     assert wgan_gp.mistake("train", *settings, "--dry-run") == said.splitlines()[-1]
 
 
-def test_a_full_disk_is_not_taken_for_too_little_memory():
-    error = tf.errors.ResourceExhaustedError(None, None, "run/a; No space left on device\nmore")
-    with pytest.raises(OSError, match=r"^run/a; No space left on device$"), enough_memory("x"):
+@pytest.mark.parametrize("reason", ["No space left on device", "Too many open files"])
+def test_a_file_that_cannot_be_written_is_not_taken_for_too_little_memory(reason):
+    error = tf.errors.ResourceExhaustedError(None, None, f"run/a; {reason}\nmore")
+    with pytest.raises(OSError, match=rf"^run/a; {reason}$"), enough_memory("x"):
         raise error
 
 
@@ -175,6 +195,30 @@ def test_a_run_measures_images_that_it_does_not_train_on(tiny_config, tmp_path):
     assert len(quality.images) == 300 - len(training)
     trained_on = {image.tobytes() for image in images[training]}
     assert not any(image.tobytes() in trained_on for image in quality.images)
+
+
+def test_a_run_measures_and_draws_as_its_settings_say(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr("wgan_gp.callbacks.quality.SlicedWasserstein", lambda images: None)
+    images = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
+    folder, measured = RunFolder(tmp_path), []
+    for seed in (0, 1):
+        config = dataclasses.replace(tiny_config, holdout=0.0, seed=seed)
+        (quality,) = _quality(config, folder, images, np.arange(300))
+        monitor = _monitor(config, folder, False, quality)
+        assert quality.last_iteration == monitor.last_iteration == config.iterations
+        assert monitor.seed == seed
+        assert monitor.quality is quality
+        measured.append(quality.images)
+    assert not np.array_equal(*measured)
+
+
+def test_tiles_of_iterations_that_are_done_once_more_are_taken_away(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.grids.mkdir()
+    for iteration in (2, 99):
+        (folder.grids / f"iteration-{iteration:06d}.png").touch()
+    _prepare(folder, SETTINGS, np.zeros((1, 32, 32, 3), np.uint8), done=3)
+    assert list(folder.tiles()) == [2]
 
 
 def test_a_run_that_could_not_be_resumed_is_not_begun(tmp_path):

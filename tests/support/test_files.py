@@ -131,6 +131,13 @@ def test_a_folder_takes_the_place_of_another(tmp_path):
     assert contents(tmp_path) == {"folder/new": "new", "file/new": "new"}
 
 
+def test_what_a_killed_process_left_is_no_part_of_a_folder(tmp_path):
+    (tmp_path / ".writing-folder").mkdir()
+    (tmp_path / ".writing-folder" / "stale").write_text("stale")
+    write_folder(tmp_path / "folder")
+    assert contents(tmp_path) == {"folder/a": "a", "folder/deep/b": "b"}
+
+
 @pytest.mark.parametrize("failing", [1, 2])
 def test_a_folder_that_cannot_be_replaced_stays_as_it_was(tmp_path, monkeypatch, failing):
     write_folder(tmp_path / "folder")
