@@ -378,7 +378,7 @@ def test_training_goes_on_without_any_output(fit, monkeypatch):
 
 
 def test_training_goes_on_where_nobody_reads(fit, monkeypatch):
-    monkeypatch.setattr("wgan_gp.callbacks.progress._LOG_FILE_INTERVAL", 0.0)
+    monkeypatch.setattr("wgan_gp.support.progress_bar._LOG_FILE_INTERVAL", 0.0)
     with nobody_reading():
         assert int(fit(ProgressBar(7)).iteration) == 7
 
@@ -411,7 +411,7 @@ class Terminal:
 def test_the_bar_shows_iteration_losses_and_rate_within_80_columns(fit, monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
-    monkeypatch.setattr("wgan_gp.callbacks.progress._TERMINAL_INTERVAL", 0.0)
+    monkeypatch.setattr("wgan_gp.support.progress_bar._TERMINAL_INTERVAL", 0.0)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("LINES", "24")
     fit(ProgressBar(7))
