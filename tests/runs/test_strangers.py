@@ -127,6 +127,23 @@ def test_images_of_a_name_that_none_can_have_are_one_sentence(wgan_gp, other, da
     assert len(wgan_gp.mistake("train", "--run-dir", "other", "--resume", "--iterations=4")) < 300
 
 
+@pytest.mark.parametrize("data", ["/" + "x" * 5000, "PHOTOS"])
+def test_images_that_cannot_be_listed_do_not_keep_a_picture_from_being_made(
+    wgan_gp, other, monkeypatch, data
+):
+    photos = wgan_gp.folder / "PHOTOS"
+    (photos / "in").mkdir(parents=True)
+    change(other / "run.json", data=data.replace("PHOTOS", str(photos)))
+
+    def refuse(folder, onerror, **options):
+        onerror(PermissionError(13, "Permission denied", str(folder)))
+
+    monkeypatch.setattr(os, "walk", refuse)
+    monkeypatch.setattr("wgan_gp.runs.folder._no_files_of_a_run", lambda folder: iter(()))
+    wgan_gp("generate", "--run-dir=other", "--output=new.png")
+    assert (wgan_gp.folder / "new.png").is_file()
+
+
 @pytest.mark.parametrize("seconds", ["abc", [1], "NaN"])
 def test_a_time_that_is_none_is_one_sentence(wgan_gp, other, seconds):
     checkpoint = max(other.glob("checkpoints/iteration-*"))

@@ -48,7 +48,14 @@ def open_folder(folder: Path) -> Source:
 
 def is_among(picture: Path, folder: Path) -> bool:
     """Whether a file at `picture` is, or would be, one of the pictures of `open_folder(folder)`."""
-    if picture.suffix.lower() not in SUFFIXES or not folder.is_dir():
+    try:
+        return picture.suffix.lower() in SUFFIXES and _is_read_with(picture, folder)
+    except (OSError, RecursionError):  # of such a folder `open_folder` reads nothing
+        return False
+
+
+def _is_read_with(picture: Path, folder: Path) -> bool:
+    if not folder.is_dir():
         return False
     place = picture.parent.resolve()
     existing = next(parent for parent in (place, *place.parents) if parent.is_dir())
