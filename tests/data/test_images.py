@@ -542,6 +542,14 @@ def test_a_picture_too_long_or_a_file_too_large_is_unreadable(folder, cache, mon
     assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [BLUE]
 
 
+def test_a_large_picture_in_a_large_file_is_read(folder, cache, monkeypatch):
+    """One at a time, for the one reason and for the other."""
+    save_solid(folder / "a.png", RED)
+    monkeypatch.setattr(decoding, "_LARGE", 0)
+    monkeypatch.setattr(decoding, "_LARGE_FILE", 0)
+    assert colours_of(load_images(folder, SIZE, cache_dir=cache)) == [RED]
+
+
 def test_folders_too_deep_are_one_sentence(folder, monkeypatch):
     def walk(*arguments, **options):
         raise RecursionError("maximum recursion depth exceeded")

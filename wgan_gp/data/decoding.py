@@ -24,9 +24,10 @@ _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 
 MAX_PIXELS = 50_000_000  # of a picture in memory: with all that is done to it, half a gigabyte
 _MOST_SIDE = 65_535  # pixels; the filter that resizes has a table for each of them
-_MOST_BYTES = 500_000_000  # of a file, of which a decoder may keep all; no format needs more
+_MOST_BYTES = 250_000_000  # of a file, of which a decoder may keep all, twice
 _LARGE = 4_000_000  # pixels; with more, one picture at a time
-_one_large_picture = threading.Lock()
+_LARGE_FILE = 50_000_000  # bytes; likewise
+_one_large_picture = threading.RLock()
 
 
 def decode_file(path: Path, image_size: int) -> np.ndarray | None:
@@ -40,9 +41,10 @@ def decode_file(path: Path, image_size: int) -> np.ndarray | None:
             picture.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        size = path.stat().st_size
+        if size > _MOST_BYTES:
             return None
-        with Image.open(path, formats=_FORMATS) as image:
+        with _alone_if(size > _LARGE_FILE), Image.open(path, formats=_FORMATS) as image:
             return _decode(image, image_size)
     except MemoryError as error:
         raise InputError(f"'{path}' cannot be read: out of memory") from error
@@ -63,11 +65,15 @@ def _decode(image: Image.Image, image_size: int) -> np.ndarray | None:
     pixels = image.width * image.height if may_be_reduced else whole
     if pixels > MAX_PIXELS or max(image.size) > _MOST_SIDE:
         return None
-    with _one_large_picture if pixels > _LARGE else contextlib.nullcontext():
+    with _alone_if(pixels > _LARGE):
         with contextlib.suppress(Exception):  # a damaged mark raises anything at all, but once
             image.getexif()
         ImageOps.exif_transpose(image, in_place=True)
         return to_square(image, image_size)
+
+
+def _alone_if(is_large: bool) -> contextlib.AbstractContextManager:
+    return _one_large_picture if is_large else contextlib.nullcontext()
 
 
 def _is_read_by_rows(image: Image.Image) -> bool:
