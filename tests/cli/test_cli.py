@@ -356,10 +356,10 @@ def test_a_run_never_overwrites_another(wgan_gp, finished, pictures):
     [
         (["train", "--data", "nowhere"], "there is no folder 'nowhere': data must be 'synthetic'"),
         (["train", "--data", "empty"], "no image found in 'empty'"),
-        (["train", "--data", "texts"], "none of the 1 images in 'texts' can be read"),
+        (["train", "--data", "texts"], "none of the images in 'texts' can be read"),
         (["train", "--data", "few", "--batch-size", "4"], "3 images are fewer than one mini-batch"),
-        (["train", "--image-size", "48"], "image_size must be one of 32, 64, 128, 256, not 48"),
-        (["train", "--seed=-1"], "seed must be from 0 to"),
+        (["train", "--image-size", "48"], "--image-size must be one of 32, 64, 128, 256, not 48"),
+        (["train", "--seed=-1"], "wgan-gp: --seed must be from 0 to"),
         (["train", "--data", "tf_flowers", "--data-dir", "nowhere"], "no folder 'nowhere'"),
         (["train", "--data-dir", "empty"], "a data_dir goes with the data 'tf_flowers'"),
         (["generate", "--run-dir", "nowhere"], "there is no run folder 'nowhere'"),
@@ -415,9 +415,9 @@ def test_too_little_memory_is_one_sentence(
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("--count", "0", "count must be a whole number from 1 to 2147483647, not 0"),
-        ("--count", str(10**20), "count must be a whole number from 1 to"),
-        ("--seed", str(2**63), "seed must be a whole number from 0 to"),
+        ("--count", "0", "--count must be a whole number from 1 to 2147483647, not 0"),
+        ("--count", str(10**20), "--count must be a whole number from 1 to"),
+        ("--seed", str(2**63), "--seed must be a whole number from 0 to"),
         ("--output", "flowers.jpg", "takes a FILE.png or a folder, not 'flowers.jpg'"),
         ("--output", "file/below.png", "'file/below.png' cannot be written"),
     ],

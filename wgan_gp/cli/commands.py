@@ -66,7 +66,7 @@ def generate(command: Generate) -> None:
             save_png(image_grid(images), output)
         else:
             save_pngs(images, output)
-    say(f"{command.count} images: {output}")
+    say(f"{command.count} image{'s' if command.count > 1 else ''}: {output}")
 
 
 def evaluate(command: Evaluate) -> None:

@@ -8,6 +8,7 @@ wgan-gp interpolate --run-dir runs/0001-paper-FOLDER --output walk.gif
 wgan-gp export --run-dir runs/0001-paper-FOLDER --format saved_model
 """
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command = _command(list(sys.argv[1:] if arguments is None else arguments))
         _COMMANDS[type(command)](command)
     except InputError as error:
-        _exit(error, status=2)
+        _exit(_by_option(str(error)), status=2)
     except DivergedError as error:
         _exit(error, status=1)
     except Interrupted as error:
@@ -91,6 +92,11 @@ def _parse(arguments: list[str], train: Train) -> Command:
         args=arguments,
         config=(conf.OmitArgPrefixes,),
     )
+
+
+def _by_option(message: str) -> str:
+    """`message`, which may begin with what Python calls an option: --batch-size must be ..."""
+    return re.sub("^[a-z0-9_]+(?= must )", lambda name: f"--{name[0].replace('_', '-')}", message)
 
 
 def _exit(message: object, status: int) -> NoReturn:

@@ -79,7 +79,7 @@ def load_image_set(
         _decode(opened, image_size, entry, reopen=lambda: _open(source, data_dir, may_prepare))
         cached = _read(entry)
     if cached is None:
-        raise InputError(f"none of the {opened.count} images in '{opened.name}' can be read")
+        raise InputError(f"none of the images in '{opened.name}' can be read")
     note_use(entry, state)
     remove_oldest(cache, entry)
     _tell_what_is_left_out(opened, cached, entry)
