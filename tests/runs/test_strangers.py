@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from wgan_gp import InputError, resume
@@ -195,6 +196,25 @@ def test_a_network_of_another_kind_is_one_sentence(wgan_gp, other):
     network.save(other / "generator.keras")
     for command in ("generate", "export"):
         assert "is not a generator of images" in wgan_gp.mistake(command, "--run-dir", "other")
+
+
+def test_a_generator_that_cannot_make_an_image_is_one_sentence(wgan_gp, other):
+    indices = keras.layers.Embedding(3, 12)  # of which 2e9 is none
+    layers = [keras.Input((4,)), keras.layers.Rescaling(1.0, 2e9), indices]
+    reshaped = keras.layers.Reshape((4, 4, 3))
+    keras.Sequential([*layers, reshaped]).save(other / "generator.keras")
+    for command in ("generate", "export"):
+        said = wgan_gp.mistake(command, "--run-dir", "other")
+        assert "generator.keras' fails to make an image: " in said
+
+
+def test_a_generator_of_numbers_that_are_not_finite_is_one_sentence(wgan_gp, other):
+    generator = keras.saving.load_model(other / "generator.keras")
+    generator.set_weights([np.full_like(weight, np.nan) for weight in generator.get_weights()])
+    generator.save(other / "generator.keras")
+    for command in ("generate", "evaluate"):
+        said = wgan_gp.mistake(command, "--run-dir", "other")
+        assert "generator.keras' makes images of numbers that are not finite" in said
 
 
 @pytest.mark.parametrize("text", [b"not a ZIP file", b"PK\5\6" + bytes(18)])

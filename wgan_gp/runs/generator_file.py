@@ -18,12 +18,13 @@ def load_generator(file: Path) -> "keras.Model":
     """The generator in `file`, loaded in Keras's safe mode: no code in it is run.
 
     Raises:
-        InputError: it is unreadable, damaged, of parts that Keras does not know, or a network of
-            another kind.
+        InputError: it is unreadable, damaged, of parts that Keras does not know, a network of
+            another kind, or one that fails to make an image.
     """
     generator = _load_model(file)
     if not _makes_images(generator):
         raise InputError(f"'{file}' is not a generator of images")
+    _check_image(generator, file)
     return generator
 
 
@@ -42,11 +43,10 @@ def _load_model(file: Path) -> "keras.Model":
     except TooLittleMemoryError:
         raise
     except Exception as error:  # whatever a file of strangers makes Keras raise
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(
             f"'{file}' is undamaged, but cannot be loaded: a class of one's own has to be "
             f"registered and imported first, and a Lambda layer is never run from a file "
-            f"({reason})"
+            f"({_first_line(error)})"
         ) from error
 
 
@@ -61,6 +61,28 @@ def _makes_images(generator: "keras.Model") -> bool:
         case (None, int(), int(), 1 | 3):
             return True
     return False
+
+
+def _check_image(generator: "keras.Model", file: Path) -> None:
+    """Raise an InputError unless it makes an image of finite numbers."""
+    from keras import ops
+
+    from wgan_gp.support.memory import enough_memory
+    from wgan_gp.support.shapes import latent_dim
+
+    try:
+        with enough_memory("close other programs, or take a larger machine"):
+            image = generator(ops.zeros((1, latent_dim(generator))), training=False)
+    except TooLittleMemoryError:
+        raise
+    except Exception as error:  # likewise
+        raise InputError(f"'{file}' fails to make an image: {_first_line(error)}") from error
+    if not ops.all(ops.isfinite(image)):
+        raise InputError(f"'{file}' makes images of numbers that are not finite")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _is_sound_zip(path: Path) -> bool:
