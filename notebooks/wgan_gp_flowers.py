@@ -16,17 +16,19 @@
 #
 # ## Introduction
 #
-# In this notebook a network learns to draw flowers from looking at flowers. You will see why the
-# first GANs were hard to train, what the *Wasserstein distance* and the *gradient penalty* change,
-# and the heart of a working implementation in Keras 3, on its TensorFlow backend, line by line. At
-# the end you have a generator of your own.
+# In this notebook a network learns to draw flowers by looking at flowers. You will see why the
+# first GANs were hard to train, and what the *Wasserstein distance* and the *gradient penalty*
+# change. You will read the heart of a working implementation in Keras 3, on its TensorFlow backend,
+# line by line. At the end you will have a generator of your own.
 #
 # You need to know how a Keras model is trained. You need not know anything about GANs. (The package
-# began with an example by MathWorks for MATLAB, see the references; its preset `matlab` is that
-# example, number by number; this notebook is not.) With `QUICK = True` everything runs on two CPU cores,
-# in 4 to 5 minutes on fast ones and up to 21 on slow ones (the figure of section 6 tells how long its
-# training took in the run shown here), with *synthetic* flowers, drawn by a program; with `False` it
-# downloads 218 MB and trains on photographs, four fifths of 3,670, which takes some six times as long.
+# began with an example by MathWorks for MATLAB; see the references. Its preset `matlab` is that
+# example, number for number; this notebook is not.)
+#
+# With `QUICK = True` the flowers are *synthetic*, drawn by a program. Everything then runs on two
+# CPU cores, in 4 to 5 minutes on fast ones and in up to 21 on slow ones. With `QUICK = False` the
+# notebook downloads 218 MB and trains on photographs, four fifths of 3,670; this takes some six
+# times as long. The figure in section 6 tells how long the training took in the run shown here.
 #
 # ## Setup
 
@@ -119,9 +121,10 @@ display(HTML(f"<style>{STYLE}</style>"))
 # %% [markdown]
 # ## What comes out
 #
-# This is where it leads: the first 25 flowers of a generator that was trained on photographs, and
-# comes with the package. It was trained for an hour and a half on two CPU cores, with the method below and
-# one addition (end of section 8): its critic also sees the features of a network trained on photographs.
+# This is where it leads: the first 25 flowers of the generator that comes with the package. It was
+# trained on photographs for an hour and a half on two CPU cores, with the method below and one
+# addition (end of section 8): its critic also sees the features of a network trained on
+# photographs.
 
 # %%
 flowers = wgan_gp.load_pretrained("flowers")
@@ -131,7 +134,8 @@ show_pictures(
 )
 
 # %% [markdown]
-# And how it learned, from noise to petals, with the same 9 inputs to the generator all the way:
+# And this is how it learned, from noise to petals. The 9 inputs to the generator stay the same all
+# the way:
 
 # %%
 film = base64.b64encode(pretrained_run("flowers").film.read_bytes()).decode()
@@ -144,22 +148,25 @@ display(HTML(f'<img src="data:image/gif;base64,{film}" alt="{alt}">'))
 # A **generative adversarial network** (GAN) is two networks that train each other:
 #
 # - the **generator** $G$ turns random numbers $z$, the *latents*, into an image $\tilde x = G(z)$;
-# - the other one looks at images and tells real ones, $x$, from generated ones.
+# - the other network looks at images and tells real ones, $x$, from generated ones.
 #
-# In the first GANs the other network is a classifier, the *discriminator* $D$: it gives the
+# In the first GANs the other network is a classifier, the *discriminator* $D$. It gives the
 # probability $D(x)$ that an image is real. At its best it measures a distance between the
-# distribution of real images and that of generated ones, the Jensen–Shannon divergence, and the
-# generator is trained to make it small. The trouble: where the two distributions hardly overlap,
-# that divergence is close to $\log 2$, however far apart they are. Nearly all arrays of pixels are
-# noise; real images are a tiny part of them, and generated ones hardly ever fall on that part. So
-# this is the usual case. A good discriminator then tells the generator next to nothing about which
-# way to go. (In practice the generator is trained with another loss, the *non-saturating*
-# $-\log D(\tilde x)$, whose gradient does not vanish there; but it is unsteady, see [Arjovsky and Bottou
+# distribution of real images and that of generated ones, the Jensen–Shannon divergence. The
+# generator is trained to make this distance small.
+#
+# The trouble is that where the two distributions hardly overlap, the divergence is close to
+# $\log 2$, however far apart they are. This is the usual case: nearly all arrays of pixels are
+# noise, real images are a tiny part of them, and generated images hardly ever fall on that part. A
+# good discriminator then tells the generator next to nothing about which way to go. (In practice
+# the generator is trained with another loss, the *non-saturating* $-\log D(\tilde x)$. Its gradient
+# does not vanish there, but it is unstable; see [Arjovsky and Bottou
 # 2017](https://arxiv.org/abs/1701.04862).)
 #
 # The **Wasserstein distance**, or *earth mover's distance*, is the least work it takes to move one
-# distribution onto the other: mass times the way it has to go. It shrinks steadily on the way to the goal. Here are both for two
-# bell curves in one dimension, the one moving away from the other:
+# distribution onto the other. Work is mass times the way it has to go. The Wasserstein distance
+# shrinks steadily as one distribution approaches the other. Here are both measures for two bell
+# curves in one dimension, as one moves away from the other:
 
 # %%
 grid = np.linspace(-12, 12, 4001)
@@ -200,57 +207,62 @@ for ax in axes[1:]:
 show(figure, "The Jensen-Shannon divergence is flat beyond a shift of 3; Wasserstein's is a V")
 
 # %% [markdown]
-# *In the middle: flat wherever the curves hardly overlap; next to no slope, no direction. Right: a
-# slope everywhere.*
+# *Middle: flat wherever the curves hardly overlap, with next to no slope and so no direction.
+# Right: a slope everywhere.*
 #
 # The Wasserstein distance has a second form, the *Kantorovich–Rubinstein duality* ([Arjovsky et al.
 # 2017](https://arxiv.org/abs/1701.07875), equation 2):
 #
 # $$W = \max_{\|D\|_L \le 1} \; \mathbb E\,D(x) - \mathbb E\,D(\tilde x)$$
 #
-# In words: among all functions $D$ that nowhere rise more steeply than 1 (1-*Lipschitz* functions),
-# find the one that scores real images highest above generated ones; the gap is the distance.
-# ($\mathbb E$ is the mean, over real or over generated images.) So the second network becomes a
-# **critic** that gives any number as a score, and training is a game of two:
+# In words: take all functions $D$ that nowhere rise more steeply than 1 (1-*Lipschitz* functions),
+# and among them find the one that scores real images highest above generated ones. The gap between
+# the two mean scores is the distance. ($\mathbb E$ is the mean, over real or over generated
+# images.) So the second network becomes a **critic**, which may give any number as a score, and
+# training is a game of two:
 #
 # $$\min_G \; \max_{\|D\|_L \le 1} \; \mathbb E\,D(x) - \mathbb E\,D(G(z))$$
 #
-# The gap is the distance only if the critic is the best one. So the critic takes several steps for each
-# step of the generator (in practice two, or even one, can do). It cannot become too good: a
-# discriminator's slope vanishes then, a critic's does not. Only, its slope has to be limited, or the gap
-# grows without end. Two ways:
+# The gap is the distance only if the critic is the best one. So the critic takes several steps for
+# each step of the generator. (In practice two steps, or even one, can be enough.) A critic cannot
+# become too good: the slope of a very good discriminator vanishes, that of a very good critic does
+# not. But its slope has to be limited, or the gap grows without end. There are two ways to limit
+# it:
 #
-# 1. **clipping**: after each step every weight is cut to a small range. This was the first idea,
-#    and its authors called it terrible: with a large range it takes long until the weights reach
-#    their limits, with a small one gradients vanish in a deep critic. The authors of the second way add
-#    that a clipped critic learns functions that are too simple;
-# 2. the **gradient penalty** ([Gulrajani et al. 2017](https://arxiv.org/abs/1704.00028), equation
-#    3): moving one distribution onto the other in the cheapest way gives each real point a
+# 1. **Clipping.** After each step every weight is cut to a small range. This was the first idea,
+#    and its own authors called it terrible. With a large range, the weights take long to reach
+#    their limits; with a small one, gradients vanish in a deep critic. The authors of the second
+#    way add that a clipped critic learns functions that are too simple.
+# 2. The **gradient penalty** ([Gulrajani et al. 2017](https://arxiv.org/abs/1704.00028), equation
+#    3). Moving one distribution onto the other in the cheapest way gives each real point a
 #    generated partner. On the lines between partners the best critic has slope 1 almost everywhere
-#    (their Proposition 1). Nobody knows the partners; so take any two, and ask for slope 1 at a
-#    random point $\hat x$ between them, a heuristic that works. What is added to the critic's loss
-#    is
+#    (their Proposition 1). Nobody knows the partners, so take any two points, one real and one
+#    generated, and ask for slope 1 at a random point $\hat x$ between them. This is a heuristic,
+#    and it works. The term added to the critic's loss is
 #
 # $$\lambda\,\mathbb E\left[\left(\|\nabla_{\hat x} D(\hat x)\|_2 - 1\right)^2\right], \qquad
 # \hat x = \epsilon x + (1 - \epsilon)\,\tilde x, \quad \epsilon \sim U(0, 1)$$
 #
-# The slope at a point is the length of the gradient there, $\|\nabla_{\hat x} D\|_2$; $\epsilon$ is
-# a random number between 0 and 1, and $\lambda$ says how much the penalty weighs.
+# The slope at a point is the length of the gradient there, $\|\nabla_{\hat x} D\|_2$. $\epsilon$ is
+# a random number between 0 and 1, and $\lambda$ is the weight of the penalty.
 #
 # ## 2 Three critics on a ring
 #
-# Before images, points in the plane: the real ones form eight clusters on a ring. Small networks learn
-# to make such points in three ways: as the original GAN (with the loss $-\log D(\tilde x)$), with
-# clipped weights, and with the penalty. The last two use the package's `objective` module (section 5
-# shows it). It expects images, so each point is passed as an image of one pixel with two channels. In
-# the original GAN the last layer gives a score $s$, and the probability is $D = \text{sigmoid}(s)$:
-# `softplus(-s)` is $-\log D$, and `softplus(s)` is $-\log(1 - D)$. The penalty's weight λ is 0.3 here,
-# and 10 for images: on such toys a smaller one is faster (the code of Gulrajani et al. has 0.1).
+# Before images, we look at points in the plane. The real points form eight clusters on a ring.
+# Small networks learn to make such points in three ways: as the original GAN (with the loss
+# $-\log D(\tilde x)$), with clipped weights, and with the penalty.
 #
-# `fit` does not train two networks against each other, so the loop is written out. A `tf.GradientTape`
-# records what is computed within it; `tape.gradient(loss, weights)` then gives the derivatives, and
-# `apply` takes a step of Adam down them. `@tf.function` compiles `iteration` once, for speed; `build`
-# makes Adam's variables before that, since a compiled function may make none later.
+# The last two use the package's `objective` module, which section 5 shows. It expects images, so
+# each point is passed as an image of one pixel with two channels. In the original GAN the last
+# layer gives a score $s$, and the probability is $D = \text{sigmoid}(s)$. So `softplus(-s)` is
+# $-\log D$, and `softplus(s)` is $-\log(1 - D)$. The penalty's weight λ is 0.3 here, and 10 for
+# images: on such toy problems a smaller weight is faster (the code of Gulrajani et al. has 0.1).
+#
+# `fit` does not train two networks against each other, so we write the loop out. A
+# `tf.GradientTape` records what is computed within it. `tape.gradient(loss, weights)` then gives
+# the derivatives, and `apply` takes a step of Adam down them. `@tf.function` compiles `iteration`
+# once, for speed. A compiled function may not make variables later, so `build` makes Adam's
+# variables beforehand.
 
 # %%
 WAYS = ("original GAN", "weight clipping", "gradient penalty")
@@ -347,25 +359,30 @@ show(
 
 # %% [markdown]
 # *Bright: a high score. The title counts the clusters that get at least a quarter of their share of
-# points; one run each.* The original GAN misses clusters. This is **mode collapse**: the generator makes
-# only what fools the discriminator now. The clipped critic's landscape is too simple to show single
-# clusters: its points smear along the ring, which is enough for a quarter of a share. With the penalty
-# every cluster has a ridge of its own, and gets its points.
+# points. One run each.*
 #
-# The critic's slope is what trains the generator: it moves its points, or images, in the direction in
-# which the score rises.
+# The original GAN misses clusters. This is **mode collapse**: the generator makes only what fools
+# the discriminator at the moment. The clipped critic's landscape is too simple to show single
+# clusters. Its points smear along the ring, which is enough for a quarter of a share. With the
+# penalty every cluster has a ridge of its own, and gets its points.
+#
+# The critic's slope is what trains the generator: the generator moves its points, or images, in the
+# direction in which the score rises.
 #
 # ## 3 The flowers
 #
-# We take the preset `quick` with three changes: two critic updates in each iteration, so that there is a
-# loop to be seen; one learning rate, 1e-3, for both networks, for simplicity (the preset gives the
-# generator twice as much: with the critic's, petals come out hatched, and you can see some of that
-# below); and 700 iterations instead of 1,500.
-# Without `QUICK` it is the preset `flowers` with three changes: a critic of pixels alone, a generator as
-# wide as it, and 3,500 iterations instead of 4,000.
+# We take the preset `quick` with three changes:
 #
-# *Real* images are always the loaded ones, even where these are drawings; *generated* images are the
-# generator's.
+# - two critic updates in each iteration, so that there is a loop to see;
+# - one learning rate, 1e-3, for both networks, for simplicity. The preset gives the generator twice
+#   as much. With the critic's rate petals come out hatched, and you can see some of that below;
+# - 700 iterations instead of 1,500.
+#
+# Without `QUICK` we take the preset `flowers`, also with three changes: a critic of pixels alone, a
+# generator as wide as that critic, and 3,500 iterations instead of 4,000.
+#
+# *Real* images always means the loaded ones, even where these are drawings. *Generated* images are
+# the generator's.
 
 # %%
 config = dataclasses.replace(
@@ -388,8 +405,9 @@ show_pictures(
 
 # %% [markdown]
 # `load_images` decodes every picture once, resizes it to a square and keeps the result on disk.
-# `make_dataset` makes the stream that training reads: a new order in each pass, each image
-# mirrored left to right with probability 1/2, anew at each use, and 0..255 scaled to −1..1 by $x / 127.5 - 1$.
+# `make_dataset` makes the stream that training reads. Each pass goes through the images in a new
+# order. Each image is mirrored left to right with probability 1/2, anew at each use, and 0..255 is
+# scaled to −1..1 by $x / 127.5 - 1$.
 
 # %%
 element = next(iter(wgan_gp.make_dataset(images, config)))
@@ -399,22 +417,26 @@ held_out = wgan_gp.held_out_images(images, config)
 print(f"{len(held_out)} images are held out: training never sees them, quality is measured by them")
 
 # %% [markdown]
-# One element serves one iteration. Its second axis holds the mini-batches: the critic is updated
-# several times for each update of the generator, **each time with images that it has not just seen**.
+# One element of the stream serves one iteration. Its second axis holds the mini-batches: the critic
+# is updated several times for each update of the generator, **each time with a fresh mini-batch of
+# images**.
 #
 # ## 4 The two networks
 #
-# The critic halves the size with strided convolutions, down to one score. Its activation, leaky
-# ReLU, is $x$, or $0.2\,x$ below 0. Its *layer norm* brings the numbers of one pixel (without `QUICK`:
-# of one image) to mean 0 and variance 1, and then applies a learned scale and offset to each channel;
-# Gulrajani et al. recommend the one over an image. The generator starts from a 4×4 map and doubles it, four times over. At each
-# size it has twice as many channels as the critic (without `QUICK` as many): with as many it drew worse in the same time
-# ([docs/quality.md](../docs/quality.md#the-preset-quick): `quick`'s SWD, which section 6 explains, was 48.9 with as many,
-# and 41.3 with twice as many, both with one learning rate).
+# The critic halves the image size with strided convolutions, again and again, down to one score.
+# Its activation, leaky ReLU, is $x$ above 0 and $0.2\,x$ below. Its *layer norm* brings the numbers
+# of one pixel (without `QUICK`: of one image) to mean 0 and variance 1, and then applies a learned
+# scale and offset to each channel. Gulrajani et al. recommend the norm over an image.
 #
-# Here is the package's code for both. `_critic_filters` gives the widths (16, 32, 64 and 128; without
-# `QUICK` 24, 48, 96 and 192), `glorot` the first weights, `_precision` the number format. Skip what is
-# said of `critic_features` and of views: section 8 comes back to it.
+# The generator starts from a 4×4 map and doubles its size four times. At each size it has twice as
+# many channels as the critic (without `QUICK`, the same number). With the same number it drew worse
+# in the same time: the SWD of `quick`, which section 6 explains, was 48.9 with the same number and
+# 41.3 with twice as many, both with one learning rate
+# ([docs/quality.md](../docs/quality.md#the-preset-quick)).
+#
+# Here is the package's code for both. `_critic_filters` gives the widths (16, 32, 64 and 128;
+# without `QUICK` 24, 48, 96 and 192), `glorot` the first weights, and `_precision` the number
+# format. Skip what it says about `critic_features` and views; section 8 comes back to them.
 
 # %%
 show_source(
@@ -432,8 +454,8 @@ generator.summary(line_length=72)
 
 # %% [markdown]
 # **Why not transposed convolutions?** They are the usual way to double the size, and the MathWorks
-# example's. But a kernel of 5 that moves by 2 does not reach all pixels equally often. Count for each
-# output pixel, along one axis, how many input pixels reach it:
+# example uses them. But a kernel of 5 that moves by 2 does not reach all pixels equally often. Take
+# the output pixels along one axis, and count how many input pixels reach each of them:
 
 # %%
 reached = {}
@@ -445,26 +467,29 @@ for kernel in (5, 4):
 assert set(reached[5]) == {2, 3} and set(reached[4]) == {2}
 
 # %% [markdown]
-# Every second pixel gets more, and that is the **grid** in many GANs' pictures. So this generator
-# doubles by repeating pixels, and convolves afterwards with a kernel of 3: what is flat then stays
-# flat. Where the map changes, even and odd pixels still mix their neighbours differently, and a faint
-# grid is left. So the last doubling, at the full size, is bilinear: it fades from one pixel to the
-# next. Section 8 shows the difference to transposed convolutions. (A critic with a kernel of 5 has the
-# same flaw, and the generator's gradient comes through it; so `flowers` has a kernel of
-# [4](../docs/tried.md#many-recipes-at-once-on-a-gpu), `quick` the usual 5.)
+# With a kernel of 5 every second pixel gets more, and that is the **grid** in many GANs' pictures.
+# So this generator doubles the size by repeating pixels, and then convolves with a kernel of 3.
+# What is flat stays flat that way. But where the map changes, even and odd pixels still mix their
+# neighbours differently, and a faint grid is left. So the last doubling, at the full size, is
+# bilinear: it fades from one pixel to the next. Section 8 compares this with transposed
+# convolutions. (A critic with a kernel of 5 has the same flaw, and the generator's gradient comes
+# through it. So `flowers` has a kernel of [4](../docs/tried.md#many-recipes-at-once-on-a-gpu);
+# `quick` has the usual 5.)
 #
 # **Layer norm in the critic, not batch norm.** The penalty asks for the slope of each image's score
-# with respect to *that image*. Batch norm mixes the images of a batch: a score then depends on all the
-# others, and the slope is no longer one image's own. The generator may have it, and learns much
-# faster with it (section 8).
+# with respect to *that image*. Batch norm mixes the images of a batch: a score then depends on all
+# the others, and the slope is no longer one image's own. The generator may have batch norm, and it
+# learns much faster that way (section 8).
 #
-# **Why layer norms of our own?** The penalty is a function of a gradient, so training it takes
-# *second* derivatives. Keras's norms take the mean for a constant when they differentiate the variance:
-# first derivatives stay right, second ones do not. Check three norms. How does a slope change along a
-# random `direction`? Once by two tapes, one within the other, and once from two slopes a tiny step
-# apart, which is right up to rounding. The first is Keras's, which with one group is a
-# norm over the whole image; the second is the same formula, written plainly; the third is ours, the
-# plain one with both derivatives written out by hand, which is faster.
+# **Why layer norms of our own?** The penalty is a function of a gradient, so training with it takes
+# *second* derivatives. Keras's norms treat the mean as a constant when they differentiate the
+# variance. First derivatives are still right, second ones are not.
+#
+# To check this, we ask how a slope changes along a random `direction`. We compute it once with two
+# tapes, one within the other, and once from two slopes a tiny step apart, which is right up to
+# rounding. We do so for three norms. The first is Keras's; with one group it is a norm over the
+# whole image. The second is the same formula, written plainly. The third is ours: the plain one
+# with both derivatives written out by hand, which is faster.
 
 
 # %%
@@ -505,19 +530,20 @@ wrong, *right = errors.values()
 assert max(right) < 1e-4 < wrong
 
 # %% [markdown]
-# That is the norm over a whole image. The preset `quick` normalises each pixel over its channels, by
-# the same code, and Keras's `LayerNormalization` has the same flaw. In six minutes of training it
-# did no harm that [docs/quality.md](../docs/quality.md) could show; right is right.
+# That was the norm over a whole image. The preset `quick` normalises each pixel over its channels,
+# with the same code, and Keras's `LayerNormalization` has the same flaw. In six minutes of training
+# the flaw did no harm that [docs/quality.md](../docs/quality.md) could show. We still prefer the
+# right derivative.
 #
-# **No sigmoid at the end.** A score that is confined to 0..1 cannot rise with slope 1 all the way
-# from one image to another: with 12,288 numbers in −1..1 they are tens apart. It can still have
+# **No sigmoid at the end.** A score confined to 0..1 cannot rise with slope 1 all the way from one
+# image to another: with 12,288 numbers in −1..1, images are tens apart. The score can still have
 # slope 1 at every point, but then mostly sideways, or up and down, not steadily towards the other
-# image. Section 8 shows what happens with one.
+# image. Section 8 shows what happens with a sigmoid.
 #
 # ## 5 The objective, and one training step
 #
-# Here is the penalty for a critic that scores images. (In the root, 1e-10 keeps the derivative finite
-# where the gradient is 0.)
+# Here is the penalty for a critic that scores images. (The 1e-10 in the root keeps the derivative
+# finite where the gradient is 0.)
 
 
 # %%
@@ -532,10 +558,10 @@ def plain_gradient_penalty(critic, real, generated, epsilon):
 
 
 # %% [markdown]
-# Five short functions of the package are the whole objective. The three in the middle do the same as
-# the one above, and for a list of views as well (skip `tf.nest`; section 8 comes back to it).
-# `gradient_penalty`, used above and below, checks the shape of epsilon, and is `unit_norm_penalty` of
-# `gradient_norms`.
+# In the package, five short functions are the whole objective. The three in the middle do the same
+# as the function above, and can do it for a list of views as well. (Skip `tf.nest`; section 8 comes
+# back to it.) `gradient_penalty`, used above and below, checks the shape of epsilon and applies
+# `unit_norm_penalty` to the result of `gradient_norms`.
 
 # %%
 show_source(
@@ -608,14 +634,16 @@ def plain_training_step(generator, critic, critic_adam, generator_adam, batches)
 
 
 # %% [markdown]
-# - There are **two tapes** in the critic's update: the one above for the weights, and within
-#   the penalty one for the images. The outer one sees the inner one work, so the penalty is
-#   differentiated *through* the gradient: the second derivative.
-# - The generated images are made outside the tape: the generator is fixed while the critic learns.
-# - In the last lines the gradient goes through the critic to the generator's weights, and only those
-#   are changed.
+# - There are **two tapes** in the critic's update. The outer one, above, is for the weights; the
+#   inner one, within the penalty, is for the images. The outer tape sees the inner one work, so the
+#   penalty is differentiated *through* the gradient. This is the second derivative.
+# - The generated images are made outside the tape, because the generator is fixed while the critic
+#   learns.
+# - In the last lines the gradient goes through the critic to the generator's weights. Only those
+#   weights are changed.
 #
-# Twenty such iterations with the two networks of section 4, which have learned nothing yet:
+# Now we run twenty such iterations with the two networks of section 4, which have learned nothing
+# yet:
 
 # %%
 critic_adam, generator_adam = (
@@ -632,10 +660,12 @@ print(f"the gap: {gaps[0]:.2f} in the first iteration, {max(gaps):.2f} at its wi
 assert max(gaps) > gaps[0]
 
 # %% [markdown]
-# It shoots up, since what an untrained generator makes is easy to tell from flowers. Once the generator
-# follows, it comes down; in the training below within the first 40 iterations.
+# The gap shoots up, because it is easy to tell flowers from what an untrained generator makes. It
+# comes down once the generator follows; in the training below, this happens within the first 40
+# iterations.
 #
-# The package does the same within `fit`: `WGANGP` is a `keras.Model` with a `train_step` of its own.
+# The package does the same within `fit`. `WGANGP` is a `keras.Model` with a `train_step` of its
+# own:
 
 # %%
 show_source(
@@ -647,16 +677,17 @@ show_source(
 )
 
 # %% [markdown]
-# It is the same algorithm. Skip on first reading: `replicas` (several devices), `scale_loss` (half
-# precision), `_with_penalty_if_due` (which can leave the penalty out of some updates), and `_seen` with its
-# `_shift_seed` (which hands the images on as they are; the other case is at the end of section 8). What
-# the other small functions do is in their names: a loop, random numbers, notes for the curve. Two
-# additions matter:
+# It is the same algorithm. On a first reading, skip `replicas` (several devices), `scale_loss`
+# (half precision), `_with_penalty_if_due` (which can leave the penalty out of some updates), and
+# `_seen` with its `_shift_seed` (which hands the images on as they are; the other case is at the
+# end of section 8). The names of the other small functions say what they do: a loop, random
+# numbers, notes for the curve. Two additions matter:
 #
-# - All random numbers follow from the seed and the iteration (`stream_seed`), so a run that was stopped
-#   and resumed ends with the same bits.
-# - After each iteration an **averaged generator** is updated: each of its weights is an *exponential
-#   moving average* (EMA) of the generator's over time. The average fluctuates less, so its pictures are better.
+# - All random numbers follow from the seed and the iteration (`stream_seed`), so a run that was
+#   stopped and resumed ends with the same bits.
+# - After each iteration an **averaged generator** is updated. Each of its weights is an
+#   *exponential moving average* (EMA) of the generator's weight over time. The average fluctuates
+#   less, so its pictures are better.
 #
 # | | here | Algorithm 1 |
 # | --- | --- | --- |
@@ -667,8 +698,9 @@ show_source(
 # | Adam's β₁, β₂ | 0, 0.9 | 0, 0.9 |
 #
 # Fewer critic updates and smaller mini-batches fit more generator iterations into the same minutes,
-# and larger steps make more of each; measured together in [docs/quality.md](../docs/quality.md).
-# Falling rates brought nothing in runs of six minutes; in longer ones they were not measured apart.
+# and larger steps make more of each. [docs/quality.md](../docs/quality.md) has these changes
+# measured together. Falling rates brought nothing in runs of six minutes; in longer runs they were
+# not measured separately.
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title The table's check
@@ -679,11 +711,15 @@ assert (config.beta_1, config.beta_2, config.final_learning_rate) == (0, 0.9, 0.
 # %% [markdown]
 # ## 6 Training
 #
-# The stream has no end. So an *epoch* is not a pass over the images but a chosen number of generator
-# iterations, here 20; the history keeps their means. Four callbacks watch: `Quality` measures the
-# distance to the held-out images at iteration 1 and every 100, `Monitor` draws the figure below, 15 times in all,
-# `HistoryFile` writes each epoch's numbers to a file, and `Checkpoint`, the last, saves all that training needs to
-# go on, with what the three others remember: so it is given them, too.
+# The stream has no end. So an *epoch* is not a pass over the images but a chosen number of
+# generator iterations, here 20; the history keeps their means. Four callbacks watch:
+#
+# - `Quality` measures the distance to the held-out images, at iteration 1 and then every 100
+#   iterations.
+# - `Monitor` draws the figure below, 15 times in all.
+# - `HistoryFile` writes each epoch's numbers to a file.
+# - `Checkpoint` comes last. It saves everything needed to continue training, including what the
+#   three others remember, so it is given them, too.
 
 # %%
 RUN = RunFolder.create_numbered(Path("runs"), "notebook").path  # a new folder for the results
@@ -704,43 +740,52 @@ history = model.fit(
 
 # %% [markdown]
 # **How to read the curves.** Blue is the critic's loss with the penalty, orange without. Below them
-# is the *sliced Wasserstein distance* (SWD) of generated images to images that training never sees.
-# Each image is taken apart into fine detail, coarser detail and layout; small patches of each are
-# projected onto many random directions; along each direction, the one-dimensional distance is taken as in
-# section 1; their mean, times 1,000, is the SWD. The patches of each set are first brought to the same
-# brightness and contrast, so that these do not count. The critic has no part in it, so do not compare it with the loss. Lower is better, and even
-# real images are not at 0 (the next cell prints how far apart they are).
+# is the *sliced Wasserstein distance* (SWD) between generated images and images that training never
+# sees. It is computed in four steps:
+#
+# 1. Each image is taken apart into fine detail, coarser detail and layout, and small patches are
+#    cut from each.
+# 2. The patches of each set are brought to the same brightness and contrast, so that these do not
+#    count.
+# 3. The patches are projected onto many random directions.
+# 4. Along each direction the one-dimensional distance is taken, as in section 1. The mean of these
+#    distances, times 1,000, is the SWD.
+#
+# Lower is better. Even real images are not at 0; the next cell prints how far apart they are. The
+# critic has no part in the SWD, so do not compare it with the loss.
 #
 # - *Why is the loss negative?* It is $\mathbb E\,D(\tilde x) - \mathbb E\,D(x)$ plus the penalty,
-#   and the critic scores real images higher. **Minus the orange curve is the gap**: the Wasserstein
-#   distance, if this critic were the best of all that are nowhere steeper than 1. It is far from that
-#   ([Stanczuk et al. 2021](https://arxiv.org/abs/2103.01678)).
-# - *Should the gap not narrow, as the distance did in section 1?* The best critic's would. This one is
-#   still learning, and where it improves faster than the generator, the gap widens: on the synthetic
-#   flowers it ends wider than it was at iteration 200. In the run behind the first pictures above
-#   (photographs, and the mean gap of the four critics of section 8) it falls early by almost half and then
-#   stays. The pictures improve in both, as SWD says.
-# - *So what is the gap good for?* Not for ranking pictures. Arjovsky et al. found their critic's loss to
-#   follow the quality of the pictures, and are often cited for it; their critic was trained closer to its
-#   best. What it can show is trouble: a running mean that jumps or runs away after the first hundred
-#   iterations. (The pictures and the SWD are the averaged
-#   generator's, the curves those of the one that the critic sees.)
-# - *Between the curves* lies λ times the penalty: on the synthetic flowers more than a third of the size of
-#   the blue curve at iteration 100, a seventh in the end; the slopes are near 1. Where the gap is small, λ
-#   times the penalty can exceed it, and blue rises above 0.
+#   and the critic scores real images higher. **Minus the orange curve is the gap.** It would be the
+#   Wasserstein distance if this critic were the best of all that are nowhere steeper than 1. It is
+#   far from that ([Stanczuk et al. 2021](https://arxiv.org/abs/2103.01678)).
+# - *Should the gap not narrow, as the distance did in section 1?* The best critic's would. This one
+#   is still learning, and where it improves faster than the generator, the gap widens. On the
+#   synthetic flowers the gap ends wider than it was at iteration 200. In the run behind the first
+#   pictures above (on photographs; the gap is the mean over the four critics of section 8) it falls
+#   early by almost half and then stays there. The pictures improve in both runs, as the SWD says.
+# - *So what is the gap good for?* Not for ranking pictures. Arjovsky et al. are often cited for
+#   finding that their critic's loss follows the quality of the pictures, but their critic was
+#   trained closer to its best. What the gap can show is trouble: a running mean that jumps or runs
+#   away after the first hundred iterations. (The pictures and the SWD are the averaged generator's.
+#   The curves are those of the generator that the critic sees.)
+# - *What lies between the curves?* λ times the penalty. On the synthetic flowers it is more than a
+#   third of the size of the blue curve at iteration 100, and a seventh in the end; the slopes are
+#   near 1. Where the gap is small, λ times the penalty can exceed it, and blue rises above 0.
 #
-# **A bargain.** Why close to 1, and not quite? Let $d$ be the gap that the critic would find with
-# slope 1. Made $s$ times as steep, it finds $s\,d$, and pays $\lambda (s - 1)^2$. What is left,
-# $s\,d - \lambda (s - 1)^2$, is largest where its derivative $d - 2 \lambda (s - 1)$ is 0: at
+# **A bargain.** Why are the slopes close to 1, and not exactly 1? Let $d$ be the gap that the
+# critic would find with slope 1. Made $s$ times as steep, it finds the gap $s\,d$ and pays
+# $\lambda (s - 1)^2$. What is left, $s\,d - \lambda (s - 1)^2$, is largest where its derivative
+# $d - 2 \lambda (s - 1)$ is 0. This is at
 #
 # $$s = 1 + \frac{d}{2\lambda}$$
 #
-# It can be checked: the gap of the trained critic is $s\,d$ and its gradient norm is $s$, so the one
-# divided by the other is $d$.
+# This can be checked. The gap of the trained critic is $s\,d$ and its gradient norm is $s$, so the
+# gap divided by the norm is $d$.
 #
-# That assumes one slope everywhere. In fact slopes scatter, with a mean $m$ and a variance $v$, and the
-# gap is $m\,d$. Scaling all slopes by $t$ would leave $t\,m\,d - \lambda\,(t^2 (v + m^2) - 2\,t\,m + 1)$.
-# A critic that has settled gains nothing by being steeper or flatter, so the derivative at $t = 1$ is 0:
+# The argument assumes one slope everywhere. In fact slopes scatter, with a mean $m$ and a variance
+# $v$, and the gap is $m\,d$. Scaling all slopes by $t$ would leave
+# $t\,m\,d - \lambda\,(t^2 (v + m^2) - 2\,t\,m + 1)$. A critic that has settled gains nothing by
+# being steeper or flatter, so the derivative at $t = 1$ is 0. This gives
 # $m\,d = 2 \lambda\,(v + m^2 - m)$, and so
 #
 # $$m = 1 + \frac{d}{2\lambda} - \frac{v}{m}$$
@@ -798,11 +843,12 @@ for ax in axes:
 show(figure, "The measured gradient norm lies a little below 1 + d / (2λ), and on it less v / m")
 
 # %% [markdown]
-# *The dashed line is a little above the measured one; the dotted one, with $v / m$ taken off, lies on
-# it once the critic has settled: after the first quarter they differ by the last number printed above.*
+# *The dashed line is a little above the measured one. The dotted line, with $v / m$ taken off, lies
+# on the measured one once the critic has settled. After the first quarter they differ on average by
+# the last number printed above.*
 #
-# **Not the Wasserstein distance.** Freeze a copy of the generator, and let a copy of the critic go on
-# learning with the plain update above. The pictures do not change; the gap does:
+# **The gap is not the Wasserstein distance.** Freeze a copy of the generator, and let a copy of the
+# critic go on learning with the plain update above. The pictures do not change, but the gap does:
 
 # %%
 frozen, judge = (keras.models.clone_model(network) for network in (model.generator, model.critic))
@@ -830,10 +876,10 @@ ax.legend()
 show(figure, "With the generator frozen, the gap rises above the dotted line")
 
 # %% [markdown]
-# *The curve ends above the dotted line, though the pictures stay the same: the gap depends on the
-# critic's training, not on the pictures alone. (The copy learns at 2e-4, four times the
-# rate that the critic ended with.) Nor would the gap of the best critic be the distance: its slopes
-# are not held to 1 exactly, nor everywhere.*
+# *The curve ends above the dotted line, though the pictures stay the same. So the gap depends on
+# the critic's training, not on the pictures alone. (The copy learns at 2e-4, four times the rate
+# that the critic ended with.) Even the best critic's gap would not be the distance: its slopes are
+# not held to 1 exactly, nor everywhere.*
 #
 # The same 25 latents, at three moments of training:
 
@@ -857,10 +903,11 @@ show_pictures(
 )
 
 # %% [markdown]
-# **A walk.** Neighbouring latents give similar images, so one can walk from flower to flower. The
-# way leads along the sphere (*slerp*, spherical linear interpolation), not straight through it: the length of 100 standard-normal numbers is
-# close to 10, and the generator has seen nothing of the inside. Is that worth the trouble? Above
-# along the sphere, below straight, between the same two:
+# **A walk.** Neighbouring latents give similar images, so you can walk from flower to flower. The
+# way leads along the sphere (*slerp*, spherical linear interpolation), not straight through it: 100
+# standard-normal numbers have a length close to 10, and the generator has seen nothing of the
+# inside. Is that worth the trouble? Both rows below lead from one latent to the same other one, the
+# upper row along the sphere, the lower row straight:
 
 # %%
 a, b = np.random.default_rng(3).standard_normal((2, 100)).astype("float32")
@@ -883,15 +930,17 @@ ax.set(xticks=[], yticks=[32, 96], yticklabels=list(ways))
 show(figure, "Two rows of nine flowers that change from one into another")
 
 # %% [markdown]
-# Halfway along the straight line the latent is 30% shorter, a length that random latents hardly ever
-# have. Yet the pictures look much the same: this generator copes. Not every one does, and the sphere
-# costs nothing.
+# Halfway along the straight line the latent is 30% shorter, a length that random latents hardly
+# ever have. Yet the pictures look much the same: this generator copes. Not every generator does,
+# and the sphere costs nothing.
 #
-# **Does it draw all kinds?** Photographs do not say how many kinds there are. The synthetic flowers do
-# (so this is for `QUICK` only): seven colours equally often, and mostly one flower, sometimes two or
-# three. A small classifier counts these in 500 new images. It has seen clean drawings only, and must name a
-# kind for a smear, too. The number below is the share of images that would have to be of another kind
-# for all shares to be right. By chance even 500 perfect images have some 4% (colours) and 2% (numbers).
+# **Does it draw all kinds?** Photographs do not say how many kinds there are. The synthetic flowers
+# do, so this check is for `QUICK` only. They have seven colours, equally often, and mostly show one
+# flower, sometimes two or three. A small classifier counts these in 500 new images. It has only
+# seen clean drawings, and must name a kind even for a smear.
+#
+# The number below is the share of images that would have to be of another kind for all shares to be
+# right. By chance, even 500 perfect images have some 4% (colours) and 2% (numbers of flowers).
 
 # %%
 if QUICK:
@@ -917,11 +966,13 @@ if QUICK:
     show(figure, "Shares of colours and of numbers of flowers, generated beside true ones")
 
 # %% [markdown]
-# No kind is missing, but the shares are further off than they would be by chance: it makes too many of some
-# kinds and too few of others. The lines above name the ones that it makes least of.
+# No kind is missing, but the shares are further off than they would be by chance: the generator
+# makes too many of some kinds and too few of others. The lines above name the kinds that it covers
+# least.
 #
-# **Is it copying?** For each new image we look for the most similar real image, held-out ones and mirror
-# images included: the one with the smallest root mean square difference of pixels.
+# **Is it copying?** For each new image we look for the most similar real image, among the held-out
+# images and the mirror images as well. The most similar one has the smallest root mean square
+# difference of pixels.
 
 
 # %%
@@ -955,15 +1006,18 @@ axes[1].set_xticks(places, [f"{distance:.0f}" for _, distance in neighbours])
 show(figure, "Six new images above their nearest real images, which are other flowers")
 
 # %% [markdown]
-# Nearest images that share a background or a colour but not the flower are no sign of copying; six
-# images and a distance of pixels cannot rule it out. A distance far below that among the real
-# images would be a warning.
+# Where the nearest image shares a background or a colour but not the flower, it is no sign of
+# copying. Six images and a distance of pixels cannot rule copying out. A distance far below that
+# among the real images would be a warning.
 #
 # ## 8 What an ingredient brings
 #
-# Three more trainings on the same images, of 120 iterations each (600 without `QUICK`): this recipe;
-# the same with a **sigmoid** on the score, as the MathWorks example has it; and with that example's
-# **transposed convolutions**, which have a kernel of 5 (and are one layer fewer).
+# We train three more times on the same images, for 120 iterations each (600 without `QUICK`):
+#
+# - with this recipe;
+# - with a **sigmoid** on the score, as the MathWorks example has it;
+# - with that example's **transposed convolutions**, which have a kernel of 5 (and are one layer
+#   fewer).
 
 # %%
 VARIANTS = {
@@ -1014,20 +1068,25 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 
 # %% [markdown]
 # With a score within 0..1 the critic gains at most 1 by telling images apart, while a flat critic,
-# of slope 0, pays λ · (0 − 1)² = 10. So it first makes its slopes 1, as the left figure shows. Nothing makes
-# them point to the other images, and its pictures are far behind. In longer runs on photographs, with the
-# example's transposed convolutions in both, the sigmoid needed three times as long and more for the same SWD,
-# then caught up, and even ended lower, because its pictures had less of those convolutions' grid; at an eighth and
-# a quarter of the example's filters they stayed colour and light to the eye ([docs/matlab.md](../docs/matlab.md)).
+# of slope 0, pays λ · (0 − 1)² = 10. So the critic first makes its slopes 1, as the left figure
+# shows. Nothing makes the slopes point to the other images, and the sigmoid's pictures are far
+# behind.
 #
-# And the transposed convolutions print their **grid**: a pattern of two pixels has 17 times the share of
-# their power (squared contrast) that it has in the synthetic flowers, where it comes from sharp edges.
-# This recipe has far less of it than those: it is smoother than what it learns from.
+# In longer runs on photographs, both with the example's transposed convolutions, the sigmoid needed
+# three times as long and more for the same SWD. Then it caught up, and even ended lower, because
+# its pictures had less of those convolutions' grid. To the eye, at an eighth and a quarter of the
+# example's filters, its pictures stayed colour and light ([docs/matlab.md](../docs/matlab.md)).
 #
-# What every other ingredient brings on photographs, each with its picture, is the table in
-# [docs/quality.md](../docs/quality.md). The first five tips are sorted by how much each lowered the SWD
-# there; only the bilinear step did not, it removed the grid. The others were not measured there ($\beta_1$ was
-# [elsewhere](../docs/tried.md#many-recipes-at-once-on-a-gpu): with 0.5 the SWD more than doubled):
+# The transposed convolutions print their **grid**. In their pictures a pattern of two pixels has 17
+# times the share of the power (squared contrast) that it has in the synthetic flowers, where it
+# comes from sharp edges. This recipe's pictures have far less of it than even the synthetic
+# flowers: they are smoother than what the generator learns from.
+#
+# The table in [docs/quality.md](../docs/quality.md) shows what every other ingredient brings on
+# photographs, each with its picture. The first five tips below are sorted by how much each lowered
+# the SWD there. Only the bilinear step did not lower it; it removed the grid. The other tips were
+# not measured there. ($\beta_1$ was measured
+# [elsewhere](../docs/tried.md#many-recipes-at-once-on-a-gpu): with 0.5 the SWD more than doubled.)
 #
 # | Tip | Reason |
 # | --- | --- |
@@ -1040,26 +1099,28 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # | Look at the same latents over time | You see the network change, not the luck of the draw |
 # | Judge by many pictures and a measurement | The loss may rise or fall while the pictures get better |
 #
-# **Must the critic begin with pixels?** Much of what it has to learn about photographs another network
-# knows already: EfficientNet-Lite0, say, which was trained on ImageNet. After
+# **Must the critic begin with pixels?** Another network already knows much of what the critic has
+# to learn about photographs. EfficientNet-Lite0, which was trained on ImageNet, is one. As in
 # [Projected GANs](https://arxiv.org/abs/2111.01007), let four critics stand side by side,
 #
 # $$D_k(f_k(x)), \qquad k = 0, \dots, 3,$$
 #
-# where $f_0(x) = x$ are the pixels, and $f_1$ to $f_3$ what three stages of that network make of the
-# image. The network stays as it is. Each critic has a gradient penalty of its own, on the lines between
-# $f_k(x)$ and $f_k(\tilde x)$, so each has a gap of its own; the losses are their means. The
-# generator has to narrow all four, and its gradient comes through the network.
-# (In training all images of an update, real and generated, are first moved by the same few pixels at
-# random: the network's strides would leave a grid otherwise.) That is
-# `critic_features="efficientnet-lite0"`, and how the flowers at the top were made. A critic of pixels
-# alone takes longer until anything looks like a flower, and leaves out [more kinds of
-# photographs](../docs/quality.md#a-critic-that-looks-through-a-trained-network).
+# where $f_0(x) = x$ are the pixels, and $f_1$ to $f_3$ are what three stages of that network make
+# of the image. The network stays as it is. Each critic has a gradient penalty of its own, on the
+# lines between $f_k(x)$ and $f_k(\tilde x)$, and so a gap of its own. The losses are the means over
+# the four. The generator has to narrow all four gaps, and its gradient comes through the network.
+# (In training, all images of an update, real and generated, are first moved by the same random
+# shift of a few pixels. Otherwise the network's strides leave more of a grid.)
+#
+# The setting for this is `critic_features="efficientnet-lite0"`, and the flowers at the top were
+# made with it. With a critic of pixels alone it takes longer until anything looks like a flower,
+# and [more kinds of photographs](../docs/quality.md#a-critic-that-looks-through-a-trained-network)
+# are left out.
 #
 # ## 9 Keeping it, and your own images
 #
-# While the model trained, `Checkpoint` saved everything needed to continue. Take a *new* model, restore
-# it, train both on for five iterations, and compare every weight:
+# While the model trained, `Checkpoint` saved everything needed to continue. We take a *new* model,
+# restore it, train both models for five more iterations, and compare every weight:
 
 # %%
 resumed = wgan_gp.build_model(config)
@@ -1077,8 +1138,8 @@ print(f"restored at iteration {done}; five iterations later, equal to the last b
 assert equal
 
 # %% [markdown]
-# To hand the generator to others, export it as a SavedModel: it needs nothing but TensorFlow. Here is
-# another process that may not import Keras or this package:
+# To hand the generator to others, export it as a SavedModel, which needs nothing but TensorFlow.
+# Here is another process that may not import Keras or this package:
 
 # %%
 model.save(RUN / "model.keras")  # the whole model, to train on
@@ -1099,17 +1160,17 @@ print("there:", answer.stdout.strip())
 print("here: ", here.shape, here.dtype, here.astype("int64").sum())
 
 # %% [markdown]
-# **With your own images**, one line does all of this, with a folder for the results; or in a
-# terminal, `wgan-gp train --preset flowers --data MY_PHOTOS`:
+# **With your own images**, one line does all of this and keeps the results in a folder. (In a
+# terminal it is `wgan-gp train --preset flowers --data MY_PHOTOS`.)
 #
 # ```python
 # model = wgan_gp.train(Config.preset("flowers"), "MY_PHOTOS", "runs/mine")
 # ```
 #
-# Some thousands of images are good, a few hundred are too few for good results, and they should show one
-# kind of thing. The
-# [README](../README.md) says how long each preset takes, and how to stop and go on; readers who come
-# from the MathWorks example find its functions again in [docs/matlab.md](../docs/matlab.md).
+# A few thousand images are good; a few hundred are too few for good results. They should all show
+# one kind of thing. The [README](../README.md) says how long each preset takes, and how to stop and
+# resume. If you come from the MathWorks example, you will find its functions again in
+# [docs/matlab.md](../docs/matlab.md).
 #
 # | Symptom | Likely cause |
 # | --- | --- |
@@ -1122,35 +1183,39 @@ print("here: ", here.shape, here.dtype, here.astype("int64").sum())
 #
 # ## Conclusion
 #
-# The Wasserstein distance has a slope wherever the distributions are, and the gradient penalty keeps the
-# critic's slope near 1, so that it reaches the generator. The critic's gap is no measure of quality: so measure
-# on held-out images. What mattered beside the loss were a linear score, a critic without batch norm, and
-# upsampling before convolving. Next, train on images of your own (section 9), or with a critic of features
-# (section 8).
+# The Wasserstein distance has a slope wherever the distributions are. The gradient penalty keeps
+# the critic's slope near 1, so that it reaches the generator. The critic's gap is no measure of
+# quality, so measure quality on held-out images. Apart from the loss, what mattered were a linear
+# score, a critic without batch norm, and upsampling before convolving. Next, train on images of
+# your own (section 9), or with a critic of features (section 8).
 #
 # ## Exercises
 #
-# 1. **Epsilon.** `gradient_penalty` refuses one `epsilon` *per number*. Put `plain_gradient_penalty` in its
-#    place in `train_on_ring`, draw epsilons of the shape `(256, 1, 1, 2)` there, and of `(16, 8, 8, 3)` in the
-#    check of the linear critic (without the two lines of `gradient_penalty`). Does anything change?
+# 1. **Epsilon.** `gradient_penalty` refuses an `epsilon` with one value *per number* of an image.
+#    In `train_on_ring`, put `plain_gradient_penalty` in its place and draw epsilons of the shape
+#    `(256, 1, 1, 2)`. In the check of the linear critic, take out the two lines of
+#    `gradient_penalty` and draw epsilons of the shape `(16, 8, 8, 3)`. Does anything change?
 # 2. **One-sided.** The penalty could ask for a slope of *at most* 1: $\max(0, \|\nabla D\| - 1)^2$.
 #    Write it with `objective.gradient_norms`, and try it on the ring.
-# 3. **The bargain.** Predict the gradient norm for λ = 1, with $d$ = `gap[-1] / norm[-1]` of the run above.
-#    Then train for 100 iterations with `dataclasses.replace(config, iterations=100,
-#    gradient_penalty_weight=1)`, predict it from that run's $d$, and compare both with the measured norm.
+# 3. **The bargain.** Predict the gradient norm for λ = 1, with $d$ = `gap[-1] / norm[-1]` of the
+#    run above. Then train for 100 iterations with `dataclasses.replace(config, iterations=100,
+#    gradient_penalty_weight=1)`, predict the norm again from that run's $d$, and compare both
+#    predictions with the measured norm.
 #
 # <details><summary>Solutions</summary>
 #
-# 1. The linear critic's check does not: its slope is the same at every point. On the ring the
-#    points then lie anywhere in the rectangle that a real and a generated point span; with two
-#    coordinates little changes. With 12,288 it does: such points are noise mixed of two images, and
-#    the slope is watched where no image lies.
-# 2. `tf.reduce_mean(tf.square(tf.maximum(norms - 1, 0)))` with `norms =
-#    objective.gradient_norms(critic, real, generated, epsilon)`. Gulrajani et al. found two sides
-#    better, but not significantly: two sides won 100 of their trials, one side 77 (their appendix C).
-# 3. $1 + d/2$: with a $d$ of 3 to 4, as on the synthetic flowers, a slope of 2.5 to 3. Nothing in the
-#    argument needs a large λ, so the measured norm should follow the prediction again, below it by $v / m$, which with so
-#    weak a penalty need not be small.
+# 1. The check of the linear critic does not change: its slope is the same at every point. On the
+#    ring the points then lie anywhere in the rectangle that a real and a generated point span; with
+#    two coordinates little changes. With 12,288 numbers it matters: such points are noise mixed
+#    from two images, and the slope is watched where no image lies.
+# 2. `tf.reduce_mean(tf.square(tf.maximum(norms - 1, 0)))` with
+#    `norms = objective.gradient_norms(critic, real, generated, epsilon)`. Gulrajani et al. found
+#    the two-sided penalty better, but not significantly: two sides won 100 of their trials, one
+#    side 77 (their appendix C).
+# 3. The prediction is $1 + d/2$. With a $d$ of 3 to 4, as on the synthetic flowers, this is a slope
+#    of 2.5 to 3. Nothing in the argument needs a large λ, so the measured norm should follow the
+#    prediction again. It should lie below the prediction by $v / m$, which need not be small with
+#    so weak a penalty.
 #
 # </details>
 #
