@@ -30,6 +30,9 @@
 # notebook downloads 218 MB and trains on photographs, four fifths of 3,670; this takes some six
 # times as long. The figure in section 6 tells how long the training took in the run shown here.
 #
+# Lines that begin with `assert` check that what the text says is true of the run at hand. If you
+# change a setting and one of them stops you, take it out.
+#
 # ## Setup
 
 # %%

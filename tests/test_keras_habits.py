@@ -59,6 +59,22 @@ def test_callbacks_of_rates_are_refused_where_keras_lets_them_know_one_optimizer
 
 
 @pytest.mark.skipif(not KNOWS_TWO_OPTIMIZERS, reason="of Keras 3.15")
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])  # whose losses are scaled
+def test_callbacks_of_rates_are_refused_where_a_rate_follows_a_schedule(
+    tiny_config, dataset, precision
+):
+    falling = dataclasses.replace(tiny_config, final_learning_rate=0.1, precision=precision)
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)
+    for callback in (schedule, keras.callbacks.ReduceLROnPlateau("critic_loss", mode="min")):
+        model = build_model(falling)
+        with pytest.raises(InputError, match="cannot move a learning rate that follows a sched"):
+            fit(model, dataset, callbacks=[callback])
+        assert model.iterations_done == 0
+        fit(build_model(dataclasses.replace(falling, final_learning_rate=1.0)), dataset,
+            callbacks=[callback])  # fmt: skip
+
+
+@pytest.mark.skipif(not KNOWS_TWO_OPTIMIZERS, reason="of Keras 3.15")
 def test_both_rates_follow_keras_callbacks(tiny_config, dataset, tmp_path):
     model = build_model(tiny_config)
     critic, generator = rates(model)

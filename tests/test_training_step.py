@@ -217,8 +217,8 @@ def test_a_mutant_fails(config, real_images, monkeypatch, mutate):
 @pytest.mark.parametrize(
     ("over", "kerass"),
     [
-        ("image", partial(keras.layers.GroupNormalization, groups=1)),
-        ("pixel", keras.layers.LayerNormalization),
+        ("image", partial(keras.layers.GroupNormalization, groups=1, epsilon=1e-5)),
+        ("pixel", partial(keras.layers.LayerNormalization, epsilon=1e-5)),
     ],
 )
 def test_kerass_normalization_fails(config, real_images, monkeypatch, over, kerass):

@@ -16,9 +16,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# As modules, not names: the package imports this one as soon as Keras is there, and that may be
-# while one of those is being imported. Those of `support` give names, so that none of them may be
-# what imports Keras first.
+# As modules, not names: the package imports this one as soon as Keras is imported, and one of these
+# may be only half loaded then. From `support` names are imported, so no module of it may be the
+# first to import Keras.
 from wgan_gp import networks, objective, random_streams, sampling
 from wgan_gp.config import Config, check_config, checked
 from wgan_gp.support import replicas
@@ -243,7 +243,7 @@ class WGANGP(CountingModel):
         epsilon: tf.Tensor,
         penalty_weight: float | None,
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
-        """Of the critic loss, for its optimizer; and that loss with and without the penalty."""
+        """Gradients of the critic loss for its optimizer, and it with and without the penalty."""
         with tf.GradientTape() as tape:
             loss, unregularized = self._critic_losses(
                 real, generated, epsilon, penalty_weight, training=True
@@ -350,45 +350,8 @@ class WGANGP(CountingModel):
         loss = objective.generator_loss(scores) + added_losses(self.generator)
         self.generator_loss.update_state(loss, rows.size)
 
-    @property
-    def seed(self) -> keras.Variable:
-        """Decides the latents and epsilons of training; a number may be assigned, 0 or more."""
-        return self._seed
-
-    @seed.setter
-    def seed(self, number: int) -> None:
-        self._seed.assign(np.int64(checked("seed", int, number)))
-
-    @property
-    def ema_half_life(self) -> int:
-        """Images after which former weights count half in `ema_generator`; 0: there is none."""
-        return self._ema_half_life
-
-    @property
-    def drawing_generator(self) -> keras.Model:
-        """The generator to draw with: the averaged one where one is kept."""
-        return self.generator if self.ema_generator is None else self.ema_generator
-
-    def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Latents `(n, latent_dim)` -> images `(n, height, width, channels)` in -1..1."""
-        return self.drawing_generator(latents, training=training)
-
-    def generate(self, count: int, seed: int = 0) -> np.ndarray:
-        """`count` new images, uint8 `(count, height, width, channels)`; see `generate_images`."""
-        return sampling.generate_images(self.drawing_generator, count, seed)
-
-    def export(self, filepath: str, *args: Any, **options: Any) -> None:
-        """`keras.Model.export` of the generator to draw with: latents -> images in -1..1."""
-        self.drawing_generator.export(filepath, *args, **options)
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Means over the epoch, and what a subclass adds; Keras resets them at its start."""
-        not_ours = getattr(self, "_loss_tracker", None)  # of the one loss that Keras expects
-        return [metric for metric in super().metrics if metric is not not_ours]
-
     def _for_each_critic_update(self, update: Callable[[Any], tf.Tensor]) -> tf.Tensor:
-        """What `update` gives for each number of a critic update, in order."""
+        """Call `update` with the number of each critic update in order, and stack the results."""
         if replicas.are_used():  # where a loop in the graph cannot hold what replicas exchange
             return tf.stack([update(i) for i in range(self.n_critic)])
         # A loop in the graph, not in Python: the critic's update is traced and compiled once.
@@ -410,7 +373,7 @@ class WGANGP(CountingModel):
     def _seen(
         self, *images: tf.Tensor, shift_seed: tf.Tensor | None = None
     ) -> Sequence[objective.Images]:
-        """What the critic gets of each batch in `images`, all of one size: these, or features.
+        """Each batch in `images`, all of one size, as the critic sees it: the images, or features.
 
         With a `shift_seed` the images are shifted before their features are taken.
         """
@@ -436,7 +399,7 @@ class WGANGP(CountingModel):
         return rows.of(drawn)
 
     def _draw_epsilon(self, rows: replicas.Rows, seed: tf.Tensor) -> tf.Tensor:
-        """As many numbers in [0, 1), `(n, 1, 1, 1)`: one an image."""
+        """This replica's share of a batch's epsilons, in [0, 1), `(n, 1, 1, 1)`: one an image."""
         drawn = random_streams.draw_uniform(rows.total, seed)
         return tf.reshape(rows.of(drawn), (-1, 1, 1, 1))
 
@@ -473,7 +436,7 @@ class WGANGP(CountingModel):
             check_batch(tf.TensorShape(shape), self.generator, n_critic if is_training else None)
 
     def numbers_of_the_step(self) -> tuple[float, ...]:
-        """Those that a user may set: in the types that the step needs, from here on.
+        """The numbers that a user may set, checked and brought to the types that the step needs.
 
         Raises an InputError if one is out of its range.
         """
@@ -482,6 +445,43 @@ class WGANGP(CountingModel):
         self.gradient_penalty_weight = checked("gradient_penalty_weight", float, weight)
         self.penalty_every = checked("penalty_every", int, self.penalty_every)
         return self.n_critic, self.gradient_penalty_weight, self.penalty_every
+
+    @property
+    def seed(self) -> keras.Variable:
+        """Decides the latents and epsilons of training; a number may be assigned, 0 or more."""
+        return self._seed
+
+    @seed.setter
+    def seed(self, number: int) -> None:
+        self._seed.assign(np.int64(checked("seed", int, number)))
+
+    @property
+    def ema_half_life(self) -> int:
+        """Images after which former weights count half in `ema_generator`; 0: there is none."""
+        return self._ema_half_life
+
+    @property
+    def drawing_generator(self) -> keras.Model:
+        """The generator to draw with: the averaged one where one is kept."""
+        return self.generator if self.ema_generator is None else self.ema_generator
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Means over the epoch, and what a subclass adds; Keras resets them at its start."""
+        not_ours = getattr(self, "_loss_tracker", None)  # of the one loss that Keras expects
+        return [metric for metric in super().metrics if metric is not not_ours]
+
+    def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Latents `(n, latent_dim)` -> images `(n, height, width, channels)` in -1..1."""
+        return self.drawing_generator(latents, training=training)
+
+    def generate(self, count: int, seed: int = 0) -> np.ndarray:
+        """`count` new images, uint8 `(count, height, width, channels)`; see `generate_images`."""
+        return sampling.generate_images(self.drawing_generator, count, seed)
+
+    def export(self, filepath: str, *args: Any, **options: Any) -> None:
+        """`keras.Model.export` of the generator to draw with: latents -> images in -1..1."""
+        self.drawing_generator.export(filepath, *args, **options)
 
     def load_weights(self, filepath: str, *args: Any, **options: Any) -> None:
         """`keras.Model.load_weights`.

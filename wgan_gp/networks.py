@@ -107,7 +107,7 @@ def _critic_convolution(
 
 
 def build_critic_features(config: Config) -> keras.Model | None:
-    """What stands before the critic, images -> views of them; None where it takes images."""
+    """The network before the critic, images -> views of them; None if the critic takes images."""
     if config.critic_features == "none":
         return None
     with _precision(config):
@@ -216,14 +216,14 @@ class ImageLayerNormalization(keras.layers.Layer):
     def call(self, inputs):
         # In float16 the sum over an image overflows; float32 is the least to compute in.
         x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
-        axes = self.axes(len(inputs.shape))
+        axes = self._axes(len(inputs.shape))
         normalized = ops.cast(standardize(x, axes, self.epsilon), inputs.dtype)
         return normalized * self.scale + self.offset
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def axes(self, rank: int) -> tuple[int, ...]:
+    def _axes(self, rank: int) -> tuple[int, ...]:
         """The axes to normalise over, of inputs of this rank."""
         return tuple(range(1, rank))
 
@@ -242,7 +242,7 @@ class PixelLayerNormalization(ImageLayerNormalization):
         epsilon: added to the variance.
     """
 
-    def axes(self, rank: int) -> tuple[int, ...]:
+    def _axes(self, rank: int) -> tuple[int, ...]:
         return (rank - 1,)
 
 

@@ -85,7 +85,7 @@ def save_pngs(images: np.ndarray, folder: Path) -> None:
 
 
 def _numbered(folder: Path) -> dict[int, Path]:
-    """What is in `folder` under a name that `save_pngs` gives, by its number."""
+    """The files in `folder` under names that `save_pngs` gives, by their numbers."""
     return numbered(folder, r"(\d{5}|[1-9]\d{5,})\.png")
 
 

@@ -50,7 +50,7 @@ def draw_uniform(count: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _box_muller(uniform: tf.Tensor) -> tf.Tensor:
-    """As many standard-normal numbers: sqrt(-2 ln u) (sin 2 pi v, cos 2 pi v) of each pair u, v."""
+    """Standard-normal numbers, sqrt(-2 ln u) (sin 2 pi v, cos 2 pi v) of each pair u, v."""
     u, v = tf.unstack(tf.reshape(uniform, (-1, 2)), axis=1)
     radius = tf.sqrt(-2.0 * tf.math.log(tf.maximum(u, 1e-7)))
     angle = 2.0 * math.pi * v

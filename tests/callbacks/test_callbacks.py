@@ -436,6 +436,20 @@ def test_a_bar_that_starts_midway_counts_only_its_own_time(tiny_config, tiny_ima
     assert "7/7 [" in last
 
 
+def test_the_first_iteration_does_not_count_in_the_time_left(fit, monkeypatch):
+    terminal, clock = Terminal(), [0.0]
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr("wgan_gp.support.progress_bar._TERMINAL_INTERVAL", 0.0)
+    monkeypatch.setattr("tqdm.std.time", lambda: clock[0])
+
+    def take(batch: int, logs: dict) -> None:
+        clock[0] += 1.0 if batch else 100.0  # to build the graph
+
+    fit(keras.callbacks.LambdaCallback(on_train_batch_end=take), ProgressBar(7))
+    second = next(line for line in terminal.text.split("\r") if "2/7" in line)
+    assert "[00:01<00:05,  1.00it/s" in second
+
+
 def test_nothing_of_the_bar_comes_after_what_ends_fit(fit, capsys):
     def stop(batch: int, logs: dict) -> None:
         raise KeyboardInterrupt

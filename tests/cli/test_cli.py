@@ -174,10 +174,44 @@ def test_a_dry_run_shows_settings_layers_and_cost_and_makes_nothing(wgan_gp):
 
 def test_a_dry_run_looks_whether_there_are_images(wgan_gp, pictures):
     assert "there is no folder 'gone'" in wgan_gp.mistake("train", "--data=gone", "--dry-run")
-    few = ["--dry-run", "--image-size=32", "--base-filters=2"]
+    few = ["--dry-run", "--image-size=32", "--base-filters=2", "--batch-size=4"]
     for data in (pictures, "tf_flowers"):  # which may have to be downloaded, as no dry run does
         assert "Cost: " in wgan_gp("train", "--data", data, *few).stdout
     assert list(wgan_gp.folder.iterdir()) == []
+
+
+def test_a_dry_run_looks_whether_there_are_enough_images(wgan_gp, pictures):
+    few = ["--data", pictures, "--dry-run", "--image-size=32", "--base-filters=2"]
+    said = wgan_gp.mistake("train", *few, "--batch-size=300")
+    assert "21 images are fewer than one mini-batch of 300: add images, or lower" in said
+    assert "Pictures found: 21," in wgan_gp("train", *few, "--batch-size=4").stdout
+
+
+def test_a_dry_run_of_a_run_tells_what_is_left(wgan_gp, finished):
+    again = ["train", "--run-dir", finished[0], "--resume", "--dry-run", "--iterations=9"]
+    assert re.search(
+        r"3 of 9 iterations are done already: 0:00:00 are left", wgan_gp(*again).stdout
+    )
+
+
+def test_resuming_a_finished_run_does_not_announce_a_first_iteration(wgan_gp, finished):
+    run = shutil.copytree(finished[0], wgan_gp.folder / "copy")
+    said = wgan_gp("train", "--run-dir", run, "--resume").stdout
+    assert "All of them are done already" in said
+    assert "The first iteration" not in said
+
+
+@pytest.mark.parametrize("columns", ["1", "4"])
+def test_help_comes_to_its_end_in_the_narrowest_terminal(wgan_gp, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert "--base-filters" in wgan_gp("train", "--help").stdout
+
+
+def test_a_folder_that_is_no_run_is_called_so_whatever_is_in_it(wgan_gp):
+    (wgan_gp.folder / "photographs").mkdir()
+    (wgan_gp.folder / "photographs" / "broken.jpg").symlink_to("/nowhere")
+    said = wgan_gp.mistake("train", "--run-dir", "photographs", "--resume")
+    assert said == "wgan-gp: 'photographs' holds no run: there is no run.json in it"
 
 
 def test_a_dry_run_looks_whether_its_folder_is_free(wgan_gp):
@@ -298,8 +332,12 @@ def test_no_image_is_added_to_those_that_the_run_trains_on(wgan_gp, pictures, tm
         assert "that the run trains on: choose another --output" in said
     film = ["--run-dir", run, "--output", photographs / "walk.gif"]
     assert "would be one of the images in" in wgan_gp.mistake("interpolate", *film)
-    tile = ["--run-dir", run, "--output", run / "grids" / "iteration-000009.png"]
-    assert "would be part of the run's film" in wgan_gp.mistake("generate", *tile)
+    own = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for output in ("grids/iteration-000009.png", "samples.png", "checkpoints", "training.gif"):
+        command = "interpolate" if output.endswith("gif") else "generate"
+        taken = ["--run-dir", run, "--output", run / output, "--overwrite"]
+        assert "would be a file of the run itself" in wgan_gp.mistake(command, *taken)
+    assert own == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     assert sorted(photographs.iterdir()) == before
     wgan_gp("generate", "--run-dir", run, "--count=2", "--output", run / "new.png")
     wgan_gp("train", "--run-dir", run, "--resume", "--iterations=3")

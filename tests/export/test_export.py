@@ -505,7 +505,7 @@ def test_the_run_s_own_files_are_not_overwritten(wgan_gp, run, output, format_, 
     before = {path: path.read_bytes() for path in run.glob("*.*")}
     options = ["--format", format_, "--output", run / output, "--overwrite"]
     said = wgan_gp.mistake("export", "--run-dir", run, *options)
-    assert f"{own}' is a file of the run itself: choose another place" in said
+    assert f"{own}' would be a file of the run itself: choose another place" in said
     assert {path: path.read_bytes() for path in run.glob("*.*")} == before
 
 

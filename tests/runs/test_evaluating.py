@@ -76,6 +76,29 @@ def test_evaluate_prints_a_table_and_keeps_the_report(wgan_gp, run):
         assert pairs.size == (4 * 64, 4 * 32)
 
 
+def test_a_report_that_says_more_is_kept_beside_a_new_one(wgan_gp, run):
+    wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd,memorization", "--count", "20")
+    first, pairs = ((run / name).read_bytes() for name in ("quality.json", "nearest.png"))
+    wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd,memorization,diversity")
+    assert not (run / "quality-1.json").exists()  # all of it was measured once more
+    first, pairs = ((run / name).read_bytes() for name in ("quality.json", "nearest.png"))
+    said = wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd").stderr
+    assert "is kept as 'run/quality-1.json'" in said
+    kept = {"quality-1.json", "nearest-1.png", "quality.json"}
+    assert {path.name for path in run.iterdir() if path.name.startswith(("q", "near"))} == kept
+    assert (run / "quality-1.json").read_bytes() == first
+    assert (run / "nearest-1.png").read_bytes() == pairs
+
+
+def test_a_report_of_an_earlier_generator_is_replaced(wgan_gp, run):
+    wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd,diversity")
+    generator = keras.saving.load_model(run / "generator.keras")
+    generator.set_weights([1.1 * weight for weight in generator.get_weights()])
+    generator.save(run / "generator.keras")
+    wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd")
+    assert not (run / "quality-1.json").exists()
+
+
 def test_its_numbers_are_those_of_the_images_that_were_held_out(wgan_gp, run, flowers, caplog):
     report = evaluate_run(RunFolder(run), ["swd"], count=20, seed=3)
     images = load_images(flowers, 32)

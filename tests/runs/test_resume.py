@@ -311,9 +311,9 @@ def test_every_spelling_of_the_run_folder_goes_on_with_the_run_s_own_settings(
         (["--resume", "--run-dir=partial"], "partial/run.json' is damaged"),
         (
             ["--checkpoint-every=0"],
-            "checkpoint_every must be at least 1 iteration, or 'epoch', not 0",
+            "--checkpoint-every must be at least 1 iteration, or 'epoch', not 0",
         ),
-        (["--keep-checkpoints=0"], "keep_checkpoints must be a whole number, at least 1, not 0"),
+        (["--keep-checkpoints=0"], "--keep-checkpoints must be a whole number, at least 1, not 0"),
     ],
 )
 def test_what_cannot_be_resumed_is_explained(wgan_gp, arguments, said):

@@ -22,6 +22,7 @@ from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.runs.run import RunImages, start_run
 from wgan_gp.runs.training import _monitor, _prepare, _quality
+from wgan_gp.support.layer_defaults import layer_defaults
 from wgan_gp.support.memory import enough_memory
 
 SETTINGS = dataclasses.replace(
@@ -64,6 +65,12 @@ def test_resume_goes_on_and_returns_the_model(wgan_gp, pictures, begun):
         np.testing.assert_array_equal(samples, package.image_grid(model.generate(25)))
 
 
+def test_the_settings_decide_the_precision_of_a_run_and_not_keras(wgan_gp, pictures, begun):
+    with layer_defaults("mixed_bfloat16"):
+        package.train(SETTINGS, pictures, "other", checkpoint_every=2)
+    assert outcome(wgan_gp.folder / "other") == outcome(begun)
+
+
 def test_the_command_resumes_what_python_began(wgan_gp, begun):
     wgan_gp("train", "--run-dir", "python", "--resume", "--iterations=4")
     assert json.loads((begun / "run.json").read_text())["generator_iteration"] == 4
@@ -72,7 +79,7 @@ def test_the_command_resumes_what_python_began(wgan_gp, begun):
 def test_resume_refuses_other_settings_and_images(begun, tmp_path):
     with pytest.raises(InputError, match="base_filters is 2 there, not 4"):
         package.resume(begun, base_filters=4)
-    with pytest.raises(InputError, match=r"the images in 'synthetic' are not .*: make them"):
+    with pytest.raises(InputError, match=r"in 'synthetic' are not .*\(4,096, not 20\): make them"):
         package.resume(begun, data="synthetic")
     with pytest.raises(InputError, match="there is no run folder"):
         package.resume(tmp_path / "nowhere")
@@ -112,7 +119,9 @@ def test_a_run_without_a_name_gets_a_numbered_folder(wgan_gp, pictures, caplog, 
 
 
 @pytest.mark.parametrize(
-    ("data", "name"), [("x" * 250, "x" * 100), ("---", "images")], ids=["long", "none"]
+    ("data", "name"),
+    [("x" * 250, "x" * 100), ("\u82b1" * 84, "\u82b1" * 33), ("---", "images")],
+    ids=["long", "long in bytes", "none"],
 )
 def test_images_whose_name_is_too_long_or_none_have_a_folder_all_the_same(
     tmp_path, monkeypatch, data, name

@@ -131,6 +131,20 @@ def test_a_folder_takes_the_place_of_another(tmp_path):
     assert contents(tmp_path) == {"folder/new": "new", "file/new": "new"}
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_what_a_kill_left_of_a_folder_that_was_replaced_is_put_back_or_removed(
+    tmp_path, is_replaced
+):
+    folder, former = tmp_path / "folder", tmp_path / ".writing-folder-former"
+    write_folder(folder if is_replaced else former)
+    if is_replaced:
+        former.mkdir()
+    with pytest.raises(ZeroDivisionError), replacing(folder):
+        raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    assert (folder / "deep" / "b").read_text() == "b"
+
+
 def test_what_a_killed_process_left_is_no_part_of_a_folder(tmp_path):
     (tmp_path / ".writing-folder").mkdir()
     (tmp_path / ".writing-folder" / "stale").write_text("stale")

@@ -204,7 +204,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.save()
 
     def _note_settings(self) -> None:
-        """Those that it trains with from now on; rates that have moved count as they began."""
+        """Note the settings of training from now on; rates that have moved count as they began."""
         settings = settings_of(self.model)
         is_compiled_anew = self._optimizer is not self.model.optimizer
         self._settings = settings if is_compiled_anew else with_rates_of(self._settings, settings)
@@ -248,7 +248,7 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def _named(callbacks: Any) -> dict[str, keras.callbacks.Callback]:
-    """By the names of their classes; a second one of a class has a number, too."""
+    """The callbacks by the names of their classes; a second one of a class has a number, too."""
     named = {}
     for callback in flat_callbacks(callbacks):
         if not isinstance(callback, keras.callbacks.Callback):

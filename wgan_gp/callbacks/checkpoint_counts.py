@@ -16,12 +16,12 @@ Counts = dict[str, int | float | None]
 
 
 def counts_of(callback: keras.callbacks.Callback) -> Counts:
-    """Of one of `COUNTING`, by their names."""
+    """What a callback, one of `COUNTING`, has counted, by attribute."""
     return counts_in({name: getattr(callback, name) for name in _KINDS if hasattr(callback, name)})
 
 
 def counts_in(state: dict[str, Any]) -> Counts:
-    """Those of `state`, as JSON can hold them."""
+    """The counts in `state`, as JSON can hold them."""
     return {
         name: None if state[name] is None else kind(np.asarray(state[name]).item())
         for name, kind in _KINDS.items()

@@ -25,7 +25,7 @@ class Epoch:
         self._sums_before_validation: _Sums | None = None  # where there is one
 
     def state(self, model: keras.Model) -> dict[str, Any]:
-        """What `restore` takes back, as JSON can hold it."""
+        """The state that `restore` takes back, as JSON can hold it."""
         sums = self._sums_before_validation or _sums(model)
         return {"is_within_epoch": self.is_unfinished, "metrics": sums}
 
@@ -75,7 +75,7 @@ class Epoch:
 
 
 def _sums(model: keras.Model) -> _Sums:
-    """What the metrics are computed from."""
+    """The sums that the metrics are computed from."""
     return {
         metric.name: [variable.numpy().tolist() for variable in metric.variables]
         for metric in model.metrics
@@ -83,7 +83,7 @@ def _sums(model: keras.Model) -> _Sums:
 
 
 def _rates(model: keras.Model) -> _Rates:
-    """Those of the optimizers, but for rates that follow a schedule."""
+    """The optimizers' learning rates, except those that follow a schedule."""
     variables = model.optimizer.variables
     return [(rate, rate.numpy()) for rate in variables if rate.name == "learning_rate"]
 

@@ -11,7 +11,7 @@ from wgan_gp.support.errors import InputError
 
 
 def settings_of(model: keras.Model) -> dict[str, Any]:
-    """What training depends on beside the weights, as JSON can hold it."""
+    """The settings that training depends on beside the weights, as JSON can hold them."""
     optimizers = {"critic": model.critic_optimizer, "generator": model.generator_optimizer}
     settings = {
         "seed": int(model.seed.numpy()),
@@ -36,7 +36,7 @@ def settings_in(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unfolded(settings: dict[str, Any]) -> dict[str, Any]:
-    """With the settings of an optimizer that another one wraps beside that one's own."""
+    """`settings`, with those of a wrapped optimizer beside those of the one that wraps it."""
     for network in ("critic", "generator"):
         if isinstance(inner := settings.get(f"{network}_inner_optimizer"), dict):
             settings[f"{network}_inner_optimizer"] = inner["class_name"]

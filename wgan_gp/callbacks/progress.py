@@ -70,10 +70,19 @@ class ProgressBar(keras.callbacks.Callback):
         self._bar = progress_bar(
             file=sys.stdout, initial=self.model.iterations_done, total=self.iterations
         )
+        self._has_begun = False
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         losses = {shown: f"{logs[name]:.3g}" for name, shown in _SHOWN.items()}
         self._bar.set_postfix(losses, refresh=False)
+        if not self._has_begun:
+            self._begin()
         self._bar.update(self.model.iterations_done - self._bar.n)
         if self._bar.n >= self.iterations:
             self._bar.close()
+
+    def _begin(self) -> None:
+        """Count the time from here on: the first iteration took what none after it will."""
+        self._has_begun = True
+        self._bar.initial = self._bar.n = self.model.iterations_done
+        self._bar.unpause()

@@ -29,7 +29,7 @@ def train(command: Train) -> None:
         RunFolder(plain_path(output.run_dir)).check_free()
     load_tensorflow(find_devices=plan.strategy != "multi-worker")
     if output.dry_run:
-        print_plan(plan)
+        print_plan(plan, done=_iterations_done(output.run_dir) if output.resume else 0)
         return
     from wgan_gp.runs.run import resume_run, start_run
 
@@ -136,20 +136,26 @@ def export(command: Export) -> None:
     )
 
 
+def _iterations_done(run_dir: Path) -> int:
+    """As the newest checkpoint of the run has it."""
+    from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
+
+    return CheckpointFolder(RunFolder.find(run_dir).checkpoints, ()).newest()
+
+
 def _check_not_taken(output: Path, is_taken: bool) -> None:
     if is_taken:
         raise InputError(f"'{output}' exists already: choose another --output or add --overwrite")
 
 
 def _check_apart(picture: Path, folder: RunFolder) -> None:
-    """Raise an InputError if the run in `folder` would take `picture` for one of its own.
+    """Raise an InputError if the run in `folder` would lose a file to `picture`, or train on it.
 
     With another one to train on it could not be resumed.
     """
     from wgan_gp.data.folder import is_among
 
-    if picture.parent.resolve() == folder.grids.resolve():
-        raise InputError(f"'{picture}' would be part of the run's film: choose another --output")
+    folder.check_apart(picture)
     data = Path(Plan.of_run(folder).data)
     if data.is_absolute() and is_among(picture, data):  # else it is no folder: see `Plan.facts`
         raise InputError(

@@ -4,15 +4,20 @@ from wgan_gp.runs.plan import Plan
 from wgan_gp.support.saying import say
 
 
-def print_plan(plan: Plan) -> None:
-    """Say the settings, the layers and the estimated cost, once there are images to train on."""
-    from wgan_gp.data.images import check_source
+def print_plan(plan: Plan, done: int = 0) -> None:
+    """Say the settings, the layers and the estimated cost, once there are images to train on.
+
+    Of the iterations, `done` are.
+    """
+    from wgan_gp.data.images import count_pictures
+    from wgan_gp.data.stream import check_enough
     from wgan_gp.networks import build_critic, build_critic_features, build_generator
     from wgan_gp.runs.cost import iteration_tflop, matrix_product_tflops, memory_remedy
     from wgan_gp.support.memory import enough_memory
 
-    check_source(plan.data, plan.data_dir)
-    config = plan.config
+    config, found = plan.config, count_pictures(plan.data, plan.data_dir)
+    if found is not None:
+        check_enough(found, config)
     with enough_memory(memory_remedy(config)):
         generator, critic = build_generator(config), build_critic(config)
         features = build_critic_features(config)
@@ -32,6 +37,11 @@ def print_plan(plan: Plan) -> None:
         f"and {_duration(seconds * config.iterations)} (h:mm:ss) in all; narrow layers take "
         f"longer, more devices and half precision may take less."
     )
+    if found is not None:
+        say(f"Pictures found: {found:,}, of which some may prove unreadable.")
+    if done:
+        left = _duration(seconds * max(0, config.iterations - done))
+        say(f"{done:,} of {config.iterations:,} iterations are done already: {left} are left.")
 
 
 def _number(value: float) -> str:

@@ -8,7 +8,9 @@ wgan-gp interpolate --run-dir runs/0001-paper-FOLDER --output walk.gif
 wgan-gp export --run-dir runs/0001-paper-FOLDER --format saved_model
 """
 
+import os
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
@@ -33,11 +35,15 @@ _COMMANDS = {
 }
 Command = Train | Generate | Evaluate | Interpolate | Export
 _HELP = {"-h", "--help"}
+_LEAST_COLUMNS = 20  # in fewer, the help would never be laid out
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command in `arguments`, by default those of the process; exit if it fails."""
     be_able_to_say()
+    os.environ["MPLBACKEND"] = "agg"  # no window is opened here, whatever this would name
+    if shutil.get_terminal_size().columns < _LEAST_COLUMNS:
+        os.environ["COLUMNS"] = str(_LEAST_COLUMNS)
     try:
         command = _command(list(sys.argv[1:] if arguments is None else arguments))
         _COMMANDS[type(command)](command)

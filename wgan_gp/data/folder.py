@@ -65,7 +65,7 @@ def _is_read_with(picture: Path, folder: Path) -> bool:
 
 
 def _find_pictures(folder: Path) -> list[Path]:
-    """What is called a picture below `folder`."""
+    """Every file below `folder` with a picture's suffix."""
     suffixes = (*SUFFIXES, *OTHER_SUFFIXES)
     paths = (directory / name for directory, names in _walk(folder) for name in names)
     found = [path for path in paths if path.suffix.lower() in suffixes]

@@ -12,7 +12,7 @@ _AT_ONCE = 256  # images handed to a thread; what waits for one takes memory, to
 
 
 def held_out_images(images: np.ndarray, config: Config) -> np.ndarray:
-    """Those of `images` that `make_dataset` leaves out: uint8 `(some, height, width, 3)`.
+    """The images that `make_dataset` leaves out: uint8 `(some, height, width, 3)`.
 
     Raises:
         InputError: the images are no such ones; others, even of the same pictures, are told apart

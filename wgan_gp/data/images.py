@@ -1,5 +1,6 @@
 """Training images from any source, as one array."""
 
+import errno
 import hashlib
 import logging
 import os
@@ -24,6 +25,7 @@ SYNTHETIC_COUNT = 4096
 
 _CACHE_FORMAT = 3  # raised whenever the same source would be decoded to other pixels
 _NAMES_SHOWN = 5
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 _MOST_SIZE = 4096  # pixels: an image is held in memory as it is decoded
 
 _log = logging.getLogger(__name__)
@@ -86,13 +88,15 @@ def load_image_set(
     return cached
 
 
-def check_source(source: str | Path, data_dir: str | Path | None = None) -> None:
-    """Raise the InputError of `load_images` if there is no such source, or no picture in it.
+def count_pictures(source: str | Path, data_dir: str | Path | None = None) -> int | None:
+    """How many pictures there are; none is read, so some may prove unreadable.
 
-    No picture is read, and tf_flowers, which may have to be downloaded first, is not looked at.
+    None for tf_flowers, which may have to be downloaded first.
+
+    Raises:
+        InputError: there is no such source, or no picture in it, as `load_images` says.
     """
-    if source != "tf_flowers":
-        _open(source, data_dir, may_prepare=False)
+    return None if source == "tf_flowers" else _open(source, data_dir, may_prepare=False).count
 
 
 def _tell_what_is_left_out(source: Source, images: ImageSet, entry: Path) -> None:
@@ -201,7 +205,8 @@ def _decode(source: Source, image_size: int, entry: Path, reopen: Callable[[], S
     except BrokenPipeError:  # nobody sees the progress any more
         raise
     except OSError as error:
+        space = "free some space, or " if error.errno in _FULL else ""
         raise InputError(
             f"the image cache '{entry.parent}' cannot be written ({error.strerror or error}): "
-            f"free some space, or choose another place with cache_dir"
+            f"{space}choose another place with cache_dir"
         ) from error

@@ -111,11 +111,16 @@ def training_numbers(images: np.ndarray, config: Config) -> np.ndarray:
             f"image_size {config.image_size}, not {images.dtype} of shape {images.shape}"
         )
     training = np.flatnonzero(~is_held_out(images, config.holdout))
-    count, held_out = len(training), len(images) - len(training)
-    if count < config.batch_size:
-        held = f" ({held_out} more are held out)" if held_out else ""
-        raise InputError(
-            f"{count} images{held} are fewer than one mini-batch of {config.batch_size}: "
-            f"add images, or lower the batch size{' or holdout' if held_out else ''}"
-        )
+    check_enough(len(training), config, held_out=len(images) - len(training))
     return training
+
+
+def check_enough(count: int, config: Config, held_out: int = 0) -> None:
+    """Raise an InputError unless `count` images to train on make a mini-batch."""
+    if count >= config.batch_size:
+        return
+    held = f" ({held_out} more are held out)" if held_out else ""
+    raise InputError(
+        f"{count} images{held} are fewer than one mini-batch of {config.batch_size}: "
+        f"add images, or lower the batch size{' or holdout' if held_out else ''}"
+    )

@@ -15,5 +15,5 @@ ENDINGS: dict[Format, str] = {
 
 
 def ending_of(path: Path) -> str:
-    """That of the format which the name of `path` stands for."""
+    """The ending of `path`'s name if it is a format's, otherwise ''."""
     return path.suffix if path.suffix in ENDINGS.values() else ""

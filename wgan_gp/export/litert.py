@@ -84,7 +84,7 @@ def _rebuilt(layer: keras.Layer) -> keras.Layer:
 
 
 def _called(layer: keras.Layer, *inputs: Any, **options: Any) -> Any:
-    """What `layer` makes of its inputs, by resizing in place of repeated pixels."""
+    """Call `layer` on its inputs, resizing where it would repeat pixels."""
     if not _repeats_pixels(layer):
         return layer(*inputs, **options)
     height, width = layer.compute_output_shape(inputs[0].shape)[1:3]

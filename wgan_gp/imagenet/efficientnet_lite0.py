@@ -110,7 +110,7 @@ def require_weights() -> None:
 
 
 def _read_weights() -> list[np.ndarray]:
-    """Those in the package, in the order of `build_efficientnet_lite0`."""
+    """The package's weights, in the order of `build_efficientnet_lite0`."""
     require_weights()
     package = Path(importlib.util.find_spec(_PACKAGE).origin).parent
     arrays = [array for array in read_torch_file(package / _FILE).values() if array.ndim]

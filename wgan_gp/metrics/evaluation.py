@@ -86,7 +86,7 @@ def evaluate(
 
 
 def possible_metrics(with_features: bool, with_training_images: bool) -> list[str]:
-    """Those of `METRICS` and `FEATURE_METRICS` that can be told from so much."""
+    """The names in `METRICS` and `FEATURE_METRICS` that can be measured with what there is."""
     possible = [*METRICS, *(FEATURE_METRICS if with_features else ())]
     return [name for name in possible if with_training_images or name not in NEED_TRAINING_IMAGES]
 
@@ -123,7 +123,7 @@ def _sets(
     count: int,
     seed: int,
 ) -> Sets:
-    """As many images in each set, the real ones drawn without replacement: they may be sorted."""
+    """Sets of equal size; real images are drawn without replacement, since they may be sorted."""
     rng = np.random.default_rng(seed)
     numbers = rng.permutation(len(images))
     if training_images is None:

@@ -29,7 +29,7 @@ Measure = Callable[[np.ndarray], float]  # of a set of images, or of features
 
 @dataclass(frozen=True)
 class Sets:
-    """What is compared, as images or as their features: as many in each of the first four."""
+    """The sets that are compared, as images or as their features; the first four are as large."""
 
     real: np.ndarray  # the yardstick
     other: np.ndarray  # real as well
@@ -40,12 +40,12 @@ class Sets:
 
     @property
     def scored(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What a metric is taken of, in the order of `Score`."""
+        """The sets that a metric scores, in the order of `Score`."""
         return self.generated, self.other, self.untrained
 
     @cached_property
     def modes(self) -> list[dict[str, Modes]]:
-        """Of drawn flowers: those of each set that is `scored`."""
+        """The modes of each set in `scored`, for drawn flowers."""
         return [*map(FlowerModes(), self.scored)]
 
     @cached_property

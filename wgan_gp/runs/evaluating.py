@@ -25,8 +25,8 @@ from wgan_gp.metrics.report import Report
 from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
-from wgan_gp.support.errors import InputError, UnreachableError
-from wgan_gp.support.files import digest, write_whole
+from wgan_gp.support.errors import MALFORMED, InputError, UnreachableError
+from wgan_gp.support.files import digest, numbered, write_whole
 
 _log = logging.getLogger(__name__)
 
@@ -155,8 +155,31 @@ def _facts(generator: Path) -> dict[str, str]:
 
 
 def _write(facts: dict[str, str], report: Report, quality: Path, nearest: Path) -> None:
+    _keep_former(facts, report, quality, nearest)
     write_whole(quality, json.dumps({**facts, **report.to_dict()}, indent=2) + "\n")
     if report.pairs is None:
         nearest.unlink(missing_ok=True)  # it belongs to the report that was there before
     else:
         save_png(image_grid(report.pairs), nearest)
+
+
+def _keep_former(facts: dict[str, str], report: Report, quality: Path, nearest: Path) -> None:
+    """Rename the report in `quality` if it says of this generator what `report` does not.
+
+    It may have taken long.
+    """
+    try:
+        former = json.loads(quality.read_text(encoding="utf-8"))
+        is_of_this = former["sha256"] == facts.get("sha256")
+        is_comparable = former["reference"] == report.reference
+        is_comparable &= former["features"] in (None, report.features)
+        is_covered = is_comparable and former["scores"].keys() <= report.scores.keys()
+    except (OSError, *MALFORMED):
+        return
+    if not is_of_this or is_covered:
+        return
+    number = max(numbered(quality.parent, rf"{quality.stem}-(\d+)\.json"), default=0) + 1
+    for file in filter(Path.exists, (quality, nearest)):
+        file.rename(file.with_stem(f"{file.stem}-{number}"))
+    kept = quality.with_stem(f"{quality.stem}-{number}")
+    _log.warning("the report before, of other metrics or images, is kept as '%s'", kept)

@@ -70,7 +70,7 @@ def export_run(
     """
     _check_name(path, format_)
     card, about = (path.with_name(path.name + ending) for ending in (".md", ".json"))
-    _check_apart(folder, path, card, about)
+    folder.check_apart(path, card, about)
     _check_replaceable(path, card, about, overwrite)
     generator, (config, known) = folder.load_generator(best), folder.read()
     last = known.get("generator_iteration", config.iterations)
@@ -124,14 +124,6 @@ def _write(
         generator.save(path)
 
 
-def _check_apart(folder: RunFolder, *files: Path) -> None:
-    """Raise an InputError if one of the files has a name that the run itself gives one."""
-    own = {file.resolve() for file in folder.own_files()}
-    for file in files:
-        if file.resolve() in own:
-            raise InputError(f"'{file}' is a file of the run itself: choose another place")
-
-
 def _check_replaceable(path: Path, card: Path, about: Path, overwrite: bool) -> None:
     """Raise an InputError that names what would be lost, if anything would be."""
     taken = [*_files(path, card, about)]
@@ -155,7 +147,7 @@ def _name(file: Path, export: Path) -> str:
 
 
 def _files(*paths: Path) -> list[Path]:
-    """Those of the paths that are files or links, and all of these in those that are folders."""
+    """The files and links among the paths, and all those inside the folders among them."""
     folders = (path for path in paths if _is_folder(path))
     inner = [file for path in folders for file in sorted(path.rglob("*"))]
     files = (file for file in (*paths, *inner) if file.name not in LITTER)

@@ -68,7 +68,7 @@ class RunFolder:
         return self.best if best else self.generator
 
     def report_files(self, best: bool = False) -> tuple[Path, Path]:
-        """What `evaluate` has measured, and generated images beside those nearest to them."""
+        """The files of what `evaluate` measured, and of generated images with those nearest."""
         whose = "best-" if best else ""
         return self.path / f"{whose}quality.json", self.path / f"{whose}nearest.png"
 
@@ -76,6 +76,15 @@ class RunFolder:
         """The names, folders among them, that a run's files have, whether they are there or not."""
         named = set(vars(self).values()) - {self.path}
         return {*named, *self.report_files(), *self.report_files(best=True)}
+
+    def check_apart(self, *files: Path) -> None:
+        """Raise an InputError if one of the files is the run's own, or in a folder of its own."""
+        own = {file.resolve() for file in self.own_files()}
+        for file in files:
+            if not own.isdisjoint((file.resolve(), file.resolve().parent)):
+                raise InputError(
+                    f"'{file}' would be a file of the run itself: choose another place"
+                )
 
     @classmethod
     def create(cls, path: Path) -> "RunFolder":
@@ -116,7 +125,8 @@ class RunFolder:
         try:
             if not path.is_dir():
                 raise InputError(f"there is no run folder '{path}'")
-            strange = next(_no_files_of_a_run(path), None)
+            is_run = any(map(os.path.lexists, cls(path).own_files()))
+            strange = next(_no_files_of_a_run(path), None) if is_run else None
         except (OSError, RuntimeError) as error:  # the latter at a link to itself
             reason = getattr(error, "strerror", None) or error
             raise InputError(f"the run folder '{path}' cannot be read: {reason}") from error
@@ -181,7 +191,7 @@ class RunFolder:
         return _parsed(self.config_file, Config.from_json), _parsed(self.facts_file, _facts_in)
 
     def best_iteration(self) -> int | None:
-        """That of `best.keras`; None where it was not kept."""
+        """The iteration of `best.keras`; None where it was not kept."""
         try:
             best = json.loads(self.best_facts.read_text(encoding="utf-8"))
             return int(best["iteration"])
@@ -217,7 +227,7 @@ class RunFolder:
         return load_generator(file)
 
     def read_quality(self, best: bool = False) -> Report | None:
-        """What `evaluate` has measured of the generator that is there now, if it has.
+        """The report of `evaluate` on the generator that is there now, if there is one.
 
         Raises:
             InputError: the file is damaged, or cannot be read.

@@ -6,6 +6,7 @@ model = wgan_gp.resume("runs/0001-custom-MY_PHOTOS", iterations=12_000)
 
 import atexit
 import dataclasses
+import os
 import re
 import shutil
 import tempfile
@@ -34,6 +35,7 @@ from wgan_gp.support.replicas import check_divisible
 from wgan_gp.support.saying import say
 
 _RUNS = Path("runs")
+_MOST_OF_A_LABEL = 100  # bytes
 
 
 def train(
@@ -155,8 +157,7 @@ class Run:
         say(
             f"{verb} {count:,} images of {config.image_size}x{config.image_size}{held} {until} "
             f"{config.iterations:,} generator iterations on {described(self.strategy)}; results: "
-            f"{self.folder.path if self.is_chief else 'with the first worker'}\n"
-            f"The first iteration builds the graph and can take half a minute."
+            f"{self.folder.path if self.is_chief else 'with the first worker'}"
         )
 
 
@@ -174,7 +175,8 @@ def start_run(plan: Plan, run_dir: str | Path | None = None) -> Run:
         folder = RunFolder.create(Path(run_dir))
     else:
         data = re.sub(r"\W+", "-", Path(plan.data).name).strip("-") or "images"
-        folder = RunFolder.create_numbered(_RUNS, f"{plan.preset}-{data[:100]}")
+        short = os.fsencode(data)[:_MOST_OF_A_LABEL].decode(errors="ignore")
+        folder = RunFolder.create_numbered(_RUNS, f"{plan.preset}-{short}")
     return Run(plan, folder, images, strategy, is_new=True)
 
 
@@ -202,13 +204,15 @@ def _check_same(images: RunImages, plan: Plan, known: Plan, folder: RunFolder) -
     (_, facts), count = folder.read(), len(images.images)
     if facts["images_crc32"] == images.crc32:
         return
-    counts = f" ({count:,}, not {facts['images']:,})" if count != facts["images"] else ""
+    difference = f"{count:,}, not {facts['images']:,}"
+    if count == facts["images"]:
+        difference = "as many, but others or in another order, which their names decide"
     remedy = "make them what they were, name the right ones as data, or start a new run"
     if plan.data == known.data == "synthetic":  # in float32, which CPUs round as they do
         remedy = "this machine draws them otherwise: go on where it began, or start a new run"
     raise InputError(
-        f"the images in '{plan.data}' are not those that '{folder.path}' was trained on{counts}: "
-        f"{remedy}"
+        f"the images in '{plan.data}' are not those that '{folder.path}' was trained on "
+        f"({difference}): {remedy}"
     )
 
 

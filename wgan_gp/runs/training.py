@@ -20,6 +20,7 @@ from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import replacing
+from wgan_gp.support.layer_defaults import layer_defaults
 from wgan_gp.support.portable import portable
 from wgan_gp.support.saying import say
 
@@ -51,7 +52,8 @@ def train_in(
         OSError: something cannot be written; the checkpoints are as they were.
     """
     config = plan.config
-    with strategy.scope():
+    # What the settings say decides the precision, and not Keras's own, which no folder keeps.
+    with strategy.scope(), layer_defaults(config.precision):
         model = build_model(config)
     quality = _quality(config, folder, images, training)
     monitor = _monitor(config, folder, plan.tensorboard, *quality)
@@ -63,6 +65,11 @@ def train_in(
     if not done:
         _begin(folder, checkpoint.folder)
     _prepare(folder, config, images[_spread(training)], done)
+    say(
+        "The first iteration builds the graph and can take half a minute."
+        if done < config.iterations
+        else "All of them are done already: what comes at the end is made once more."
+    )
     with ProgressBar(config.iterations) as bar, StopOnSignal(checkpoint.save) as stop:
         model.fit_to(
             config.iterations,
@@ -78,7 +85,7 @@ def train_in(
 def _quality(
     config: Config, folder: RunFolder, images: np.ndarray, training: np.ndarray
 ) -> list[Quality]:
-    """What measures quality: against held-out images or, where none are held out, any of them."""
+    """The callback that measures against held-out images or, if none are held out, any images."""
     numbers = np.setdiff1d(np.arange(len(images)), training) if config.holdout else training
     if len(numbers) < _LEAST_MEASURED:
         larger = "; let holdout be larger, or 0 to compare with the images of training"
@@ -122,7 +129,7 @@ def _logs(plan: Plan, folder: RunFolder) -> list[keras.callbacks.Callback]:
 
 
 def _spread(numbers: np.ndarray) -> np.ndarray:
-    """As many of the numbers as a picture shows, evenly spread."""
+    """Evenly spread ones of the numbers, as many as a picture shows."""
     return numbers[np.linspace(0, len(numbers) - 1, min(_TILES, len(numbers))).astype(int)]
 
 
@@ -137,7 +144,7 @@ def _begin(folder: RunFolder, checkpoints: CheckpointFolder) -> None:
 
 
 def _prepare(folder: RunFolder, config: Config, shown: np.ndarray, done: int) -> None:
-    """What stands in the folder when `done` iterations are; `shown` are some of the real images."""
+    """Prepare the folder to go on from iteration `done`; `shown` are some of the real images."""
     if done > config.iterations:
         raise InputError(
             f"'{folder.path}' is at iteration {done} already: iterations must be at least that"

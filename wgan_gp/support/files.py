@@ -30,6 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """A place beside `path` to write a file or a folder to, which then becomes `path`."""
     unfinished = path.with_name(UNFINISHED + _shortened(path.name))
     _remove(unfinished)
+    _recover(unfinished, path)
     try:
         yield unfinished
         sync(unfinished)
@@ -76,14 +77,29 @@ def _shortened(name: str) -> str:
     return name if is_short else encoded[-_MOST_OF_A_NAME:].decode(errors="ignore")
 
 
+def _recover(unfinished: Path, path: Path) -> None:
+    """Put back, or remove, what a program left that was killed in `_put_in_place`."""
+    former = _former(unfinished)
+    if not os.path.lexists(former):
+        return
+    if os.path.lexists(path):
+        _remove(former)
+    else:
+        _rename(former, path)
+
+
+def _former(unfinished: Path) -> Path:
+    """Where a folder is for the moment in which another takes its place."""
+    return unfinished.with_name(f"{unfinished.name}-former")
+
+
 def _put_in_place(unfinished: Path, path: Path) -> None:
     """Let `unfinished` become `path`, which, if that fails, is what it was."""
     if not (unfinished.is_dir() and os.path.lexists(path)):
         _rename(unfinished, path)
         return
     # A folder, unlike a file, cannot take the place of another.
-    former = unfinished.with_name(f"{unfinished.name}-former")
-    _remove(former)
+    former = _former(unfinished)
     _rename(path, former)
     try:
         _rename(unfinished, path)
@@ -140,7 +156,7 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def entries(folder: Path) -> set[Path]:
-    """What is in `folder`, if there is one, but for litter and what was never finished."""
+    """The entries of `folder`, if there is one, without litter and what was never finished."""
     inside = folder.iterdir() if folder.is_dir() else ()
     return {
         path for path in inside if path.name not in LITTER and not path.name.startswith(UNFINISHED)
@@ -148,7 +164,7 @@ def entries(folder: Path) -> set[Path]:
 
 
 def numbered(folder: Path, pattern: str) -> dict[int, Path]:
-    """What is in `folder`, if there is one, under names like `pattern`, by the number in it."""
+    """The entries of `folder`, if there is one, with names like `pattern`, by the number in it."""
     inside = folder.iterdir() if folder.is_dir() else ()
     names = ((re.fullmatch(pattern, path.name), path) for path in inside)
     return dict(sorted((int(name[1]), path) for name, path in names if name))

@@ -61,7 +61,7 @@ class CountingModel(keras.Model):
         held_out = options.get("validation_data")
         images = held_out[0] if isinstance(held_out, tuple | list) else held_out
         self.check_images(images, is_training=False)
-        check_callbacks(flat_callbacks(callbacks))
+        check_callbacks(flat_callbacks(callbacks), self.optimizer.are_rates_settable)
         self._check_scope()
         with self.distribute_strategy.scope():
             if isinstance(x, tf.data.Dataset):
@@ -115,7 +115,7 @@ class CountingModel(keras.Model):
         super().make_test_function(force or self._has_changed("test"))
 
     def numbers_of_the_step(self) -> tuple[float, ...]:
-        """Those that are fixed in the graph of a step when it is traced."""
+        """The numbers that are fixed in the graph of a step when it is traced."""
         return ()
 
     def _has_changed(self, function: str) -> bool:

@@ -85,8 +85,8 @@ def flat_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
     return keras.tree.flatten(callbacks) if callbacks else []
 
 
-def check_callbacks(callbacks: Sequence[Any]) -> None:
-    """Raise an InputError for one of Keras's that would be silently wrong here."""
+def check_callbacks(callbacks: Sequence[Any], are_rates_settable: bool) -> None:
+    """Raise an InputError for one of Keras's that would be silently wrong, or fail too late."""
     for callback in callbacks:
         for kind, why in _REFUSED.items():
             if isinstance(callback, kind):
@@ -102,4 +102,9 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
                 f"{type(callback).__name__} knows two optimizers from Keras 3.15 on, and this is "
                 f"{keras.__version__}: take a newer one, give each optimizer a schedule of "
                 f"keras.optimizers.schedules, or Config a final_learning_rate"
+            )
+        if isinstance(callback, _OF_RATES) and not are_rates_settable:
+            raise InputError(
+                f"{type(callback).__name__} cannot move a learning rate that follows a schedule: "
+                f"leave it out, or give Config a final_learning_rate of 1"
             )

@@ -7,23 +7,23 @@ from wgan_gp.support.errors import InputError
 
 
 def layers_within(network: keras.Model) -> list[keras.Layer]:
-    """Those of its layers, and of layers within these, which `network.layers` does not list."""
+    """All layers of `network`, with layers within layers, which `network.layers` does not list."""
     return list(network._flatten_layers(include_self=False))
 
 
 def batch_norms(network: keras.Model) -> list[keras.layers.BatchNormalization]:
-    """Those of `layers_within` that are batch norms."""
+    """The batch norms among `layers_within`."""
     layers = layers_within(network)
     return [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def random_states(network: keras.Model) -> list[keras.Variable]:
-    """Of layers that draw at random; Keras keeps them out of the weights, and of its files."""
+    """The states of layers that draw at random, such as Dropout; Keras's files leave them out."""
     return [variable for variable in network.variables if variable.name == "seed_generator_state"]
 
 
 def own_state(network: keras.Model) -> list[keras.Variable]:
-    """What its layers set by themselves in training: seeds, and statistics of batch norms."""
+    """The variables that layers set by themselves in training: seeds, statistics of batch norms."""
     norms = batch_norms(network)
     return [*random_states(network), *(x for norm in norms for x in norm.non_trainable_variables)]
 
@@ -53,7 +53,7 @@ def check_no_mixing(network: keras.Model) -> None:
 
 
 def added_losses(network: keras.Model) -> tf.Tensor | int:
-    """What its regularizers and its layers add to its loss, summed up as Keras's `fit` does."""
+    """The sum of what regularizers and layers add to the network's loss, as in Keras's `fit`."""
     return sum(tf.reduce_sum(tf.cast(loss, tf.float32)) for loss in network.losses)
 
 

@@ -26,6 +26,16 @@ class BothOptimizers:
         return self._model.critic_optimizer, self._model.generator_optimizer
 
     @property
+    def are_rates_settable(self) -> bool:
+        """Whether callbacks can move both learning rates: one that follows a schedule cannot be."""
+        # One that scales losses has a rate of its own, which does nothing.
+        optimizers = [getattr(x, "inner_optimizer", x) for x in self.optimizers]
+        return all(
+            any(variable.name == "learning_rate" for variable in optimizer.variables)
+            for optimizer in optimizers
+        )
+
+    @property
     def variables(self) -> list[keras.Variable]:
         return [variable for optimizer in self.optimizers for variable in optimizer.variables]
 

@@ -92,7 +92,7 @@ def in_own_memory(images: tf.Tensor) -> tf.Tensor:
 
 
 def as_logs(results: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """What a step returns: between machines Keras adds up a first axis, so there has to be one."""
+    """`results` as a step returns them: between machines Keras adds up a first axis, so add one."""
     if not are_apart(tf.distribute.get_strategy()):
         return results
     return {name: tf.reshape(value, (1,)) for name, value in results.items()}
@@ -119,7 +119,7 @@ def check_shared(variables: Iterable[keras.Variable], strategy: tf.distribute.St
 
 
 def check_array(images: Any, batch_size: int | None) -> None:
-    """Likewise for the batches that Keras makes of an array to train on."""
+    """Raise an InputError unless the replicas can share each batch that Keras makes of an array."""
     if count() == 1 or isinstance(images, tf.distribute.DistributedDataset):
         return
     if not hasattr(images, "shape"):

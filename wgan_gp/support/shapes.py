@@ -160,5 +160,5 @@ def _listed(shapes: Shapes) -> list[Shape]:
 
 
 def _said(shapes: Shapes) -> str:
-    """As messages name them: without the number of images."""
+    """The shapes as messages name them: without the number of images."""
     return ", ".join(str(shape[1:]) for shape in _listed(shapes))
