@@ -333,7 +333,7 @@ def test_no_image_is_added_to_those_that_the_run_trains_on(wgan_gp, pictures, tm
     film = ["--run-dir", run, "--output", photographs / "walk.gif"]
     assert "would be one of the images in" in wgan_gp.mistake("interpolate", *film)
     own = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    for output in ("grids/iteration-000009.png", "samples.png", "checkpoints", "training.gif"):
+    for output in ("grids/iteration-000009.png", "samples.png", "checkpoints/x/y", "training.gif"):
         command = "interpolate" if output.endswith("gif") else "generate"
         taken = ["--run-dir", run, "--output", run / output, "--overwrite"]
         assert "would be a file of the run itself" in wgan_gp.mistake(command, *taken)

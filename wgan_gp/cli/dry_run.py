@@ -7,7 +7,7 @@ from wgan_gp.support.saying import say
 def print_plan(plan: Plan, done: int = 0) -> None:
     """Say the settings, the layers and the estimated cost, once there are images to train on.
 
-    Of the iterations, `done` are.
+    Of a run to go on with, `done` iterations are done.
     """
     from wgan_gp.data.images import count_pictures
     from wgan_gp.data.stream import check_enough

@@ -13,6 +13,8 @@ from wgan_gp.support.files import reading
 if TYPE_CHECKING:
     import keras
 
+_MORE_MEMORY = "close other programs, or take a larger machine"
+
 
 def load_generator(file: Path) -> "keras.Model":
     """The generator in `file`, loaded in Keras's safe mode: no code in it is run.
@@ -38,7 +40,7 @@ def _load_model(file: Path) -> "keras.Model":
         if not _is_sound_zip(file):
             raise InputError(f"'{file}' is damaged and cannot be loaded")
     try:
-        with enough_memory("close other programs, or take a larger machine"):
+        with enough_memory(_MORE_MEMORY):
             return keras.saving.load_model(file, compile=False, safe_mode=True)
     except TooLittleMemoryError:
         raise
@@ -71,11 +73,11 @@ def _check_image(generator: "keras.Model", file: Path) -> None:
     from wgan_gp.support.shapes import latent_dim
 
     try:
-        with enough_memory("close other programs, or take a larger machine"):
+        with enough_memory(_MORE_MEMORY):
             image = generator(ops.zeros((1, latent_dim(generator))), training=False)
     except TooLittleMemoryError:
         raise
-    except Exception as error:  # likewise
+    except Exception as error:  # whatever layers of strangers raise
         raise InputError(f"'{file}' fails to make an image: {_first_line(error)}") from error
     if not ops.all(ops.isfinite(image)):
         raise InputError(f"'{file}' makes images of numbers that are not finite")
