@@ -29,7 +29,7 @@ Measure = Callable[[np.ndarray], float]  # of a set of images, or of features
 
 @dataclass(frozen=True)
 class Sets:
-    """The sets that are compared, as images or as their features; the first four are equally large."""
+    """The sets that are compared, as images or as features; the first four are equally large."""
 
     real: np.ndarray  # the yardstick
     other: np.ndarray  # real as well
