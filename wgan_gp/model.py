@@ -243,7 +243,7 @@ class WGANGP(CountingModel):
         epsilon: tf.Tensor,
         penalty_weight: float | None,
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
-        """Gradients of the critic loss for its optimizer, and it with and without the penalty."""
+        """Gradients of the critic loss, and the loss itself with and without the penalty."""
         with tf.GradientTape() as tape:
             loss, unregularized = self._critic_losses(
                 real, generated, epsilon, penalty_weight, training=True
