@@ -326,18 +326,6 @@ def test_each_image_counts_as_much_as_another_whatever_its_batch(tiny_config, ti
     assert whole == pytest.approx(expected, rel=1e-5)
 
 
-def test_each_image_counts_as_much_in_training_too(tiny_config, tiny_images):
-    images = (tiny_images[:39].reshape(13, 3, 32, 32, 3) / 127.5 - 1).astype(np.float32)
-    model, model_of_parts = build_model(tiny_config), build_model(tiny_config)
-    whole = model.fit(images, batch_size=8, shuffle=False, verbose=0).history
-    parts = []
-    for part in (slice(0, 8), slice(8, 13)):
-        model_of_parts.reset_metrics()
-        parts.append(model_of_parts.train_on_batch(images[part], return_dict=True))
-    expected = {name: (8 * parts[0][name] + 5 * parts[1][name]) / 13 for name in whole}
-    assert {name: value for name, (value,) in whole.items()} == pytest.approx(expected, rel=1e-5)
-
-
 def test_validation_data_is_measured_with_each_epoch(tiny_config, tiny_images):
     model = build_model(tiny_config)
     images = (tiny_images[:8] / 127.5 - 1).astype(np.float32)

@@ -265,18 +265,19 @@ class WGANGP(CountingModel):
         Without a weight for it the penalty is not even computed.
         """
         critic = partial(self._scores, training=training)
-        count = tf.shape(epsilon)[0]  # the last batch may have fewer images, and counts for less
+        # In `evaluate` the last batch may be smaller, and counts for less.
+        sample_weight = None if training else tf.shape(epsilon)[0]
         unregularized = objective.unregularized_critic_loss(critic(real), critic(generated))
         loss = unregularized
         if penalty_weight is not None:
             norms = objective.gradient_norms(critic, real, generated, epsilon)
             penalty = objective.unit_norm_penalty(norms)
             loss += penalty_weight * penalty
-            self.gradient_penalty.update_state(penalty, count)
+            self.gradient_penalty.update_state(penalty, sample_weight)
             self.gradient_norm.update_state(norms)
         loss += added_losses(self.critic)
-        self.critic_loss.update_state(loss, count)
-        self.critic_loss_unregularized.update_state(unregularized, count)
+        self.critic_loss.update_state(loss, sample_weight)
+        self.critic_loss_unregularized.update_state(unregularized, sample_weight)
         return loss, unregularized
 
     def _update_generator(self, rows: replicas.Rows, seed: tf.Tensor) -> None:
@@ -289,7 +290,7 @@ class WGANGP(CountingModel):
             scaled_loss = self.generator_optimizer.scale_loss(loss / replicas.count())
         gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
         apply_gradients(self.generator_optimizer, gradients, self.generator)
-        self.generator_loss.update_state(loss, rows.size)
+        self.generator_loss.update_state(loss)
         if self.ema_generator is not None:
             self._update_average(latents)
 

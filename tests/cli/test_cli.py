@@ -52,8 +52,8 @@ def test_a_run_says_what_it_does_and_nothing_else(finished):
     first, second, third, *progress, last = (x for x in result.stdout.splitlines() if x)
     assert first.startswith("Training on 20 images of 32x32 for 3 generator iterations on the ")
     assert first.endswith("results: run")
-    assert second.startswith("The first iteration")
-    assert third == (
+    assert third.startswith("The first iteration")
+    assert second == (
         "Quality is not measured, and no best generator kept: there are 20 images to compare with, "
         "and 64 are needed."
     )
