@@ -184,7 +184,7 @@ def test_a_dry_run_looks_whether_there_are_enough_images(wgan_gp, pictures):
     few = ["--data", pictures, "--dry-run", "--image-size=32", "--base-filters=2"]
     said = wgan_gp.mistake("train", *few, "--batch-size=300")
     assert "21 images are fewer than one mini-batch of 300: add images, or lower" in said
-    assert "Pictures found: 21," in wgan_gp("train", *few, "--batch-size=4").stdout
+    assert "Pictures found: 21." in wgan_gp("train", *few, "--batch-size=4").stdout
 
 
 def test_a_dry_run_of_a_run_tells_what_is_left(wgan_gp, finished):
@@ -394,7 +394,7 @@ def test_a_run_never_overwrites_another(wgan_gp, finished, pictures):
     [
         (["train", "--data", "nowhere"], "there is no folder 'nowhere': data must be 'synthetic'"),
         (["train", "--data", "empty"], "no image found in 'empty'"),
-        (["train", "--data", "texts"], "none of the images in 'texts' can be read"),
+        (["train", "--data", "texts"], "none of the images in 'texts' can be read (1 tried)"),
         (["train", "--data", "few", "--batch-size", "4"], "3 images are fewer than one mini-batch"),
         (["train", "--image-size", "48"], "--image-size must be one of 32, 64, 128, 256, not 48"),
         (["train", "--seed=-1"], "wgan-gp: --seed must be from 0 to"),

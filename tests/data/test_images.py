@@ -678,7 +678,9 @@ def test_a_folder_of_unreadable_pictures_is_an_error_that_names_it(folder, cache
     write_truncated_jpeg(folder / "a.jpg")
     (folder / "b.png").touch()
     for _ in range(2):
-        with pytest.raises(InputError, match="none of the images in") as error:
+        with pytest.raises(
+            InputError, match=r"none of the images in .* can be read \(2 tried\)"
+        ) as error:
             load_images(folder, SIZE, cache_dir=cache)
         assert str(folder) in str(error.value)
         assert list(cache.iterdir()) == []

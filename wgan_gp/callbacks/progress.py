@@ -56,6 +56,7 @@ class ProgressBar(keras.callbacks.Callback):
         super().__init__()
         self.iterations = iterations
         self._bar: tqdm | None = None
+        self._has_begun = False
 
     def __enter__(self) -> "ProgressBar":
         return self
@@ -70,7 +71,6 @@ class ProgressBar(keras.callbacks.Callback):
         self._bar = progress_bar(
             file=sys.stdout, initial=self.model.iterations_done, total=self.iterations
         )
-        self._has_begun = False
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         losses = {shown: f"{logs[name]:.3g}" for name, shown in _SHOWN.items()}

@@ -137,7 +137,7 @@ def export(command: Export) -> None:
 
 
 def _iterations_done(run_dir: Path) -> int:
-    """As the newest checkpoint of the run has it."""
+    """The iterations that the newest checkpoint of the run has behind it."""
     from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
 
     return CheckpointFolder(RunFolder.find(run_dir).checkpoints, ()).newest()

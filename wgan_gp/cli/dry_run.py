@@ -38,7 +38,7 @@ def print_plan(plan: Plan, done: int = 0) -> None:
         f"longer, more devices and half precision may take less."
     )
     if found is not None:
-        say(f"Pictures found: {found:,}, of which some may prove unreadable.")
+        say(f"Pictures found: {found:,}.")
     if done:
         left = _duration(seconds * max(0, config.iterations - done))
         say(f"{done:,} of {config.iterations:,} iterations are done already: {left} are left.")

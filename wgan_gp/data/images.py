@@ -81,7 +81,9 @@ def load_image_set(
         _decode(opened, image_size, entry, reopen=lambda: _open(source, data_dir, may_prepare))
         cached = _read(entry)
     if cached is None:
-        raise InputError(f"none of the images in '{opened.name}' can be read")
+        raise InputError(
+            f"none of the images in '{opened.name}' can be read ({opened.count} tried)"
+        )
     note_use(entry, state)
     remove_oldest(cache, entry)
     _tell_what_is_left_out(opened, cached, entry)
