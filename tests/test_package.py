@@ -93,8 +93,8 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_the_citation_names_the_version():
-    readme = Path(__file__).parents[1] / "README.md"
-    assert re.search(r"version = \{(.*)\}", readme.read_text())[1] == package.__version__
+    citation = Path(__file__).parents[1] / "CITATION.cff"
+    assert f"\nversion: {package.__version__}\n" in citation.read_text(encoding="utf-8")
 
 
 def test_every_room_says_what_it_holds():
