@@ -28,7 +28,8 @@
 # With `QUICK = True` the flowers are *synthetic*, drawn by a program. Everything then runs on two
 # CPU cores, in 4 to 5 minutes on fast ones and in up to 21 on slow ones. With `QUICK = False` the
 # notebook downloads 218 MB and trains on photographs, four fifths of 3,670; this takes some six
-# times as long. The figure in section 6 tells how long the training took in the run shown here.
+# times as long. The run shown here took 8 minutes; the figure in section 6 says how much of that was
+# its training.
 #
 # Lines that begin with `assert` check that what the text says is true of the run at hand. If you
 # change a setting and one of them stops you, take it out.
@@ -542,6 +543,10 @@ assert max(right) < 1e-4 < wrong
 # image to another: with 12,288 numbers in −1..1, images are tens apart. The score can still have
 # slope 1 at every point, but then mostly sideways, or up and down, not steadily towards the other
 # image. Section 8 shows what happens with a sigmoid.
+#
+# **Networks of your own.** Copy one of these functions into a cell, or write any two Keras models
+# whose shapes agree, and train them as section 6 does: `model = wgan_gp.WGANGP(my_generator,
+# my_critic)`, then `model.compile(critic_optimizer, generator_optimizer)`.
 #
 # ## 5 The objective, and one training step
 #
@@ -1080,7 +1085,8 @@ show(figure, "With a sigmoid the gradient norm climbs to 1 only, and the penalty
 # its pictures had less of those convolutions' grid. To the eye, at an eighth and a quarter of the
 # example's filters, its pictures stayed colour and light ([docs/matlab.md](../docs/matlab.md)).
 #
-# The transposed convolutions print their **grid**. In their pictures a pattern of two pixels has 17
+# The transposed convolutions print their **grid**. After so few iterations their shapes are no worse
+# than this recipe's, so look at the texture. In their pictures a pattern of two pixels has 17
 # times the share of the power (squared contrast) that it has in the synthetic flowers, where it
 # comes from sharp edges. This recipe's pictures have far less of it than even the synthetic
 # flowers: they are smoother than what the generator learns from.
@@ -1195,9 +1201,10 @@ print("here: ", here.shape, here.dtype, here.astype("int64").sum())
 # ## Exercises
 #
 # 1. **Epsilon.** `gradient_penalty` refuses an `epsilon` with one value *per number* of an image.
-#    In `train_on_ring`, put `plain_gradient_penalty` in its place and draw epsilons of the shape
-#    `(256, 1, 1, 2)`. In the check of the linear critic, take out the two lines of
-#    `gradient_penalty` and draw epsilons of the shape `(16, 8, 8, 3)`. Does anything change?
+#    When the notebook has run, go back to `train_on_ring`, put `plain_gradient_penalty` in its place
+#    and draw epsilons of the shape `(256, 1, 1, 2)`. In the check of the linear critic, draw
+#    epsilons of the shape `(16, 8, 8, 3)`, and take out what concerns `penalty`: the line that
+#    computes it, the line that prints it, and its name in the `assert`. Does anything change?
 # 2. **One-sided.** The penalty could ask for a slope of *at most* 1: $\max(0, \|\nabla D\| - 1)^2$.
 #    Write it with `objective.gradient_norms`, and try it on the ring.
 # 3. **The bargain.** Predict the gradient norm for λ = 1, with $d$ = `gap[-1] / norm[-1]` of the

@@ -40,7 +40,7 @@ class Config:
     latent_dim: int = 100  # standard-normal numbers that the generator turns into one image
     base_filters: int = 64  # filters of the critic's first convolution; deeper ones have up to 8x
     generator_width: int = 1  # the generator's width, as a multiple of the critic's
-    critic_activation: CriticActivation = "sigmoid"  # on the critic's score; the paper has none
+    critic_activation: CriticActivation = "sigmoid"  # on the critic's score; linear is the paper's
     critic_features: CriticFeatures = "none"  # a trained network whose features are scored, too
     critic_kernel: int = 5  # the critic's kernel size: an even one reaches all pixels equally often
     critic_normalization: CriticNormalization = "image"  # layer norm over image or pixel
@@ -61,7 +61,7 @@ class Config:
     beta_2: float = 0.9  # Adam's decay of the mean squared gradient, in both optimizers
     adam_epsilon: float = 1e-8  # keeps Adam's division finite
     final_learning_rate: float = 1.0  # share of both rates left at the end; they fall from half on
-    ema_half_life: int = 0  # of the averaged generator, in images; 0 for none: see WGANGP
+    ema_half_life: int = 0  # images after which weights count half in the average; 0: none
     precision: Precision = "float32"  # of the layers; mixed ones pay where the hardware has them
 
     # What shapes the run.

@@ -4,8 +4,8 @@
 
 On the same networks as this package's, or on such of Keras's own layers alone.
 
-Two things are not the example's: each critic update has images of its own, where the example takes
-one mini-batch for all of them, and epsilon is uniform. Both are needed to get the same losses.
+One thing is not the example's: each critic update has images of its own, where the example takes
+one mini-batch for all of them. Without that the losses would not be the same.
 """
 
 import sys
@@ -54,7 +54,7 @@ class KerasExample:
             gp_tape.watch(interpolated)
             pred = self.critic(interpolated, training=True)
         grads = gp_tape.gradient(pred, [interpolated])[0]
-        norm = tf.sqrt(tf.reduce_sum(tf.square(grads), axis=[1, 2, 3]))
+        norm = tf.sqrt(tf.reduce_sum(tf.square(grads), axis=[1, 2, 3]) + keras.backend.epsilon())
         return tf.reduce_mean((norm - 1.0) ** 2)
 
     @tf.function

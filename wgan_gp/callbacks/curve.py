@@ -1,6 +1,6 @@
 """A curve over all iterations of a run, in bounded space."""
 
-MOST = 2000  # points: more than a figure has pixels for
+MOST = 10_000  # points: those of the MATLAB example's plot, one for each of its iterations
 
 
 class Curve:
