@@ -140,6 +140,14 @@ def test_a_value_out_of_range_is_named(name, value):
 
 
 @pytest.mark.parametrize(
+    ("value", "expected"), [(-(10**12), "at least 1"), (2**31, "at most 2147483647")]
+)
+def test_the_bound_that_a_value_breaks_is_named(value, expected):
+    with pytest.raises(InputError, match=f"^n_critic must be {expected}, not {value}$"):
+        Config(n_critic=value)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("{", "not valid JSON"),

@@ -153,6 +153,11 @@ def test_replicas_refuse_batches_of_a_size_that_is_not_known_before(found):
     )
 
 
+def test_replicas_come_to_the_end_of_a_dataset_as_one_device_does(found):
+    assert found["epochs_of_a_dataset_with_an_end"] == 2 * 2
+    assert found["warned"] == []
+
+
 def test_replicas_refuse_what_each_would_take_whole(found):
     assert found["trained_on_batch"].endswith("does not share a batch among replicas: use fit")
     assert found["tested_on_batch"].endswith("does not share a batch among replicas: use evaluate")

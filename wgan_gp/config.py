@@ -208,11 +208,11 @@ def _checked_number(name: str, kind: type, value: Any) -> Any:
     if not is_finite or (kind is int and value != int(value)):
         word = "a whole number" if kind is int else "a number"
         raise InputError(f"{name} must be {word}, not {value!r}")
-    if name != "seed" and abs(value) > _MOST[kind]:
-        raise InputError(f"{name} must be at most {_MOST[kind]:g}, not {value!r}")
     is_in_range, expected = _RANGES[name]
     if not is_in_range(value):
         raise InputError(f"{name} must be {expected}, not {value!r}")
+    if name != "seed" and value > _MOST[kind]:
+        raise InputError(f"{name} must be at most {_MOST[kind]}, not {value!r}")
     if kind is float and not is_in_range(_as_float32(value)):
         raise InputError(f"{name} must be {expected} in float32, not {value!r}")
     return kind(value)

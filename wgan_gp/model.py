@@ -38,8 +38,8 @@ from wgan_gp.support.optimizers import (
     BothOptimizers,
     HeldThenLinear,
     apply_gradients,
-    averages_weights,
     scaling,
+    unscaled,
 )
 from wgan_gp.support.shapes import check_batch, check_floats, check_shapes, input_shape
 from wgan_gp.support.shift import shift
@@ -168,16 +168,15 @@ class WGANGP(CountingModel):
         check_compile_options(kwargs)
         if self.ema_generator is not None:
             check_same_variables(self.generator, self.ema_generator)
-        optimizers = (critic_optimizer, generator_optimizer)
-        is_shared = optimizers[0] is optimizers[1] and not isinstance(optimizers[0], str)
-        if is_shared or None in optimizers:
+        is_one = critic_optimizer is generator_optimizer and not isinstance(critic_optimizer, str)
+        if is_one or None in (critic_optimizer, generator_optimizer):
             raise InputError("each network needs an optimizer of its own: give compile two of them")
         is_scaled = kwargs.get("auto_scale_loss", True)
         critic_optimizer = scaling(critic_optimizer, self.critic, is_wanted=is_scaled)
         # The generator's gradients come through all of them.
         networks = [x for x in (self.generator, self.critic_features, self.critic) if x is not None]
         generator_optimizer = scaling(generator_optimizer, *networks, is_wanted=is_scaled)
-        if averages_weights(critic_optimizer) or averages_weights(generator_optimizer):
+        if unscaled(critic_optimizer).use_ema or unscaled(generator_optimizer).use_ema:
             raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
         super().compile(optimizer=None, **kwargs)
         self._compile_options = kwargs
@@ -420,14 +419,15 @@ class WGANGP(CountingModel):
         images = tf.convert_to_tensor(images_alone(data))
         check_floats(images)
         expected = check_batch(images.shape, self.generator, n_critic)
-        # What was unknown then is known in each batch.
+        # A size that was unknown when the step was traced is checked in each batch.
         images = tf.cast(tf.ensure_shape(images, expected), tf.float32)
         return images if self.jit_compile else replicas.in_own_memory(images)
 
     def check_images(self, images: Any, is_training: bool) -> None:
         """Raise an InputError if images, or those of a dataset, are not floats of the needed shape.
 
-        A step that was traced for one shape and then for another tells no more what it was given.
+        Checked before the step is: once it was traced for two shapes, all that it can still see is
+        an unknown one, and its error could not say what was given.
         """
         if isinstance(images, tf.data.Dataset):
             images = images_alone(images.element_spec)

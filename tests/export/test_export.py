@@ -637,11 +637,12 @@ def test_an_export_that_is_another_generator_does_not_replace_the_one_before(
     assert {path: path.read_bytes() for path in wgan_gp.folder.iterdir()} == before
 
 
-def test_a_folder_whose_name_is_not_utf_8_can_be_told(run, generator):
+@pytest.mark.parametrize("name", [b"fotos-\xe9t\xe9", b"fotos-|t\n"])
+def test_a_folder_whose_name_the_card_cannot_hold_can_be_told(run, generator, name):
     config, facts = RunFolder(run).read()
-    name = os.fsdecode(b"/photographs/fotos-\xe9t\xe9")
-    card = model_card(config, {**facts, "data": name}, {}, generator)
-    assert "images in a folder 'fotos-?t?'" in card
+    data = os.fsdecode(b"/photographs/" + name)
+    card = model_card(config, {**facts, "data": data}, {}, generator)
+    assert "| training data | images in a folder 'fotos-?t?': 20 images |" in card
     card.encode()
 
 

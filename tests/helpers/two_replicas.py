@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,15 @@ def main(folder: Path) -> None:
             eager.compile("adam", "adam", run_eagerly=True)
         return eager.evaluate(uneven, verbose=0)
 
+    with strategy.scope():
+        of_two_epochs = build_model(config)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        of_two_epochs.fit(zeros_of_4, epochs=2, verbose=0)
+
     found = {
+        "epochs_of_a_dataset_with_an_end": of_two_epochs.iterations_done,
+        "warned": [str(warning.message) for warning in warned],
         "evaluated_by_one": expected,
         "evaluated_eagerly": evaluated_eagerly(),
         "changes": [change(scaled, **limit) for limit in limits for scaled in SCALED],

@@ -163,6 +163,7 @@ def test_metrics_of_features_are_computed_over_the_network_s_features(generator,
     ("metrics", "held_out", "said"),
     [
         (["beauty"], 40, "a metric is one of swd, .* not 'beauty'"),
+        ("swd", 40, "metrics is a list of swd, .*, not 'swd'"),
         (["kid"], 40, "kid compares features: name a feature network"),
         (["memorization"], None, "memorization compares with images held out of training"),
         (["swd"], 5, "5 images are too few to compare: count must be 16 or more"),

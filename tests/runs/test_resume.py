@@ -236,7 +236,10 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(process, uninterrupted,
             "preset is quick there, not paper, seed is 0 there, not 4",
         ),
         (["--deterministic"], "deterministic is False there, not True"),
-        (["--iterations=22"], "at iteration 23 already: iterations must be at least that"),
+        (
+            ["--iterations=22", "--keep-checkpoints=1"],
+            "at iteration 23 already: iterations must be at least that",
+        ),
         (["--data=other"], "'other' are not those that 'run' was trained on (4, not 20): make"),
     ],
 )

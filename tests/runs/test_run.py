@@ -99,6 +99,12 @@ def test_what_cannot_be_trained_leaves_no_folder(wgan_gp, monkeypatch):
     assert list(wgan_gp.folder.iterdir()) == []
 
 
+def test_a_folder_that_is_taken_is_refused_before_the_images_are_read(begun, monkeypatch):
+    monkeypatch.setattr("wgan_gp.runs.run._load_images", None)
+    with pytest.raises(InputError, match="already holds files: choose another run_dir"):
+        package.train(SETTINGS, run_dir=begun)
+
+
 def test_drawn_flowers_that_come_out_otherwise_on_this_machine_are_said_to(tmp_path, monkeypatch):
     folder = RunFolder.create(tmp_path / "run")
     plan = Plan(SETTINGS)
@@ -226,7 +232,8 @@ def test_tiles_of_iterations_that_are_done_once_more_are_taken_away(tmp_path):
     folder.grids.mkdir()
     for iteration in (2, 99):
         (folder.grids / f"iteration-{iteration:06d}.png").touch()
-    _prepare(folder, SETTINGS, np.zeros((1, 32, 32, 3), np.uint8), done=3)
+    folder.write_facts({})
+    _prepare(folder, Plan(SETTINGS), np.zeros((1, 32, 32, 3), np.uint8), done=3)
     assert list(folder.tiles()) == [2]
 
 

@@ -140,7 +140,7 @@ def test_images_that_cannot_be_listed_do_not_keep_a_picture_from_being_made(
         onerror(PermissionError(13, "Permission denied", str(folder)))
 
     monkeypatch.setattr(os, "walk", refuse)
-    monkeypatch.setattr("wgan_gp.runs.folder._no_files_of_a_run", lambda folder: iter(()))
+    monkeypatch.setattr("wgan_gp.runs.folder._strange_entries", lambda folder: iter(()))
     wgan_gp("generate", "--run-dir=other", "--output=new.png")
     assert (wgan_gp.folder / "new.png").is_file()
 

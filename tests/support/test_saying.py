@@ -2,6 +2,7 @@
 
 import os
 
+from wgan_gp.support.progress_bar import progress_bar
 from wgan_gp.support.saying import say
 
 
@@ -25,3 +26,9 @@ def test_a_pipe_that_nobody_reads_swallows_what_is_said():
         say("a line", pipe)
         say("another", pipe)
         pipe.write("and what the end of the program flushes")
+
+
+def test_a_bar_without_standard_error_leaves_standard_output_alone(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr", None)
+    assert list(progress_bar([1, 2])) == [1, 2]
+    assert capsys.readouterr().out == ""

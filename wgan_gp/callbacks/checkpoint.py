@@ -117,20 +117,7 @@ class Checkpoint(keras.callbacks.Callback):
         checkpoint = self.folder.newest_sound()
         if checkpoint is None:
             return 0
-        try:
-            state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
-            there = settings_in(state)
-            if model.iterations_done:  # which may have moved its rates since it began
-                self._settings = with_rates_of(there, self._settings)
-            check_same(there, self._settings, checkpoint)
-            self._take(state)
-            drawn_from = np.array(state.get("random_states", []), "int64")
-        except InputError:
-            raise
-        except MALFORMED as error:
-            raise InputError(
-                f"the checkpoint '{checkpoint}' is not one of this program: {error!r}"
-            ) from error
+        drawn_from = self._take(model, checkpoint)
         _load_weights(model, checkpoint / _MODEL)
         for variable, value in zip(random_states(model), drawn_from, strict=False):
             variable.assign(value)
@@ -138,9 +125,26 @@ class Checkpoint(keras.callbacks.Callback):
         self._is_restored = True
         return self._saved_iteration
 
-    def _take(self, state: dict[str, Any]) -> None:
-        self._epoch.restore(state)
-        for name, remembered in state["callbacks"].items():
+    def _take(self, model: keras.Model, checkpoint: Path) -> np.ndarray:
+        """Take back what is not in the model's file; gives the `random_states`."""
+        try:
+            state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+            there = settings_in(state)
+            if model.iterations_done:  # which may have moved its rates since it began
+                self._settings = with_rates_of(there, self._settings)
+            check_same(there, self._settings, checkpoint)
+            self._epoch.restore(state)
+            self._take_callbacks(state["callbacks"])
+            return np.array(state.get("random_states", []), "int64")
+        except InputError:
+            raise
+        except MALFORMED as error:
+            raise InputError(
+                f"the checkpoint '{checkpoint}' is not one of this program: {error!r}"
+            ) from error
+
+    def _take_callbacks(self, states: dict[str, Any]) -> None:
+        for name, remembered in states.items():
             if name in self._stateful:
                 self._stateful[name].set_state(remembered)
             elif name in self._counting:

@@ -19,6 +19,6 @@ def is_passed(before: int, now: int, every: int) -> bool:
     return now // every > before // every
 
 
-def comes_up(before: int, now: int, every: int, last: int | None = None) -> bool:
-    """Whether one of them is a multiple of `every`, the first of all or the last."""
+def comes_up(before: int, now: int, every: int, last: int | None) -> bool:
+    """Whether one of `before` + 1 ... `now` is 1, a multiple of `every`, or `last`."""
     return is_passed(before, now, every) or before < 1 <= now or before < (last or 0) <= now

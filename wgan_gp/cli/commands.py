@@ -29,7 +29,7 @@ def train(command: Train) -> None:
         RunFolder(plain_path(output.run_dir)).check_free()
     load_tensorflow(find_devices=plan.strategy != "multi-worker")
     if output.dry_run:
-        print_plan(plan, done=_iterations_done(output.run_dir) if output.resume else 0)
+        print_plan(plan, done=folder.newest_checkpoint() if output.resume else 0)
         return
     from wgan_gp.runs.run import resume_run, start_run
 
@@ -134,13 +134,6 @@ def export(command: Export) -> None:
         f"{output} ({command.format}): differs from the generator by at most {difference:.1g} on "
         f"{CHECKED} images; facts: {output}.json, {output}.md"
     )
-
-
-def _iterations_done(run_dir: Path) -> int:
-    """The iterations that the newest checkpoint of the run has behind it."""
-    from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
-
-    return CheckpointFolder(RunFolder.find(run_dir).checkpoints, ()).newest()
 
 
 def _check_not_taken(output: Path, is_taken: bool) -> None:

@@ -4,7 +4,7 @@ from wgan_gp.runs.plan import Plan
 from wgan_gp.support.saying import say
 
 
-def print_plan(plan: Plan, done: int = 0) -> None:
+def print_plan(plan: Plan, done: int) -> None:
     """Say the settings, the layers and the estimated cost, once there are images to train on.
 
     Of a run to go on with, `done` iterations are done.
@@ -28,20 +28,24 @@ def print_plan(plan: Plan, done: int = 0) -> None:
     critic.summary()
     tflop = iteration_tflop(config, generator, critic, features)
     speed = matrix_product_tflops()
-    seconds = tflop / speed
-    say(
-        f"Cost: {tflop:.3g} TFLOP an iteration, "
-        f"{_number(tflop * config.iterations)} TFLOP in all.\n"
-        f"A large float32 matrix product has just reached {speed:.2g} TFLOP/s on one device; other "
-        f"work there slows it down. At that speed it is at least {_number(seconds)} s an iteration "
-        f"and {_duration(seconds * config.iterations)} (h:mm:ss) in all; narrow layers take "
-        f"longer, more devices and half precision may take less."
-    )
+    say(_cost(tflop, speed, config.iterations))
     if found is not None:
         say(f"Pictures found: {found:,}.")
     if done:
-        left = _duration(seconds * max(0, config.iterations - done))
+        left = _duration(tflop / speed * max(0, config.iterations - done))
         say(f"{done:,} of {config.iterations:,} iterations are done already: {left} are left.")
+
+
+def _cost(tflop: float, speed: float, iterations: int) -> str:
+    """What `iterations` of `tflop` each cost, at a speed in TFLOP/s."""
+    seconds = tflop / speed
+    return (
+        f"Cost: {tflop:.3g} TFLOP an iteration, {_number(tflop * iterations)} TFLOP in all.\n"
+        f"A large float32 matrix product has just reached {speed:.2g} TFLOP/s on one device; other "
+        f"work there slows it down. At that speed it is at least {_number(seconds)} s an iteration "
+        f"and {_duration(seconds * iterations)} (h:mm:ss) in all; narrow layers take longer, more "
+        f"devices and half precision may take less."
+    )
 
 
 def _number(value: float) -> str:

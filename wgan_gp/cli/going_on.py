@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
-from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import DivergedError, InputError, Interrupted, TooLittleMemoryError
 
 if TYPE_CHECKING:  # it needs TensorFlow
@@ -28,22 +26,18 @@ def resumable(run: "Run") -> Iterator[None]:
     except KeyboardInterrupt as error:  # at a second signal, or while the results are written
         raise Interrupted(signal.SIGINT, f"stopped; {_how_to_go_on(run)}") from error
     except DivergedError as error:
-        are_there = run.is_chief and _has_checkpoints(folder)
+        are_there = run.is_chief and folder.newest_checkpoint()
         where = f"; the last good checkpoints: {folder.checkpoints}" if are_there else ""
         raise DivergedError(f"{error}{where}") from error
     except TooLittleMemoryError as error:
         # In the middle of a run it is others that have taken the memory.
-        remedy = f"; or {_how_to_go_on(run)}" if _has_checkpoints(folder) else ""
+        remedy = f"; or {_how_to_go_on(run)}" if folder.newest_checkpoint() else ""
         raise InputError(f"{error}{remedy}") from error
     except OSError as error:
         raise InputError(
             f"'{error.filename or folder.path}' cannot be used ({error.strerror or error}): "
             f"when that is mended, {_how_to_go_on(run)}"
         ) from error
-
-
-def _has_checkpoints(folder: RunFolder) -> bool:
-    return CheckpointFolder(folder.checkpoints, ()).newest() > 0
 
 
 def _how_to_go_on(run: "Run") -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from tyro import conf
 
 from wgan_gp.config import PRESETS, Config
-from wgan_gp.export.formats import ENDINGS, Format, ending_of
+from wgan_gp.export.formats import ENDINGS, Format
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan, Strategy
 from wgan_gp.runs.pretrained import Pretrained, pretrained_run
@@ -128,7 +128,7 @@ class Evaluate:
     run_dir: Path  # folder of a run
     count: int = 2048  # images to generate, and real ones to compare with
     # separated by commas: swd, diversity, checkerboard, memorization, modes; and of features: kid,
-    # fid, precision, recall, memorization_features. By default all that the run allows
+    # fid, precision, recall, memorization_features. By default all that the run allows but the last
     metrics: str | None = None
     # network behind the metrics of features, which adds these: 'inception', 'efficientnet-lite0',
     # or a file .h5 of InceptionV3's weights, .keras or .onnx
@@ -174,7 +174,8 @@ class Export(OfGenerator):
         path = plain_path(path)
         if path.name in ("", ".."):
             raise InputError(f"--output must be a new name, not '{path}'")
-        if ending_of(path) != ending:
+        found = path.suffix if path.suffix in ENDINGS.values() else ""
+        if found != ending:
             named = f"end in {ending}" if ending else f"not end in {path.suffix}"
             raise InputError(f"--output of --format {self.format} must {named}: '{path}'")
         return path

@@ -102,22 +102,19 @@ def count_pictures(source: str | Path, data_dir: str | Path | None = None) -> in
 
 
 def _tell_what_is_left_out(source: Source, images: ImageSet, entry: Path) -> None:
-    if others := source.left_out:
-        why = "of formats that are not read, or links that lead nowhere, and are left out"
-        count = source.count + len(others)
-        _log.warning("%d of %d pictures are %s: %s", len(others), count, why, _some(others))
-    if unreadable := images.unreadable:
-        names = _some(unreadable, f" (all: '{entry / ABOUT}')")
-        _log.warning(
-            "%d of %d images cannot be read and are left out: %s",
-            *(len(unreadable), source.count, names),
-        )
+    others, unreadable = source.left_out, images.unreadable
+    why = "pictures are of formats that are not read, or links that lead nowhere,"
+    _tell(others, source.count + len(others), why)
+    _tell(unreadable, source.count, "images cannot be read", f" (all: '{entry / ABOUT}')")
 
 
-def _some(names: Sequence[str], where: str = "") -> str:
-    """The first of `names`, and where to find the others."""
+def _tell(names: Sequence[str], count: int, why: str, where: str = "") -> None:
+    """Log that these of `count` are left out: the first of them, and `where` to find the rest."""
+    if not names:
+        return
     shown = ", ".join(x if x.isprintable() else ascii(x) for x in names[:_NAMES_SHOWN])
-    return shown if len(names) <= _NAMES_SHOWN else f"{shown}, ...{where}"
+    more = f", ...{where}" if len(names) > _NAMES_SHOWN else ""
+    _log.warning("%d of %d %s and are left out: %s%s", len(names), count, why, shown, more)
 
 
 def _open(source: str | Path, data_dir: str | Path | None, may_prepare: bool) -> Source:

@@ -40,7 +40,7 @@ def file_fingerprint(files: Iterable[Path], root: Path) -> str:
         stat = file.stat()
         name = str(file.relative_to(root))
         states.append((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
-    return hashlib.sha256(json.dumps(sorted(states)).encode(errors="replace")).hexdigest()
+    return hashlib.sha256(json.dumps(sorted(states)).encode()).hexdigest()
 
 
 def file_contents(files: Iterable[Path], root: Path) -> str:
@@ -48,4 +48,4 @@ def file_contents(files: Iterable[Path], root: Path) -> str:
     # Silent where it takes a moment only.
     shown = progress_bar(files, desc="Looking for changed pictures", unit=" files", delay=2)
     contents = sorted((str(file.relative_to(root)), digest(file)) for file in shown)
-    return hashlib.sha256(json.dumps(contents).encode(errors="replace")).hexdigest()
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()

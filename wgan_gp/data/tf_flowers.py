@@ -16,27 +16,20 @@ from wgan_gp.support.reachable import is_reachable
 _URL = "http://download.tensorflow.org/example_images/flower_photos.tgz"
 
 
-def open_tf_flowers(data_dir: Path | None = None, may_prepare: bool = True) -> Source:
+def open_tf_flowers(data_dir: Path | None, may_prepare: bool) -> Source:
     """The 3,670 photographs, downloaded (218 MB) and prepared at the first use.
 
     Args:
-        data_dir: where TensorFlow Datasets keeps prepared sets; by default its own choice.
+        data_dir: where TensorFlow Datasets keeps prepared sets; None for its own choice.
         may_prepare: whether they may be written there if they are not there yet.
 
     Raises:
         InputError: they are not prepared there and cannot, or may not, be downloaded, or they are
             damaged.
     """
-    import tensorflow_datasets as tfds  # slow to import, and no other source needs it
-
     if data_dir is not None and not data_dir.is_dir():
         raise InputError(f"there is no folder '{data_dir}': data_dir must be an existing one")
-    try:
-        with _quiet_absl():
-            builder = tfds.builder("tf_flowers", data_dir=data_dir)
-            is_prepared = builder.is_prepared()
-    except Exception as error:  # whatever a damaged description makes of it
-        raise _damaged(data_dir or "the folder of TensorFlow Datasets") from error
+    builder, is_prepared = _find(data_dir)
     if not is_prepared and not may_prepare:
         raise InputError(
             f"tf_flowers is not prepared in '{data_dir}', and nothing is downloaded to where a run "
@@ -55,6 +48,18 @@ def open_tf_flowers(data_dir: Path | None = None, may_prepare: bool = True) -> S
         read=partial(_read, builder),
         content=partial(file_contents, files, folder),
     )
+
+
+def _find(data_dir: Path | None):
+    """What TensorFlow Datasets calls the set's builder, and whether it is prepared."""
+    import tensorflow_datasets as tfds  # slow to import, and no other source needs it
+
+    try:
+        with _quiet_absl():
+            builder = tfds.builder("tf_flowers", data_dir=data_dir)
+            return builder, builder.is_prepared()
+    except Exception as error:  # whatever a damaged description makes of it
+        raise _damaged(data_dir or "the folder of TensorFlow Datasets") from error
 
 
 @contextlib.contextmanager

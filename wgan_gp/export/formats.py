@@ -1,6 +1,5 @@
 """The formats of an export, by name. Apart from their code, which takes seconds to import."""
 
-from pathlib import Path
 from typing import Literal
 
 Format = Literal["saved_model", "onnx", "litert", "keras"]
@@ -12,8 +11,3 @@ ENDINGS: dict[Format, str] = {
     "litert": ".tflite",
     "keras": ".keras",
 }
-
-
-def ending_of(path: Path) -> str:
-    """The ending of `path`'s name if it is a format's, otherwise ''."""
-    return path.suffix if path.suffix in ENDINGS.values() else ""

@@ -145,8 +145,9 @@ def _data(data: str) -> tuple[str, str]:
 
 
 def _folder_name(data: str) -> str:
-    """The last part of the path, without what UTF-8 cannot write."""
-    return Path(data).name.encode("utf-8", "replace").decode()
+    """The last part of the path, without what UTF-8 cannot write, or a table of the card hold."""
+    name = Path(data).name.encode("utf-8", "replace").decode()
+    return "".join(x if x.isprintable() and x != "|" else "?" for x in name)
 
 
 def _rounded(name: str, value: str | None) -> str:

@@ -76,12 +76,12 @@ def evaluate(
         features = load_feature_network(features)
     sets = _sets(generator, images, training_images, count, seed)
     return Report(
-        _scores(metrics, sets, features, progress),
-        len(sets.real),
-        "held-out images" if training_images is not None else "others of the same set",
-        _named(features, images) if NEED_FEATURES.intersection(metrics) else None,
-        _shares(sets) if "modes" in metrics else None,
-        _closest_pairs(sets) if "memorization" in metrics else None,
+        scores=_scores(metrics, sets, features, progress),
+        count=len(sets.real),
+        reference="held-out images" if training_images is not None else "others of the same set",
+        features=_named(features, images) if NEED_FEATURES.intersection(metrics) else None,
+        modes=_shares(sets) if "modes" in metrics else None,
+        pairs=_closest_pairs(sets) if "memorization" in metrics else None,
     )
 
 
@@ -93,8 +93,8 @@ def possible_metrics(with_features: bool, with_training_images: bool) -> list[st
 
 def check_metrics(metrics: Sequence[str]) -> None:
     """Raise an InputError that names the first one that is no metric, or that there is none."""
-    if not metrics:
-        raise InputError(f"name at least one metric of {', '.join(ALL_METRICS)}")
+    if not metrics or isinstance(metrics, str):
+        raise InputError(f"metrics is a list of {', '.join(ALL_METRICS)}, not {metrics!r}")
     for name in metrics:
         if name not in ALL_METRICS:
             raise InputError(f"a metric is one of {', '.join(ALL_METRICS)}, not '{name}'")
@@ -139,11 +139,11 @@ def _sets(
             f"{real}; hold more of them out, or add some"
         )
     return Sets(
-        images[numbers[:count]],
-        other_images[others[:count]],
-        generate_images(generator, count, seed),
-        generate_images(reinitialized(generator), count, seed),
-        training_images,
+        real=images[numbers[:count]],
+        other=other_images[others[:count]],
+        generated=generate_images(generator, count, seed),
+        untrained=generate_images(reinitialized(generator), count, seed),
+        training=training_images,
     )
 
 

@@ -18,7 +18,7 @@ READINGS = {
     "diversity": "1: as varied as real",
     "checkerboard": "power in a 2-pixel grid",
     "memorization": "1: not copied, 0: copied",
-    "memorization_features": "the same",
+    "memorization_features": "1: not copied, 0: copied",
     "modes_colour": "0: as often as drawn",
     "modes_flowers": "0: as often as drawn",
 }

@@ -9,8 +9,9 @@ from keras import layers
 
 from wgan_gp.config import Config
 
-_FEATURES = 2  # in each of these updates: real and generated; forward, and backward to the images
-
+# Passes through the features network in an update: of the critic, real and generated images; of the
+# generator, forward, and backward to the images.
+_PASSES_OF_FEATURES = 2
 _ROUNDS, _PRODUCTS = 3, 3  # of matrix products that are timed
 
 
@@ -44,7 +45,7 @@ def iteration_tflop(
         of_generator += 1  # of the averaged one, for its statistics
     done = of_critic * multiply_adds(critic) + of_generator * multiply_adds(generator)
     if critic_features is not None:
-        done += (config.n_critic + 1) * _FEATURES * multiply_adds(critic_features)
+        done += (config.n_critic + 1) * _PASSES_OF_FEATURES * multiply_adds(critic_features)
     return 2 * config.batch_size * done / 1e12
 
 

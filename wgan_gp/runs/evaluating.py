@@ -46,7 +46,8 @@ def evaluate_run(
     """Measure the generator of the run in `folder`; keep the report in its `report_files`.
 
     Args:
-        metrics: see `evaluate`; None for all that the run allows, and with `features` those too.
+        metrics: see `evaluate`; None for all that the run allows, with `features` those of features
+            too, but for "memorization_features", which takes minutes.
         features: see `load_feature_network`; 'inception' where a metric needs one and none is
             named. If it is out of reach, a log line says so and its metrics are left out.
         data: where the run's images are now, or other ones; None for where they were.
@@ -79,9 +80,15 @@ def evaluate_run(
     network = _load_features(features, metrics)
     if network is None:
         metrics = [name for name in metrics if name not in NEED_FEATURES]
-    sets = {"images": real, "training_images": training}
     report = evaluate(
-        generator, **sets, metrics=metrics, features=network, count=count, seed=seed, progress=True
+        generator,
+        real,
+        training,
+        metrics=metrics,
+        features=network,
+        count=count,
+        seed=seed,
+        progress=True,
     )
     seen = _features_label(plan.config.critic_features, report)
     report = dataclasses.replace(report, reference=reference, features=seen)

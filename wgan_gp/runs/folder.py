@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 
+from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
 from wgan_gp.callbacks.history_rows import read_rows
 from wgan_gp.config import Config
 from wgan_gp.metrics.report import Report
@@ -126,7 +127,7 @@ class RunFolder:
             if not path.is_dir():
                 raise InputError(f"there is no run folder '{path}'")
             is_run = any(map(os.path.lexists, cls(path).own_files()))
-            strange = next(_no_files_of_a_run(path), None) if is_run else None
+            strange = next(_strange_entries(path), None) if is_run else None
         except (OSError, RuntimeError) as error:  # the latter at a link to itself
             reason = getattr(error, "strerror", None) or error
             raise InputError(f"the run folder '{path}' cannot be read: {reason}") from error
@@ -189,6 +190,10 @@ class RunFolder:
                 f"start it again"
             )
         return _parsed(self.config_file, Config.from_json), _parsed(self.facts_file, _facts_in)
+
+    def newest_checkpoint(self) -> int:
+        """The iteration of the newest checkpoint, sound or not; 0 if there is none."""
+        return CheckpointFolder(self.checkpoints, ()).newest()
 
     def best_iteration(self) -> int | None:
         """The iteration of `best.keras`; None where it was not kept."""
@@ -286,7 +291,7 @@ def _facts_in(text: str) -> dict[str, Any]:
     return facts
 
 
-def _no_files_of_a_run(folder: Path) -> Iterator[Path]:
+def _strange_entries(folder: Path) -> Iterator[Path]:
     """Links in `folder` that lead elsewhere, and pipes and the like, which would wait for ever."""
     root = folder.resolve()
     for directory, subdirectories, files in os.walk(folder):

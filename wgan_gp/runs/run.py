@@ -28,7 +28,7 @@ from wgan_gp.runs.plan import Plan, Strategy
 from wgan_gp.runs.training import train_in
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
-from wgan_gp.support.files import UNFINISHED
+from wgan_gp.support.files import UNFINISHED, plain_path
 from wgan_gp.support.keras_habits import check_backend
 from wgan_gp.support.memory import enough_memory
 from wgan_gp.support.replicas import check_divisible
@@ -142,10 +142,9 @@ class Run:
             all_workers_there(self.strategy),
         ):
             held_out = len(images) - len(training)
-            facts = {"images": len(images), "images_crc32": crc32, "images_held_out": held_out}
-            note = self.folder.write_facts if self.is_new else self.folder.update_facts
-            note({**self.plan.facts(), **facts})
             if self.is_new:  # from here on it is a run, and can be resumed
+                facts = {"images": len(images), "images_crc32": crc32, "images_held_out": held_out}
+                self.folder.write_facts({**self.plan.facts(), **facts})
                 self.folder.write_settings(self.plan.config)
             self._announce(len(training), held_out)
             return train_in(self.folder, self.plan, images, training, self.strategy)
@@ -168,6 +167,8 @@ def start_run(plan: Plan, run_dir: str | Path | None = None) -> Run:
         InputError: see `train`.
     """
     strategy = _strategy(plan)
+    if run_dir and is_chief(strategy):
+        RunFolder(plain_path(Path(run_dir))).check_free()  # before it takes minutes to read them
     images = _load_images(plan)
     if not is_chief(strategy):
         folder = _worker_folder()

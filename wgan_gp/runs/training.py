@@ -64,7 +64,7 @@ def train_in(
     done = checkpoint.restore(model)
     if not done:
         _begin(folder, checkpoint.folder)
-    _prepare(folder, config, images[_spread(training)], done)
+    _prepare(folder, plan, images[_spread(training)], done)
     say(
         "The first iteration builds the graph and can take half a minute."
         if done < config.iterations
@@ -143,13 +143,15 @@ def _begin(folder: RunFolder, checkpoints: CheckpointFolder) -> None:
     checkpoints.begin()
 
 
-def _prepare(folder: RunFolder, config: Config, shown: np.ndarray, done: int) -> None:
+def _prepare(folder: RunFolder, plan: Plan, shown: np.ndarray, done: int) -> None:
     """Prepare the folder to go on from iteration `done`; `shown` are some of the real images."""
-    if done > config.iterations:
+    if done > plan.config.iterations:
         raise InputError(
             f"'{folder.path}' is at iteration {done} already: iterations must be at least that"
         )
-    folder.write_settings(config)  # which may ask for more iterations
+    # What may have changed: that there are to be more iterations, where the images are.
+    folder.write_settings(plan.config)
+    folder.update_facts(plan.facts())
     folder.remove_tiles_after(done)
     save_png(image_grid(shown), folder.reals)
 

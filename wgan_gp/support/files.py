@@ -71,7 +71,7 @@ def plain_path(path: Path) -> Path:
 
 
 def _shortened(name: str) -> str:
-    """The end of a name that leaves no room for another beginning."""
+    """`name`, or the end of one that would be too long with something before it."""
     encoded = os.fsencode(name)
     is_short = len(encoded) <= _MOST_OF_A_NAME
     return name if is_short else encoded[-_MOST_OF_A_NAME:].decode(errors="ignore")

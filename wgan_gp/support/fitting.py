@@ -13,9 +13,9 @@ from wgan_gp.support.errors import InputError
 from wgan_gp.support.keras_habits import (
     check_callbacks,
     check_ends,
-    check_validation,
     flat_callbacks,
     images_alone,
+    validation_images,
 )
 from wgan_gp.support.whole_numbers import check_whole
 
@@ -56,11 +56,9 @@ class CountingModel(keras.Model):
         for weights in ("sample_weight", "class_weight"):
             images_alone((x, y, options.get(weights)))
         check_ends(x, "steps_per_epoch", options)
-        check_validation(options)
+        held_out = validation_images(options)
         self.check_images(x, is_training=True)
-        held_out = options.get("validation_data")
-        images = held_out[0] if isinstance(held_out, tuple | list) else held_out
-        self.check_images(images, is_training=False)
+        self.check_images(held_out, is_training=False)
         check_callbacks(flat_callbacks(callbacks), self.optimizer.are_rates_settable)
         self._check_scope()
         with self.distribute_strategy.scope():
@@ -131,13 +129,12 @@ class CountingModel(keras.Model):
         own = getattr(self, "_distribute_strategy", None)  # Keras's property names another's, too
         if tf.distribute.has_strategy() and tf.distribute.get_strategy() is not own:
             raise InputError("build or load the model in the scope of the strategy, not before")
-        optimizers = getattr(self.optimizer, "variables", ())
-        replicas.check_shared(optimizers, self.distribute_strategy)
+        replicas.check_shared(self.optimizer.variables, self.distribute_strategy)
 
     def _maybe_symbolic_build(self, *args: Any, **options: Any) -> None:
-        """Keras's, which averages the replicas' parts of a batch: they may differ in size.
+        """Do nothing: the networks are built, and so are their optimizers.
 
-        There is nothing for it to build: the networks are, and so are their optimizers.
+        Keras's would average the replicas' parts of a batch, which may differ in size.
         """
 
     def fit_to(
@@ -214,7 +211,10 @@ class CountingModel(keras.Model):
 
     @contextlib.contextmanager
     def _executions_within(self, steps: int) -> Iterator[None]:
-        """Execute as many steps at once as `compile` was told, or fewer to end with the `steps`."""
+        """Within it, as many steps at once as `compile` was told, or fewer that divide `steps`.
+
+        Otherwise the last execution would go beyond the end of what is to be trained.
+        """
         told = self.steps_per_execution
         fitting = max(size for size in range(1, told + 1) if steps % size == 0)
         try:
@@ -227,7 +227,7 @@ class CountingModel(keras.Model):
         if steps == self.steps_per_execution:
             return
         self.steps_per_execution = steps
-        # What is compiled takes as many batches at once as it was traced for, but is handed that.
+        # Which were traced for the former number of batches, and would be handed this one.
         self.train_function = self.test_function = self.predict_function = None
 
 

@@ -42,8 +42,11 @@ def images_alone(data: Any) -> Any:
     return images
 
 
-def check_validation(options: Mapping[str, Any]) -> None:
-    """Raise an InputError for what `fit` could not validate on, before it has trained an epoch."""
+def validation_images(options: Mapping[str, Any]) -> Any:
+    """What `fit` is to validate on, out of its tuple.
+
+    Raises an InputError for what it could not validate on, before it has trained an epoch.
+    """
     if options.get("validation_split"):
         raise InputError(
             "validation_split would cut elements of n_critic mini-batches: give fit "
@@ -52,9 +55,10 @@ def check_validation(options: Mapping[str, Any]) -> None:
     data = options.get("validation_data")
     check_ends(data, "validation_steps", options)
     if isinstance(data, tuple | list):
-        images_alone(tuple(data))
-    elif hasattr(data, "element_spec"):
+        return images_alone(tuple(data))
+    if hasattr(data, "element_spec"):
         images_alone(data.element_spec)
+    return data
 
 
 def check_ends(data: Any, steps: str, options: Mapping[str, Any]) -> None:
@@ -97,14 +101,19 @@ def check_callbacks(callbacks: Sequence[Any], are_rates_settable: bool) -> None:
                 f"but not the optimizers: keep the best by wgan_gp.Quality(..., best=FILE) or "
                 f"ModelCheckpoint"
             )
-        if isinstance(callback, _OF_RATES) and not hasattr(keras.optimizers, "MultiOptimizer"):
-            raise InputError(
-                f"{type(callback).__name__} knows two optimizers from Keras 3.15 on, and this is "
-                f"{keras.__version__}: take a newer one, give each optimizer a schedule of "
-                f"keras.optimizers.schedules, or Config a final_learning_rate"
-            )
-        if isinstance(callback, _OF_RATES) and not are_rates_settable:
-            raise InputError(
-                f"{type(callback).__name__} cannot move a learning rate that follows a schedule: "
-                f"leave it out, or give Config a final_learning_rate of 1"
-            )
+        if isinstance(callback, _OF_RATES):
+            _check_moves_rates(type(callback).__name__, are_rates_settable)
+
+
+def _check_moves_rates(callback: str, are_rates_settable: bool) -> None:
+    if not hasattr(keras.optimizers, "MultiOptimizer"):
+        raise InputError(
+            f"{callback} knows two optimizers from Keras 3.15 on, and this is "
+            f"{keras.__version__}: take a newer one, give each optimizer a schedule of "
+            f"keras.optimizers.schedules, or Config a final_learning_rate"
+        )
+    if not are_rates_settable:
+        raise InputError(
+            f"{callback} cannot move a learning rate that follows a schedule: leave it out, or "
+            f"give Config a final_learning_rate of 1"
+        )

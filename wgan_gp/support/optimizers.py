@@ -28,11 +28,9 @@ class BothOptimizers:
     @property
     def are_rates_settable(self) -> bool:
         """Whether callbacks can move both learning rates: one that follows a schedule cannot be."""
-        # One that scales losses has a rate of its own, which does nothing.
-        optimizers = [getattr(x, "inner_optimizer", x) for x in self.optimizers]
         return all(
-            any(variable.name == "learning_rate" for variable in optimizer.variables)
-            for optimizer in optimizers
+            any(variable.name == "learning_rate" for variable in unscaled(optimizer).variables)
+            for optimizer in self.optimizers
         )
 
     @property
@@ -82,9 +80,9 @@ class HeldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
         return {"initial": self.initial, "updates": self.updates, "final": self.final}
 
 
-def averages_weights(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Whether it has a `use_ema`, be it within one that scales losses."""
-    return getattr(optimizer, "inner_optimizer", optimizer).use_ema
+def unscaled(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer, or the one within it where it scales losses, whose own settings do nothing."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def scaling(
@@ -119,7 +117,7 @@ def _clipped_together(
     optimizer: keras.optimizers.Optimizer, gradients: list[tf.Tensor]
 ) -> list[tf.Tensor]:
     """This replica's gradients, so that their sum is clipped: Keras would clip each one's part."""
-    clipping = getattr(optimizer, "inner_optimizer", optimizer)
+    clipping = unscaled(optimizer)
     limits = (clipping.clipnorm, clipping.global_clipnorm, clipping.clipvalue)
     if replicas.count() == 1 or all(limit is None for limit in limits):
         return gradients

@@ -40,7 +40,7 @@ class _Lines:
 
     def write(self, text: str) -> None:
         text = text.strip("\r\n ")
-        if text:
+        if text and self._file is not None:
             say(text, self._file)
 
     def flush(self) -> None:

@@ -32,14 +32,14 @@ def are_apart(strategy: tf.distribute.Strategy) -> bool:
 
 
 class Rows(NamedTuple):
-    """This replica's of a batch: `size` of all replicas' `total`, from `start` on."""
+    """Which rows of a batch are this replica's: `size` of all `total`, from `start` on."""
 
     start: tf.Tensor | int
     size: tf.Tensor | int
     total: tf.Tensor | int
 
     def of(self, values: tf.Tensor) -> tf.Tensor:
-        """This replica's of what was drawn for the whole batch."""
+        """This replica's rows of `values`, which were drawn for the whole batch."""
         return values if count() == 1 else values[self.start : self.start + self.size]
 
 
@@ -50,7 +50,7 @@ def own_rows(batch: tf.Tensor) -> Rows:
         return Rows(0, rows, rows)
     context = tf.distribute.get_replica_context()
     number = context.replica_id_in_sync_group
-    # Then all parts are as large; but where nothing is traced, every size is known.
+    # In a graph a size is known beforehand where all parts have it; eagerly it always is.
     if batch.shape[0] is not None and not tf.executing_eagerly():
         return Rows(number * rows, rows, count() * rows)
     counts = context.all_gather(rows[tf.newaxis], axis=0)
@@ -167,4 +167,7 @@ def dealt_out(dataset: tf.data.Dataset) -> tf.data.Dataset | tf.distribute.Distr
 
         return dataset.map(own_parts).unbatch().prefetch(here)
 
-    return tf.distribute.get_strategy().distribute_datasets_from_function(of_worker)
+    dealt = tf.distribute.get_strategy().distribute_datasets_from_function(of_worker)
+    # It has an element for each replica here, which Keras would take for as many batches.
+    dealt._cardinality = dataset.cardinality().numpy()
+    return dealt

@@ -110,8 +110,9 @@ def check_shapes(
 
 
 def check_batch(shape: tf.TensorShape, generator: keras.Model, n_critic: int | None) -> Shape:
-    """The shape of a batch of images: in training, where `n_critic` is known, of as many batches.
+    """The shape that a batch of images has to have: `(None, height, width, channels)`.
 
+    With `n_critic` it is that of an element of `fit`: `(None, n_critic, height, width, channels)`.
     Raises an InputError if `shape` is another one.
     """
     who, axes = "evaluate and validation_data expect images", "batch"
