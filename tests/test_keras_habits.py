@@ -908,6 +908,12 @@ def test_networks_that_are_no_models_are_named(tiny_config):
         WGANGP(generator, critic.layers)
 
 
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_images_are_asked_for(tiny_config, method):
+    with pytest.raises(InputError, match=f"^{method} needs images: a dataset such as"):
+        getattr(build_model(tiny_config), method)()
+
+
 def test_a_dataset_without_an_end_needs_a_number_of_steps(tiny_config, tiny_images, dataset):
     model = build_model(tiny_config)
     for endless in (dataset, dataset.take(1).repeat()):

@@ -13,6 +13,7 @@ from wgan_gp.support.errors import InputError
 from wgan_gp.support.keras_habits import (
     check_callbacks,
     check_ends,
+    check_given,
     flat_callbacks,
     images_alone,
     validation_images,
@@ -46,13 +47,15 @@ class CountingModel(keras.Model):
         """`keras.Model.fit` on a dataset like that of `make_dataset`.
 
         Raises:
-            InputError: it is not compiled, there are labels or weights, a dataset without an end
-                comes without a number of steps, a callback would do something else than it says,
-                or the replicas of a `tf.distribute` strategy do not divide the batch, or its size
-                is not fixed, or the model was not built in the strategy's scope.
+            InputError: it is not compiled, there are no images, or labels or weights with them, a
+                dataset without an end comes without a number of steps, a callback would do
+                something else than it says, or the replicas of a `tf.distribute` strategy do not
+                divide the batch, or its size is not fixed, or the model was not built in the
+                strategy's scope.
         """
         if not self.compiled:
             raise InputError("the model is not compiled: give compile its optimizers before fit")
+        check_given(x, "fit")
         for weights in ("sample_weight", "class_weight"):
             images_alone((x, y, options.get(weights)))
         check_ends(x, "steps_per_epoch", options)
@@ -84,9 +87,10 @@ class CountingModel(keras.Model):
         """`keras.Model.evaluate`.
 
         Raises:
-            InputError: a dataset without an end comes without a number of steps, or the images have
-                another shape than those that are made.
+            InputError: there are no images, a dataset without an end comes without a number of
+                steps, or the images have another shape than those that are made.
         """
+        check_given(x, "evaluate")
         check_ends(x, "steps", {"steps": steps})
         self.check_images(x, is_training=False)
         return super().evaluate(x, y, batch_size, verbose, sample_weight, steps, **options)

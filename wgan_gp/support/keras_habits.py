@@ -61,6 +61,12 @@ def validation_images(options: Mapping[str, Any]) -> Any:
     return data
 
 
+def check_given(images: Any, method: str) -> None:
+    """Raise an InputError if there are none: Keras's error would speak of an empty set."""
+    if images is None:
+        raise InputError(f"{method} needs images: a dataset such as make_dataset's, or an array")
+
+
 def check_ends(data: Any, steps: str, options: Mapping[str, Any]) -> None:
     """Raise an InputError for a dataset without an end where `options` do not say how many steps.
 
