@@ -437,6 +437,8 @@ def test_a_mixed_precision_holds_for_the_features_but_not_for_pixels(
     features = build_critic_features(dataclasses.replace(lite0_config, precision=precision))
     (inner,) = (layer for layer in features.layers if isinstance(layer, keras.Model))
     assert inner.get_layer("stage_1").compute_dtype == precision.removeprefix("mixed_")
+    depthwise = [x for x in inner.layers if isinstance(x, keras.layers.DepthwiseConv2D)]
+    assert {x.compute_dtype for x in depthwise if x.strides == (2, 2)} == {"float32"}
     assert {weight.dtype for weight in features.weights} == {"float32"}
     assert features.layers[1].compute_dtype == features.layers[2].compute_dtype == "float32"
     exact = build_critic_features(lite0_config)

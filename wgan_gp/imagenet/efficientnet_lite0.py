@@ -94,7 +94,9 @@ def _block(inputs: keras.KerasTensor, stage: _Stage, stride: int) -> keras.Keras
     x, channels = inputs, inputs.shape[-1]
     if stage.expansion > 1:
         x = _activation(layers.Conv2D(channels * stage.expansion, 1)(x))
-    x = _activation(layers.DepthwiseConv2D(stage.kernel, stride, "same")(x))
+    # In half precision the gradient of a depthwise convolution with a stride is slow on a CPU.
+    precision = keras.config.dtype_policy().variable_dtype if stride > 1 else None
+    x = _activation(layers.DepthwiseConv2D(stage.kernel, stride, "same", dtype=precision)(x))
     x = layers.Conv2D(stage.filters, 1)(x)
     return layers.add([x, inputs]) if stride == 1 and channels == stage.filters else x
 
