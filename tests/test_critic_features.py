@@ -99,10 +99,10 @@ def shifted(images, by):
     return images[:, rows][:, :, columns]
 
 
-def shift_of(seed):
-    """From -4 to 4 rows and columns."""
+def shift_of(seed, most):
+    """From -most to most rows and columns."""
     uniform = tf.random.stateless_uniform((2,), tf.random.fold_in(seed, 1, "philox"), alg="philox")
-    return np.floor(9 * uniform.numpy()).astype(int) - 4
+    return np.floor((2 * most + 1) * uniform.numpy()).astype(int) - most
 
 
 class Seen(NamedTuple):
@@ -188,14 +188,14 @@ def expected_step(config, model, real_images, seen=ONE_MAP):
         arguments = (
             real_images[:, update],
             reference.generator(generator, latents),
-            shift_of(seeds[update]),
+            shift_of(seeds[update], model.feature_shift),
             tf.random.stateless_uniform(shape, epsilon_seed, alg="philox").numpy(),
             config.gradient_penalty_weight,
         )
         losses.append(seen.critic_loss(critic, *arguments))
         critic = step(critic, grad(seen.critic_loss)(critic, *arguments))
     latents = draw_latents(config.batch_size, config.latent_dim, seeds[-1]).numpy()
-    arguments = critic, latents, shift_of(seeds[-1])
+    arguments = critic, latents, shift_of(seeds[-1], model.feature_shift)
     generator_loss = seen.generator_loss(generator, *arguments)
     generator = step(generator, grad(seen.generator_loss)(generator, *arguments))
     return critic, generator, {"critic_loss": np.mean(losses), "generator_loss": generator_loss}
@@ -215,6 +215,13 @@ def test_a_step_on_features_agrees_with_numpy(config, real_images, options, seen
     model = model_of_features(config, seen, **options)
     check_step(model, real_images, expected_step(config, model, real_images, seen))
     np.testing.assert_array_equal(model.critic_features.get_weights()[0], KERNEL)
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_images_are_moved_as_far_as_is_asked(config, real_images, most):
+    model = model_of_features(config)
+    model.feature_shift = most
+    check_step(model, real_images, expected_step(config, model, real_images))
 
 
 class SubclassedViews(keras.Model):

@@ -176,7 +176,13 @@ def test_losses_and_metrics_that_would_be_ignored_are_refused(tiny_config, optio
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("n_critic", 0), ("gradient_penalty_weight", -1), ("ema_half_life", -1), ("penalty_every", 0)],
+    [
+        ("n_critic", 0),
+        ("gradient_penalty_weight", -1),
+        ("ema_half_life", -1),
+        ("penalty_every", 0),
+        ("feature_shift", -1),
+    ],
 )
 def test_a_number_out_of_its_range_is_refused(tiny_config, name, value):
     networks = build_generator(tiny_config), build_critic(tiny_config)

@@ -29,8 +29,8 @@ from wgan_gp.support.keras_habits import check_backend, check_compile_options, i
 from wgan_gp.support.layers import (
     added_losses,
     batch_norms,
+    check_no_batch_norm,
     check_no_layers_losses,
-    check_no_mixing,
     check_same_variables,
     own_state,
 )
@@ -44,9 +44,9 @@ from wgan_gp.support.optimizers import (
 from wgan_gp.support.shapes import check_batch, check_floats, check_shapes, input_shape
 from wgan_gp.support.shift import shift
 from wgan_gp.support.weights_file import check_average
+from wgan_gp.support.whole_numbers import check_whole
 
 _EMA_RAMP = 0.05  # StyleGAN2-ADA's (Karras et al., arXiv:2006.06676)
-_MOST_SHIFT = 4  # pixels
 
 
 @keras.saving.register_keras_serializable(package="wgan_gp")
@@ -74,21 +74,22 @@ class WGANGP(CountingModel):
             the updates that take it, and 0 in an epoch without one; the losses of single iterations
             jump, and are right on average.
         critic_features: images -> maps of features `(n, h, w, c)`, which the critic scores in
-            place of the images: a trained network, which stays as it is. The gradient penalty is
-            then taken on lines between features, and the gap is one between those. Where it makes
-            a list of maps, views of the images, each has a critic, a penalty and a gap of its own:
-            the losses are their means, and a score must not depend on another's view.
-            In training the images of each update are moved by up to 4 pixels, all in the same way,
-            before they come to it: the strides of such a network would print their grid otherwise.
-            (So it was seen at 64x64.)
+            place of the images: a trained network, which stays as it is. The penalty is then taken
+            on lines between features. Where it makes a list of maps, views of the images, each has
+            a critic, a penalty and a gap of its own: the losses are their means, and a score must
+            not depend on another's view.
+        feature_shift: by how many pixels at most, fewer than there are, the images of an update are
+            moved before they come to `critic_features`, all in the same way. The strides of such a
+            network print their grid otherwise. (So it was seen at 64x64.)
 
     A network's regularizers, and the losses that its layers add, count in its loss; the latter are
-    those of the last images that it has seen in the step. Keras's callbacks find what they need,
-    but for those that would be silently wrong: `fit` refuses them.
+    those of the last images that it has seen in the step. Keras's callbacks work; `fit` refuses
+    those that would silently do something else than they say.
 
     Raises:
         InputError: a number is out of its range, the shapes of the networks do not agree, or the
-            critic mixes images.
+            critic has a batch norm. (What else mixes the images of a batch, as the penalty does not
+            allow, is not found.)
     """
 
     def __init__(
@@ -101,12 +102,13 @@ class WGANGP(CountingModel):
         ema_half_life: int = 0,
         penalty_every: int = 1,
         critic_features: keras.Model | None = None,
+        feature_shift: int = 4,
         **kwargs: Any,
     ) -> None:
         check_backend()
         super().__init__(**{"autocast": False, **kwargs})  # each network casts its own inputs
         check_shapes(generator, critic, critic_features)
-        check_no_mixing(critic)
+        check_no_batch_norm(critic)
         strategy = tf.distribute.get_strategy()
         replicas.check_shared([*generator.variables, *critic.variables], strategy)
         for layer in batch_norms(generator):
@@ -117,6 +119,7 @@ class WGANGP(CountingModel):
         self.n_critic = n_critic
         self.gradient_penalty_weight = gradient_penalty_weight
         self.penalty_every = penalty_every
+        self.feature_shift = feature_shift
         self.numbers_of_the_step()  # which checks them
         self._ema_half_life = checked("ema_half_life", int, ema_half_life)
         self.ema_generator = _average_of(generator) if ema_half_life else None
@@ -382,8 +385,8 @@ class WGANGP(CountingModel):
         together = tf.concat(images, axis=0)
         if shift_seed is not None:
             drawn = random_streams.draw_uniform(2, shift_seed)
-            by = tf.cast((2 * _MOST_SHIFT + 1) * drawn, tf.int32) - _MOST_SHIFT
-            together = shift(together, by, _MOST_SHIFT)
+            by = tf.cast((2 * self.feature_shift + 1) * drawn, tf.int32) - self.feature_shift
+            together = shift(together, by, self.feature_shift)
         maps = self.critic_features(together, training=False)
         parts = [tf.split(tf.cast(x, tf.float32), len(images)) for x in tf.nest.flatten(maps)]
         return [tf.nest.pack_sequence_as(maps, views) for views in zip(*parts, strict=True)]
@@ -445,7 +448,8 @@ class WGANGP(CountingModel):
         self.n_critic = checked("n_critic", int, self.n_critic)
         self.gradient_penalty_weight = checked("gradient_penalty_weight", float, weight)
         self.penalty_every = checked("penalty_every", int, self.penalty_every)
-        return self.n_critic, self.gradient_penalty_weight, self.penalty_every
+        check_whole("feature_shift", self.feature_shift, least=0)
+        return self.n_critic, self.gradient_penalty_weight, self.penalty_every, self.feature_shift
 
     @property
     def seed(self) -> keras.Variable:
@@ -510,6 +514,7 @@ class WGANGP(CountingModel):
             "ema_half_life": self.ema_half_life,
             "penalty_every": self.penalty_every,
             "critic_features": keras.saving.serialize_keras_object(self.critic_features),
+            "feature_shift": int(self.feature_shift),
             "name": self.name,
         }
 

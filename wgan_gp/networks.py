@@ -186,7 +186,7 @@ def _activation(normalization: str) -> Iterator[keras.Layer]:
 def leaky_relu(x):
     """x where x > 0, else 0.2 x, as `keras.layers.LeakyReLU(0.2)`, without a second derivative.
 
-    That of Keras's is a tensor of zeros, which the convolutions before it would multiply.
+    Keras's has one, a tensor full of zeros, which the convolutions before it would multiply.
     """
     return x * ops.stop_gradient(ops.cast(ops.where(x > 0, 1.0, 0.2), x.dtype))
 

@@ -1,4 +1,4 @@
-"""What watches over `fit`: pictures, history, progress, checkpoints, and ends before their time.
+"""Callbacks of `fit`: monitor, history, progress, quality, checkpoints, early stops.
 
 It imports `pictures`, `sampling`, `random_streams`, `data`, `metrics` and `support`; nothing of
 runs.

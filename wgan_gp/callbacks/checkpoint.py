@@ -52,9 +52,9 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         folder: where to keep the checkpoints.
-        every: generator iterations between two, or "epoch" for one at each epoch's end. None loses
-            at most two minutes of work and one iteration: whatever the speed, one is written at the
-            end of the iteration in which the last becomes older. On several machines, whose clocks
+        every: generator iterations between two, or "epoch" for one at each epoch's end. None goes
+            by the clock: one is written after the iteration in which the last becomes two minutes
+            old, so a crash costs at most that and one iteration. On several machines, whose clocks
             differ, None is "epoch". The end of `fit` is saved in any case.
         keep: how many of the newest to keep.
         callbacks: those with a state, in the same order each time: `get_state()` gives what JSON

@@ -1,4 +1,4 @@
-"""What a checkpoint was trained with, so that it is not gone on with in another way."""
+"""The settings that a checkpoint was trained with, which have to be the same when it goes on."""
 
 import json
 from pathlib import Path

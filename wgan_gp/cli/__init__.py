@@ -1,4 +1,4 @@
-"""The command line, the only place that knows its words: `main`, its options and its commands.
+"""The command line: `main`, its options and its commands. Nothing else knows its words.
 
 It imports everything else where it is needed; nothing but `__main__` imports it.
 """

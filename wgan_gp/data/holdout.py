@@ -1,4 +1,4 @@
-"""Images held out of training: what generated ones are measured against, no critic has seen."""
+"""Images held out of training, to measure generated ones against what no critic has seen."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor

@@ -62,8 +62,8 @@ def make_dataset(
 def _untuned() -> tf.data.Options:
     """No thread watches and tunes the stream.
 
-    Whoever drops an iterator waits for that thread, which may sleep for many seconds: at the end of
-    training, or wherever Python happens to collect its garbage.
+    Dropping an iterator means waiting for that thread, which may sleep for many seconds: at the end
+    of training, or wherever Python happens to collect its garbage.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

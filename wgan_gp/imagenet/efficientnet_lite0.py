@@ -43,7 +43,7 @@ _STAGES = (
 )
 
 
-@layer_defaults("float32")  # to measure with, whatever a model that is measured computes in
+@layer_defaults("float32")  # it measures in float32, whatever precision a model trains in
 def load_efficientnet_lite0() -> keras.Model:
     """The trained network: RGB images `(n, 224, 224, 3)` -> features `(n, 1280)`.
 

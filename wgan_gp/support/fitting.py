@@ -109,11 +109,11 @@ class CountingModel(keras.Model):
         return super().test_on_batch(*args, **options)
 
     def make_train_function(self, force: bool = False) -> None:
-        """Keras's; anew where a number has changed that is part of it."""
+        """Keras's, which traces anew where one of `numbers_of_the_step` has changed."""
         super().make_train_function(force or self._has_changed("train"))
 
     def make_test_function(self, force: bool = False) -> None:
-        """Keras's; anew where a number has changed that is part of it."""
+        """Keras's, which traces anew where one of `numbers_of_the_step` has changed."""
         super().make_test_function(force or self._has_changed("test"))
 
     def numbers_of_the_step(self) -> tuple[float, ...]:

@@ -43,8 +43,8 @@ def check_same_variables(generator: keras.Model, average: keras.Model) -> None:
         )
 
 
-def check_no_mixing(network: keras.Model) -> None:
-    """Raise an InputError that names a layer in which one image changes the score of another."""
+def check_no_batch_norm(network: keras.Model) -> None:
+    """Raise an InputError that names one: in it, one image changes the score of another."""
     for layer in batch_norms(network):
         raise InputError(
             f"the critic's layer '{layer.name}' mixes the images of a batch, but the gradient "
