@@ -2,6 +2,7 @@
 #
 #   make demo   train the quick preset on the embedded data (4 to 14 minutes on 2 CPU cores)
 #   make test   check style and layout, and run the test suite
+#   make types  check the type hints
 #   make test-oldest   run it with the oldest TensorFlow and Keras that are supported
 #   make bench  measure speed beside that of others (half an hour to an hour; PyTorch is installed for it)
 
@@ -15,7 +16,7 @@ IN_TWO := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 check_python = $(PYTHON) -c "import sys; sys.exit(None if (3, 10) <= sys.version_info[:2] <= (3, $(1)) \
 	else 'Python 3.10 to 3.$(1) is needed: make PYTHON=python3.12')"
 
-.PHONY: demo test test-oldest lint bench
+.PHONY: demo test test-oldest lint types bench
 
 demo: .venv/package
 	$(BIN)/wgan-gp train
@@ -37,6 +38,10 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
+
+# Not part of `make test`: a new release of somebody else's hints may not agree with ours.
+types: .venv/dev
+	$(BIN)/mypy
 
 bench: .venv/bench
 	$(BIN)/python benchmarks/training_step.py

@@ -14,6 +14,12 @@
 # %% [markdown]
 # # Drawing flowers with a Wasserstein GAN
 #
+# **Author:** The developers of wgan_gp<br>
+# **Date created:** 2026/11/23<br>
+# **Last modified:** 2026/11/30<br>
+# **Description:** A WGAN-GP that overrides `Model.train_step`, and why each of its parts is there.<br>
+# **Accelerator:** none needed
+#
 # ## Introduction
 #
 # In this notebook a network learns to draw flowers by looking at flowers. You will see why the
@@ -1045,7 +1051,7 @@ for name, settings in VARIANTS.items():
         verbose=0,
     )
     made = other.generate(256)
-    compared.append((name, wgan_gp.image_grid(made[:9])))
+    compared.append((name, wgan_gp.image_grid(made[:4])))
     curves[name] = log.history
     grids[name] = grid_power_share(made)
     distances[name] = distance_to_held_out(made[: len(quality.images)])["mean"]
@@ -1058,7 +1064,7 @@ assert grids["transposed"] > grids["this recipe"]
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title The figure's code
 show_pictures(
-    compared, "Nine images each: this recipe, with a sigmoid, with transposed convolutions"
+    compared, "Four images each: this recipe, with a sigmoid, with transposed convolutions"
 )
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3))

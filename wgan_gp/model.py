@@ -436,8 +436,9 @@ class WGANGP(CountingModel):
             images = images_alone(images.element_spec)
         check_floats(images)
         if (shape := getattr(images, "shape", None)) is not None:
-            n_critic, *_ = self.numbers_of_the_step()
-            check_batch(tf.TensorShape(shape), self.generator, n_critic if is_training else None)
+            self.numbers_of_the_step()  # which checks them
+            n_critic = self.n_critic if is_training else None
+            check_batch(tf.TensorShape(shape), self.generator, n_critic)
 
     def numbers_of_the_step(self) -> tuple[float, ...]:
         """The numbers that a user may set, checked and brought to the types that the step needs.

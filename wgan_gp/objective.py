@@ -5,10 +5,11 @@ score several views of an image, each for itself: then a loss is the mean over t
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import tensorflow as tf
 
-Images = tf.Tensor | list[tf.Tensor]
+Images: TypeAlias = tf.Tensor | list[tf.Tensor]
 Critic = Callable[[Images], tf.Tensor]
 
 # Inside the root of the norm: d sqrt(s)/ds is infinite at s = 0, where a flat critic is.

@@ -253,7 +253,7 @@ class Checkpoint(keras.callbacks.Callback):
 
 def _named(callbacks: Any) -> dict[str, keras.callbacks.Callback]:
     """The callbacks by the names of their classes; a second one of a class has a number, too."""
-    named = {}
+    named: dict[str, keras.callbacks.Callback] = {}
     for callback in flat_callbacks(callbacks):
         if not isinstance(callback, keras.callbacks.Callback):
             raise InputError(f"Checkpoint saves the states of callbacks, not of {callback!r}")

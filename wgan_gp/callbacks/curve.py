@@ -38,10 +38,11 @@ class Curve:
 
     def set_state(self, state: dict | list) -> None:
         """Take back a state, or the list of all points that version 0.1.0 kept."""
-        self.__init__()
+        self.points, self.stride, self._in_last = [], 1, 0
         if isinstance(state, list):
             for point in state:
-                self.append(*_numbers(point))
+                iteration, *values = _numbers(point)
+                self.append(int(iteration), *values)
             return
         self.points = [_numbers(point) for point in state["points"]]
         self.stride, self._in_last = int(state["stride"]), int(state["in_last"])

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import keras
 
@@ -64,7 +65,7 @@ class StopOnSignal(keras.callbacks.Callback):
         super().__init__()
         self.save = save
         self._received: int | None = None
-        self._handlers = {}
+        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> "StopOnSignal":
         if threading.current_thread() is threading.main_thread():  # no other can listen

@@ -12,8 +12,8 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
-from typing import Annotated, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NoReturn
 
 import tyro
 from tyro import conf
@@ -26,7 +26,7 @@ from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import DivergedError, InputError, Interrupted
 from wgan_gp.support.saying import be_able_to_say, say
 
-_COMMANDS = {
+_COMMANDS: dict[type, Callable[[Any], None]] = {
     Train: commands.train,
     Generate: commands.generate,
     Evaluate: commands.evaluate,

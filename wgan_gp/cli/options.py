@@ -2,11 +2,11 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 from tyro import conf
 
-from wgan_gp.config import PRESETS, Config
+from wgan_gp.config import PRESETS, Config, PresetName
 from wgan_gp.export.formats import ENDINGS, Format
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan, Strategy
@@ -63,7 +63,8 @@ class Train:
 
     @classmethod
     def with_preset(cls, preset: str) -> "Train":
-        return cls(preset, settings=Settings(**dataclasses.asdict(Config.preset(preset))))
+        config = Config.preset(cast(PresetName, preset))  # which checks that it is one
+        return cls(preset, settings=Settings(**dataclasses.asdict(config)))
 
     @classmethod
     def of_plan(cls, plan: Plan) -> "Train":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
 from wgan_gp.support.errors import InputError
 
@@ -81,7 +82,9 @@ def _is_read_by_rows(image: Image.Image) -> bool:
 
     It keeps one that is progressive, and one whose first scan does not have all the colours.
     """
-    if image.format != "JPEG" or "progressive" in image.info:
+    if not isinstance(image, JpegImageFile) or image.format != "JPEG":  # but "MPO", of several
+        return False
+    if "progressive" in image.info:
         return False
     length = 6 + 2 * image.layers  # of the header of a scan of them all, which was read last
     image.fp.seek(-length, os.SEEK_CUR)

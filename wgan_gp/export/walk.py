@@ -98,5 +98,6 @@ def save_walk(frames: np.ndarray, path: Path) -> None:
             import imageio.v3
 
             unfinished.touch()  # what the system refuses, it says better than imageio
-            options = {"codec": "libx264", "fps": _FRAMES_PER_SECOND}
-            imageio.v3.imwrite(unfinished, frames, plugin="pyav", **options)
+            imageio.v3.imwrite(
+                unfinished, frames, plugin="pyav", codec="libx264", fps=_FRAMES_PER_SECOND
+            )

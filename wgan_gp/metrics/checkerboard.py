@@ -56,7 +56,8 @@ def grid_power_share(images: np.ndarray) -> float:
     """
     check_images(images)
     size = images.shape[1]
-    power = sum(_power(images[i : i + _CHUNK]) for i in range(0, len(images), _CHUNK))
+    powers = [_power(images[i : i + _CHUNK]) for i in range(0, len(images), _CHUNK)]
+    power = np.sum(powers, axis=0)
     frequency = np.abs(np.fft.fftfreq(size, 1 / size))
     is_high, is_low = frequency >= size / 2 - size / 16, frequency <= size / 16
     of_grid = np.outer(is_high, is_high | is_low) | np.outer(is_low, is_high)

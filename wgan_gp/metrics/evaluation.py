@@ -163,7 +163,7 @@ def _scores(
     metrics: Sequence[str], sets: Sets, network: FeatureNetwork | None, progress: bool
 ) -> dict[str, Score]:
     of_features = None  # made once it is needed, since it can take minutes
-    scores = {}
+    scores: dict[str, Score] = {}
     bar = progress_bar(metrics, desc="Measuring", unit="metric", leave=False, disable=not progress)
     for name in bar:
         if name in NEED_FEATURES and of_features is None:

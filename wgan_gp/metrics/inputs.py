@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from wgan_gp.data.subset import Subset
 from wgan_gp.support.errors import InputError
 
 
-def check_images(*sets: np.ndarray) -> None:
+def check_images(*sets: np.ndarray | Subset) -> None:
     """Raise an InputError unless every set is uint8 `(count, size, size, 1 or 3)`, all alike."""
     for images in sets:
         is_square = images.ndim == 4 and images.shape[1] == images.shape[2]
@@ -39,5 +40,5 @@ def check_features(*sets: np.ndarray, least: int = 2) -> None:
             raise InputError("the features hold numbers that are not finite: check the network")
 
 
-def _size(images: np.ndarray) -> str:
+def _size(images: np.ndarray | Subset) -> str:
     return "x".join(map(str, images.shape[1:]))

@@ -63,7 +63,7 @@ class SetMetric(keras.metrics.Metric):
         return result._asdict() if hasattr(result, "_asdict") else result
 
     def reset_state(self) -> None:
-        self._batches = [], []
+        self._batches: tuple[list, list] = [], []
 
     def get_config(self) -> dict[str, Any]:
         function = keras.saving.serialize_keras_object(self.function)

@@ -57,7 +57,7 @@ class Sets:
         """The training images nearest to those in `x`."""
         if self.mirrored is None:
             return nearest_images(x, self.training)
-        return nearest_features(x, self.training, self.mirrored)
+        return nearest_features(x, np.asarray(self.training), self.mirrored)
 
 
 def _score(measure: Measure, sets: Sets) -> Score:

@@ -28,6 +28,7 @@ class CountingModel(keras.Model):
     """
 
     iteration: keras.Variable  # int64
+    steps_per_execution: int  # Keras's
 
     @property
     def iterations_done(self) -> int:

@@ -1,5 +1,7 @@
 """A generator that any device can hold and any format can take."""
 
+from typing import Any
+
 import keras
 
 from wgan_gp.support import layers
@@ -13,7 +15,7 @@ def portable(generator: keras.Model) -> keras.Model:
         return layer.compute_dtype == "float32" and not getattr(layer, "synchronized", False)
 
     def plain(layer: keras.Layer) -> keras.Layer:
-        settings = {"dtype": "float32"}
+        settings: dict[str, Any] = {"dtype": "float32"}
         if "synchronized" in layer.get_config():
             settings["synchronized"] = False
         if isinstance(layer, keras.layers.Wrapper):

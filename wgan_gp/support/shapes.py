@@ -12,7 +12,7 @@ from wgan_gp.support.errors import InputError
 from wgan_gp.support.keras_habits import check_backend
 
 Shape = tuple[int | None, ...]
-Shapes = Shape | list[Shape]
+Shapes = Any  # a `Shape`, or a list of them where there are several
 
 
 def input_shape(network: keras.Model) -> Shapes | None:

@@ -3,6 +3,7 @@
 import contextlib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -28,7 +29,7 @@ def check_average(weights: str | Path, is_kept: bool) -> None:
 def _groups(weights: Path) -> set[str]:
     """The names in a file of Keras's weights, or in a whole model; what is neither, Keras says."""
     with contextlib.suppress(Exception), contextlib.ExitStack() as stack:
-        file = weights
+        file: Any = weights
         if weights.suffix == ".keras":
             file = stack.enter_context(zipfile.ZipFile(weights)).open("model.weights.h5")
         return set(stack.enter_context(h5py.File(file)))

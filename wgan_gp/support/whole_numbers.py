@@ -8,7 +8,7 @@ from wgan_gp.support.errors import InputError
 
 def is_whole(value: Any, least: int = 1) -> bool:
     """Whether it is a whole number, and not smaller than `least`."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
 def check_whole(name: str, value: Any, least: int = 1, most: int | None = None) -> None:
