@@ -1,6 +1,7 @@
 """Exports: each format against the generator in memory, loaded without this package."""
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -35,6 +36,7 @@ from wgan_gp.export.saved_model import load_saved_model
 from wgan_gp.metrics.report import Report, Score
 from wgan_gp.runs import exporting
 from wgan_gp.runs.folder import RunFolder
+from wgan_gp.support import files
 from wgan_gp.support.portable import portable
 
 BATCHES = (1, 7, 64)
@@ -635,6 +637,53 @@ def test_an_export_that_is_another_generator_does_not_replace_the_one_before(
     said = wgan_gp.mistake(*arguments, "--overwrite")
     assert f"the images of this keras export differ from the generator's by {off}" in said
     assert {path: path.read_bytes() for path in wgan_gp.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_full_disk_leaves_the_export_before_or_none(wgan_gp, run, monkeypatch, is_there):
+    arguments = ("export", "--run-dir", run, "--format", "keras", "--output", "a.keras")
+    if is_there:
+        wgan_gp(*arguments)
+    before = {path: path.read_bytes() for path in wgan_gp.folder.iterdir()}
+
+    def fail(unfinished: Path, name: str) -> dict[str, str]:  # before the facts are written
+        raise OSError(errno.ENOSPC, "No space left on device", str(unfinished))
+
+    with monkeypatch.context() as full:
+        full.setattr(exporting, "_digests", fail)
+        assert "No space left" in wgan_gp.mistake(*arguments, "--overwrite")
+    assert {path: path.read_bytes() for path in wgan_gp.folder.iterdir()} == before
+    wgan_gp(*arguments, *(["--overwrite"] if is_there else []))
+
+
+class Killed(BaseException):
+    """Nothing in the program catches it."""
+
+
+@pytest.mark.parametrize(("format_", "output"), [("keras", "a.keras"), ("saved_model", "a")])
+def test_an_export_that_was_killed_can_be_repeated(wgan_gp, run, monkeypatch, format_, output):
+    arguments = ("export", "--run-dir", run, "--format", format_, "--output", output)
+    put = files._put_in_place
+
+    def be_killed_at_the_export(unfinished: Path, path: Path) -> None:
+        if path.name == output:
+            raise Killed
+        put(unfinished, path)
+
+    with monkeypatch.context() as killing:
+        killing.setattr(files, "_put_in_place", be_killed_at_the_export)
+        with pytest.raises(Killed):
+            wgan_gp(*arguments)
+    wgan_gp(*arguments, "--overwrite")
+    assert "exists already" in wgan_gp.mistake(*arguments)
+
+
+def test_two_exports_to_one_place_do_not_mix(wgan_gp, run):
+    arguments = ("export", "--run-dir", run, "--format", "keras", "--output", "a.keras")
+    with exporting._alone(wgan_gp.folder / "a.keras"):
+        assert "another process is exporting to 'a.keras'" in wgan_gp.mistake(*arguments)
+    assert list(wgan_gp.folder.iterdir()) == []
+    wgan_gp(*arguments)
 
 
 @pytest.mark.parametrize("name", [b"fotos-\xe9t\xe9", b"fotos-|t\n"])

@@ -4,13 +4,15 @@ The facts name every file of the export with its digest, and have one themselves
 as it stands there was written or changed by someone else, and stays.
 """
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import keras
 import numpy as np
 
@@ -21,7 +23,7 @@ from wgan_gp.export.onnx import export_onnx, load_onnx
 from wgan_gp.export.saved_model import check_path, export_saved_model, load_saved_model
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import MALFORMED, InputError
-from wgan_gp.support.files import LITTER, digest, replacing, write_whole
+from wgan_gp.support.files import LITTER, UNFINISHED, digest, replacing
 from wgan_gp.support.shapes import latent_dim
 
 Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
@@ -65,13 +67,13 @@ def export_run(
 
     Raises:
         InputError: there is no trained generator, the format's extra is not installed, something
-            that is in the way is not to be replaced, or the exported generator's images are others.
+            that is in the way is not to be replaced, another process is exporting to `path`, or the
+            exported generator's images are others.
         OSError: a file cannot be written.
     """
     _check_name(path, format_)
     card, about = (path.with_name(path.name + ending) for ending in (".md", ".json"))
     folder.check_apart(path, card, about)
-    _check_replaceable(path, card, about, overwrite)
     generator, (config, known) = folder.load_generator(best), folder.read()
     last = known.get("generator_iteration", config.iterations)
     iteration = folder.best_iteration() if best else last
@@ -80,14 +82,33 @@ def export_run(
     metrics = {} if iteration is None else folder.metrics_at(iteration)
     text = model_card(config, known, metrics, generator, folder.read_quality(best))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as unfinished:
-        _write(generator, format_, unfinished, facts, float16)
-        difference = _compare(LOADERS[format_](unfinished), generator, format_)
-    write_whole(card, text)
-    files = {_name(file, path): digest(file) for file in _files(path, card)}
-    noted = {**facts, "sha256": files, "sha256_of_facts": _digest_of(facts)}
-    write_whole(about, json.dumps(noted, indent=2) + "\n")
+    with _alone(path):
+        _check_replaceable(path, card, about, overwrite)
+        # All three are written before one takes its place: a full disk leaves none, or the former.
+        with replacing(path) as export, replacing(card) as new_card, replacing(about) as new_about:
+            _write(generator, format_, export, facts, float16)
+            difference = _compare(LOADERS[format_](export), generator, format_)
+            new_card.write_text(text, encoding="utf-8")
+            files = {**_digests(export, path.name), **_digests(new_card, card.name)}
+            noted = {**facts, "sha256": files, "sha256_of_facts": _digest_of(facts)}
+            new_about.write_text(json.dumps(noted, indent=2) + "\n", encoding="utf-8")
     return difference
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes from exporting to `path` meanwhile; raises an InputError if one does."""
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # of a name that may be long
+    lock = path.with_name(f"{UNFINISHED}{name}.lock")
+    try:
+        with filelock.FileLock(lock, timeout=0):
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):  # Windows removes it afterwards
+                    lock.unlink()
+    except filelock.Timeout as error:
+        raise InputError(f"another process is exporting to '{path}'") from error
 
 
 def _check_name(path: Path, format_: Format) -> None:
@@ -140,6 +161,14 @@ def _check_replaceable(path: Path, card: Path, about: Path, overwrite: bool) -> 
                 f"'{file}' is not as an export wrote it, and would be lost: move it away, or "
                 f"choose another place"
             )
+
+
+def _digests(unfinished: Path, name: str) -> dict[str, str]:
+    """The digest of each file in `unfinished`, which will be called `name`, by their names then."""
+    return {
+        (name / file.relative_to(unfinished)).as_posix(): digest(file)
+        for file in _files(unfinished)
+    }
 
 
 def _name(file: Path, export: Path) -> str:
