@@ -174,6 +174,8 @@ def test_a_dry_run_shows_settings_layers_and_cost_and_makes_nothing(wgan_gp):
 
 def test_a_dry_run_looks_whether_there_are_images(wgan_gp, pictures):
     assert "there is no folder 'gone'" in wgan_gp.mistake("train", "--data=gone", "--dry-run")
+    prepared = ["--data=tf_flowers", "--data-dir=gone"]
+    assert "there is no folder 'gone'" in wgan_gp.mistake("train", *prepared, "--dry-run")
     few = ["--dry-run", "--image-size=32", "--base-filters=2", "--batch-size=4"]
     for data in (pictures, "tf_flowers"):  # which may have to be downloaded, as no dry run does
         assert "Cost: " in wgan_gp("train", "--data", data, *few).stdout

@@ -125,6 +125,17 @@ def test_a_second_call_reads_the_cache(prepared, tmp_path, offline, monkeypatch)
     assert smaller.shape == (12, 16, 16, 3)
 
 
+def test_what_a_file_server_adds_to_a_prepared_copy_is_passed_over(prepared, tmp_path, offline):
+    first = load_images("tf_flowers", 32, data_dir=prepared, cache_dir=tmp_path / "cache")
+    copy = Path(shutil.copytree(prepared, tmp_path / "copy"))
+    (description,) = copy.rglob("dataset_info.json")
+    (description.parent / "@eaDir").mkdir()
+    (description.parent / ".DS_Store").touch()
+    again = load_images("tf_flowers", 32, data_dir=copy, cache_dir=tmp_path / "cache")
+    np.testing.assert_array_equal(again, first)
+    assert len(list((tmp_path / "cache").iterdir())) == 1  # it is the same set
+
+
 def test_the_order_is_the_same_without_the_cache(prepared, tmp_path, offline):
     first, second = (
         load_images("tf_flowers", 16, data_dir=prepared, cache_dir=tmp_path / name)

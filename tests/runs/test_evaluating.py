@@ -18,6 +18,7 @@ from wgan_gp import InputError
 from wgan_gp.data.images import load_images
 from wgan_gp.metrics.evaluation import evaluate
 from wgan_gp.metrics.report import Report
+from wgan_gp.runs import evaluating
 from wgan_gp.runs.evaluating import _features_label, evaluate_run
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.sampling import generate_images
@@ -88,6 +89,22 @@ def test_a_report_that_says_more_is_kept_beside_a_new_one(wgan_gp, run):
     assert {path.name for path in run.iterdir() if path.name.startswith(("q", "near"))} == kept
     assert (run / "quality-1.json").read_bytes() == first
     assert (run / "nearest-1.png").read_bytes() == pairs
+
+
+def test_a_full_disk_takes_no_report_away(wgan_gp, run, monkeypatch):
+    wgan_gp("evaluate", "--run-dir", "run", "--metrics", "swd,diversity")
+    before = (run / "quality.json").read_bytes()
+    write = evaluating.write_whole
+
+    def write_but_no_report(path: Path, content: str | bytes) -> None:
+        if path.name == "quality.json":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, content)
+
+    monkeypatch.setattr(evaluating, "write_whole", write_but_no_report)
+    told = wgan_gp("evaluate", "--run-dir", "run", "--metrics", "checkerboard", status=2)
+    assert "No space left on device" in told.stderr
+    assert (run / "quality.json").read_bytes() == before
 
 
 def test_a_report_of_an_earlier_generator_is_replaced(wgan_gp, run):

@@ -11,8 +11,9 @@ import keras
 import numpy as np
 import pytest
 
-from wgan_gp import InputError
+from wgan_gp import Config, InputError
 from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import TooLittleMemoryError
 
 
@@ -135,6 +136,15 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         RunFolder.create(tmp_path / "file" / "below")
     with pytest.raises(InputError, match=r"no run folder can be made in '.*file'"):
         RunFolder.create_numbered(tmp_path / "file", "a")
+
+
+def test_the_name_of_a_folder_of_photographs_need_not_be_utf_8(tmp_path):
+    data = os.fsdecode(b"/fotos-\xe9t\xe9")
+    folder = RunFolder.create(tmp_path / "run")
+    folder.write_settings(Config())
+    plan = Plan(Config(), preset="matlab", data=data)
+    folder.write_facts({**plan.facts(), "images": 1, "images_crc32": 0})
+    assert Plan.of_run(folder) == plan
 
 
 def test_numpy_s_whole_numbers_are_facts_and_no_fraction_is_cut_to_one(tmp_path):

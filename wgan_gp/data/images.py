@@ -15,7 +15,7 @@ from wgan_gp.data.cache import ABOUT, ImageSet, find_entry, note_use, read_entry
 from wgan_gp.data.folder import open_folder
 from wgan_gp.data.housekeeping import remove_leftovers, remove_oldest
 from wgan_gp.data.source import Pictures, Source
-from wgan_gp.data.tf_flowers import open_tf_flowers
+from wgan_gp.data.tf_flowers import check_data_dir, open_tf_flowers
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import plain_path
 from wgan_gp.support.progress_bar import progress_bar
@@ -98,7 +98,10 @@ def count_pictures(source: str | Path, data_dir: str | Path | None = None) -> in
     Raises:
         InputError: there is no such source, or no picture in it, as `load_images` says.
     """
-    return None if source == "tf_flowers" else _open(source, data_dir, may_prepare=False).count
+    if source == "tf_flowers":
+        check_data_dir(_plain(data_dir))
+        return None
+    return _open(source, data_dir, may_prepare=False).count
 
 
 def _tell_what_is_left_out(source: Source, images: ImageSet, entry: Path) -> None:
@@ -131,10 +134,14 @@ def _open(source: str | Path, data_dir: str | Path | None, may_prepare: bool) ->
         return _synthetic_source()
     try:
         if source == "tf_flowers":
-            return open_tf_flowers(plain_path(Path(data_dir)) if data_dir else None, may_prepare)
+            return open_tf_flowers(_plain(data_dir), may_prepare)
         return open_folder(plain_path(Path(source)))
     except (OSError, RecursionError) as error:  # an impossible name; folders too deep
         raise InputError(f"'{data_dir or source}' cannot be read: {error}") from error
+
+
+def _plain(data_dir: str | Path | None) -> Path | None:
+    return plain_path(Path(data_dir)) if data_dir else None
 
 
 def _synthetic_source() -> Source:

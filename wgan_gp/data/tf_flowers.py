@@ -11,6 +11,7 @@ from PIL import Image
 from wgan_gp.data.decoding import to_square
 from wgan_gp.data.source import Pictures, Source, file_contents, file_fingerprint
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.files import entries
 from wgan_gp.support.reachable import is_reachable
 
 _URL = "http://download.tensorflow.org/example_images/flower_photos.tgz"
@@ -27,8 +28,7 @@ def open_tf_flowers(data_dir: Path | None, may_prepare: bool) -> Source:
         InputError: they are not prepared there and cannot, or may not, be downloaded, or they are
             damaged.
     """
-    if data_dir is not None and not data_dir.is_dir():
-        raise InputError(f"there is no folder '{data_dir}': data_dir must be an existing one")
+    check_data_dir(data_dir)
     builder, is_prepared = _find(data_dir)
     if not is_prepared and not may_prepare:
         raise InputError(
@@ -40,7 +40,7 @@ def open_tf_flowers(data_dir: Path | None, may_prepare: bool) -> Source:
     folder = Path(builder.data_path)
     if "train" not in builder.info.splits:
         raise _damaged(folder)
-    files = list(folder.iterdir())
+    files = [path for path in entries(folder) if path.is_file()]
     return Source(
         name="tf_flowers",
         count=builder.info.splits["train"].num_examples,
@@ -48,6 +48,12 @@ def open_tf_flowers(data_dir: Path | None, may_prepare: bool) -> Source:
         read=partial(_read, builder),
         content=partial(file_contents, files, folder),
     )
+
+
+def check_data_dir(data_dir: Path | None) -> None:
+    """Raise an InputError if it is given and is not there."""
+    if data_dir is not None and not data_dir.is_dir():
+        raise InputError(f"there is no folder '{data_dir}': data_dir must be an existing one")
 
 
 def _find(data_dir: Path | None):

@@ -171,7 +171,7 @@ def _write(facts: dict[str, str], report: Report, quality: Path, nearest: Path) 
 
 
 def _keep_former(facts: dict[str, str], report: Report, quality: Path, nearest: Path) -> None:
-    """Rename the report in `quality` if it says of this generator what `report` does not.
+    """Copy the report in `quality` aside if it says of this generator what `report` does not.
 
     It may have taken long.
     """
@@ -187,6 +187,6 @@ def _keep_former(facts: dict[str, str], report: Report, quality: Path, nearest: 
         return
     number = max(numbered(quality.parent, rf"{quality.stem}-(\d+)\.json"), default=0) + 1
     for file in filter(Path.exists, (quality, nearest)):
-        file.rename(file.with_stem(f"{file.stem}-{number}"))
+        write_whole(file.with_stem(f"{file.stem}-{number}"), file.read_bytes())
     kept = quality.with_stem(f"{quality.stem}-{number}")
     _log.warning("the report before, of other metrics or images, is kept as '%s'", kept)

@@ -280,7 +280,8 @@ def _parsed(file: Path, parse: Callable[[str], Any]) -> Any:
 def _facts_in(text: str) -> dict[str, Any]:
     """The facts of a run; raises one of `MALFORMED` if they are none."""
     facts = json.loads(text)
-    json.dumps(facts, ensure_ascii=False).encode()  # a ValueError for what no file could hold
+    # A ValueError for what no file could hold; a folder's name need not be UTF-8.
+    json.dumps(facts, ensure_ascii=False).encode(errors="surrogateescape")
     if not isinstance(facts, dict):
         raise ValueError("it is no JSON object")
     for name, kind in _FACTS.items():
