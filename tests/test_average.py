@@ -81,14 +81,15 @@ def test_it_is_saved_and_loaded_with_the_model(trained, tmp_path):
     np.testing.assert_array_equal(trained.generate(3), loaded.generate(3))
 
 
-@pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
+@pytest.mark.parametrize("suffix", [".weights.h5", ".weights.json", ".keras"])
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_weights_with_it_are_not_loaded_where_there_is_none(tiny_config, tmp_path, suffix, is_kept):
     config = dataclasses.replace(tiny_config, ema_half_life=8)
     average, none = build_model(config), build_model(tiny_config)
     saved, other = (average, none) if is_kept else (none, average)
     file = tmp_path / f"a{suffix}"
-    (saved.save if suffix == ".keras" else saved.save_weights)(file)
+    shards = {"max_shard_size": 1} if suffix == ".weights.json" else {}
+    (saved.save if suffix == ".keras" else saved.save_weights)(file, **shards)
     before = other.get_weights()
     with pytest.raises(InputError, match=f"holds {'an' if is_kept else 'no'} averaged generator"):
         other.load_weights(file)

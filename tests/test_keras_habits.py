@@ -264,6 +264,8 @@ def test_one_optimizer_for_both_networks_is_refused(tiny_config):
     with pytest.raises(InputError, match="each network needs an optimizer of its own"):
         build_model(tiny_config).compile(adam, None)
     build_model(tiny_config).compile("adam", "adam")
+    settings = keras.optimizers.serialize(adam)
+    build_model(tiny_config).compile(settings, settings)
 
 
 def without_shape(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -343,6 +345,20 @@ def test_labels_are_refused(tiny_config, dataset, tiny_images):
         model.fit(tiny_images, sample_weight=np.ones(50))
     with pytest.raises(InputError, match="no use for labels"):
         model.fit(tiny_images, class_weight={0: 2.0})
+    images = np.zeros((4, 32, 32, 3), "float32")
+    for weights in ({"y": np.zeros(4)}, {"sample_weight": np.ones(4)}):
+        with pytest.raises(InputError, match="no use for labels"):
+            model.evaluate(images, **weights)
+    with pytest.raises(InputError, match="no use for labels"):
+        model.train_on_batch(images[:, None], class_weight={0: 2.0})
+
+
+def test_images_may_come_in_a_tuple_or_a_list(tiny_config, dataset):
+    model = build_model(tiny_config)
+    images = next(iter(dataset)).numpy()
+    model.fit((images,), batch_size=tiny_config.batch_size, verbose=0)
+    assert model.iterations_done == 1
+    assert model.evaluate([images[:, 0]], verbose=0) == model.evaluate(images[:, 0], verbose=0)
 
 
 def test_a_dataset_in_place_of_what_gives_it_is_answered_with_how_to(tiny_config, dataset):
@@ -535,6 +551,17 @@ def test_training_that_fails_leaves_the_steps_of_an_execution_as_they_were(tiny_
     with pytest.raises(RuntimeError, match=r"^2$"):
         model.fit_to(4, dataset.skip, steps_per_epoch=4, callbacks=failing, verbose=0)
     assert model.steps_per_execution == 3
+
+
+def test_more_steps_at_once_than_compile_was_told_are_refused(tiny_config, dataset):
+    model = build_model(tiny_config)
+    model.steps_per_execution = 3
+    with pytest.raises(InputError, match="has grown since compile: give it to compile"):
+        fit(model, dataset)
+    assert model.iterations_done == 0
+    model.compile(**compiled_with(model, steps_per_execution=3))
+    model.steps_per_execution = 1
+    fit(model, dataset)
 
 
 @pytest.mark.parametrize("steps", [0, 1.5])

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from wgan_gp import InputError
+from wgan_gp import Checkpoint, InputError
 from wgan_gp.model import WGANGP
 
 IMAGES = np.zeros((8, 2, 8, 8, 3), np.float32)
@@ -35,6 +35,19 @@ class Loosely(WGANGP):
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         super().train_step(data)
         self.counted.update_state(self.iteration)
+        return self.get_metrics_result()
+
+
+class Counted(WGANGP):
+    """Has a metric with a number for each of two thresholds."""
+
+    def __init__(self, *networks: keras.Model, **options) -> None:
+        super().__init__(*networks, **options)
+        self.recall = keras.metrics.Recall([0.2, 0.6], name="recall")
+
+    def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
+        super().train_step(data)
+        self.recall.update_state([1.0], [0.25 * tf.cast(self.iteration, "float32")])
         return self.get_metrics_result()
 
 
@@ -104,6 +117,20 @@ def test_a_metric_of_a_subclass_is_reset_with_the_others():
     history = model.fit(IMAGES, batch_size=4, epochs=3, verbose=0).history
     assert history["counted"] == [1.5, 3.5, 5.5]
     assert "loss" not in history
+
+
+def test_a_metric_of_several_numbers_goes_on_within_its_epoch(tmp_path):
+    def model(done: int, end: int) -> WGANGP:
+        model = compiled(generator(), critic(), kind=Counted)
+        checkpoint = Checkpoint(tmp_path, every=1)
+        if done:
+            assert checkpoint.restore(model) == done
+        dataset = tf.data.Dataset.from_tensors(IMAGES[:4]).repeat()
+        model.fit_to(end, lambda start: dataset, steps_per_epoch=4, callbacks=checkpoint, verbose=0)
+        return model
+
+    model(0, 3)
+    np.testing.assert_allclose(model(3, 4).recall.result(), [1, 0.5])
 
 
 def test_a_seed_that_is_assigned_is_kept_with_the_model(tmp_path):

@@ -171,7 +171,8 @@ class WGANGP(CountingModel):
         check_compile_options(kwargs)
         if self.ema_generator is not None:
             check_same_variables(self.generator, self.ema_generator)
-        is_one = critic_optimizer is generator_optimizer and not isinstance(critic_optimizer, str)
+        is_name = isinstance(critic_optimizer, str | dict)  # of which each makes an optimizer
+        is_one = critic_optimizer is generator_optimizer and not is_name
         if is_one or None in (critic_optimizer, generator_optimizer):
             raise InputError("each network needs an optimizer of its own: give compile two of them")
         is_scaled = kwargs.get("auto_scale_loss", True)
@@ -450,6 +451,8 @@ class WGANGP(CountingModel):
         self.gradient_penalty_weight = checked("gradient_penalty_weight", float, weight)
         self.penalty_every = checked("penalty_every", int, self.penalty_every)
         check_whole("feature_shift", self.feature_shift, least=0)
+        if self.compiled and self.steps_per_execution > self._losses_of_execution.shape[0]:
+            raise InputError("steps_per_execution has grown since compile: give it to compile")
         return self.n_critic, self.gradient_penalty_weight, self.penalty_every, self.feature_shift
 
     @property

@@ -205,6 +205,17 @@ def test_a_metric_of_some_epochs_leaves_empty_cells_and_shifts_nothing(fit, tmp_
         assert [float(row[name]) for row in rows] == pytest.approx(model.history.history[name])
 
 
+def test_words_that_another_callback_logs_are_left_out(fit, tmp_path):
+    def add_words(epoch: int, logs: dict) -> None:
+        logs["note"] = "words"
+
+    noting = keras.callbacks.LambdaCallback(on_epoch_end=add_words)
+    fit(noting, HistoryFile(tmp_path / "history.csv"))
+    rows = read_rows(tmp_path / "history.csv")
+    assert len(rows) == 3
+    assert "note" not in rows[0]
+
+
 def read_rows(path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))

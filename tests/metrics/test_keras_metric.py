@@ -5,6 +5,7 @@ import functools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from wgan_gp.metrics.diversity import diversity
 from wgan_gp.metrics.keras_metric import SetMetric
@@ -62,6 +63,12 @@ def test_a_name_is_no_function():
 def test_sample_weights_are_refused(flowers):
     with pytest.raises(ValueError, match="sample weights"):
         SetMetric(diversity).update_state(flowers, flowers, sample_weight=np.ones(200))
+
+
+def test_tensors_without_values_are_refused(flowers):
+    update = tf.function(SetMetric(diversity).update_state, autograph=False)
+    with pytest.raises(InputError, match="diversity needs values: compile with run_eagerly=True"):
+        update(tf.constant(flowers), tf.constant(flowers))
 
 
 def test_a_result_of_nothing_is_refused():

@@ -133,7 +133,7 @@ class Checkpoint(keras.callbacks.Callback):
             if model.iterations_done:  # which may have moved its rates since it began
                 self._settings = with_rates_of(there, self._settings)
             check_same(there, self._settings, checkpoint)
-            self._epoch.restore(state)
+            self._epoch.restore(state, model)
             self._take_callbacks(state["callbacks"])
             return np.array(state.get("random_states", []), "int64")
         except InputError:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-_Sums = dict[str, list[float]]  # behind the metrics, by their names
+_Sums = dict[str, list]  # what is behind the metrics, numbers or arrays, by their names
 _Rates = list[tuple[keras.Variable, np.float32]]  # learning rates and their values
 
 
@@ -29,10 +29,17 @@ class Epoch:
         sums = self._sums_before_validation or _sums(model)
         return {"is_within_epoch": self.is_unfinished, "metrics": sums}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any], model: keras.Model) -> None:
         """Let the epoch of `state` go on, unless that one is finished."""
-        metrics = state["metrics"].items() if state["is_within_epoch"] else ()
-        self._sums_to_go_on_with = {name: [float(x) for x in sums] for name, sums in metrics}
+        sums = state["metrics"] if state["is_within_epoch"] else {}
+        self._sums_to_go_on_with = {
+            metric.name: [
+                np.asarray(value, "float64").reshape(variable.shape)
+                for variable, value in zip(metric.variables, sums[metric.name], strict=True)
+            ]
+            for metric in model.metrics
+            if metric.name in sums
+        }
 
     def note_rates_to_go_on_with(self, model: keras.Model) -> None:
         """Before the epoch begins, once or once more."""

@@ -76,7 +76,8 @@ class HistoryFile(keras.callbacks.Callback):
         iteration = self.model.iterations_done
         if iteration == self._start:  # the images had come to an end with the epoch before
             return
-        logs = {name: float(value) for name, value in logs.items()}
+        # Another callback may have added words.
+        logs = {name: float(value) for name, value in logs.items() if not isinstance(value, str)}
         row = {"epoch": epoch, **logs, "iteration": iteration}
         kept = _until(self._start, self.rows)
         is_next = len(kept) == len(self.rows) and row.keys() <= set(self._columns)

@@ -34,7 +34,8 @@ class SetMetric(keras.metrics.Metric):
     metric.result()  # {"mean": ..., "deviation": ...}
 
     The sets are held in the host's memory and measured as a whole, hence it works on values, not
-    within a compiled step: update it from a callback or a `test_step` with `run_eagerly`.
+    within a compiled step: update it from a callback or a `test_step` with `run_eagerly`. It has no
+    result before its first update, so a model that `fit` trains must not have it among its metrics.
 
     Args:
         function: (real, generated) -> a number, a dictionary or a named tuple of numbers, over
@@ -53,8 +54,12 @@ class SetMetric(keras.metrics.Metric):
     def update_state(self, real, generated, sample_weight=None) -> None:
         if sample_weight is not None:
             raise ValueError("a metric of two sets has no use for sample weights")
-        for batches, batch in zip(self._batches, (real, generated), strict=True):
-            batches.append(keras.ops.convert_to_numpy(batch))
+        try:
+            arrays = [keras.ops.convert_to_numpy(batch) for batch in (real, generated)]
+        except NotImplementedError as error:  # of tensors without values
+            raise InputError(f"{self.name} needs values: compile with run_eagerly=True") from error
+        for batches, array in zip(self._batches, arrays, strict=True):
+            batches.append(array)
 
     def result(self) -> float | dict[str, float]:
         if not all(self._batches):

@@ -13,9 +13,9 @@ from wgan_gp.support.errors import InputError
 from wgan_gp.support.keras_habits import (
     check_callbacks,
     check_ends,
-    check_given,
     flat_callbacks,
     images_alone,
+    images_given,
     validation_images,
 )
 from wgan_gp.support.whole_numbers import check_whole
@@ -56,7 +56,7 @@ class CountingModel(keras.Model):
         """
         if not self.compiled:
             raise InputError("the model is not compiled: give compile its optimizers before fit")
-        check_given(x, "fit")
+        x = images_given(x, "fit")
         for weights in ("sample_weight", "class_weight"):
             images_alone((x, y, options.get(weights)))
         check_ends(x, "steps_per_epoch", options)
@@ -88,10 +88,12 @@ class CountingModel(keras.Model):
         """`keras.Model.evaluate`.
 
         Raises:
-            InputError: there are no images, a dataset without an end comes without a number of
-                steps, or the images have another shape than those that are made.
+            InputError: there are no images, or labels or weights with them, a dataset without an
+                end comes without a number of steps, or the images have another shape than those
+                that are made.
         """
-        check_given(x, "evaluate")
+        x = images_given(x, "evaluate")
+        images_alone((x, y, sample_weight))
         check_ends(x, "steps", {"steps": steps})
         self.check_images(x, is_training=False)
         return super().evaluate(x, y, batch_size, verbose, sample_weight, steps, **options)
@@ -99,10 +101,17 @@ class CountingModel(keras.Model):
     def check_images(self, images: Any, is_training: bool) -> None:
         """Raise an InputError for images, or a dataset of them, of a shape that it cannot take."""
 
-    def train_on_batch(self, *args: Any, **options: Any) -> Any:
-        """`keras.Model.train_on_batch`; raises an InputError where replicas would each take all."""
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, **options
+    ) -> Any:
+        """`keras.Model.train_on_batch`.
+
+        Raises an InputError for labels and weights, and where replicas would each take all.
+        """
         self._check_one_replica("train_on_batch", "fit")
-        return super().train_on_batch(*args, **options)
+        for weights in (sample_weight, class_weight):
+            images_alone((x, y, weights))
+        return super().train_on_batch(x, **options)
 
     def test_on_batch(self, *args: Any, **options: Any) -> Any:
         """`keras.Model.test_on_batch`; raises an InputError where replicas would each take all."""

@@ -61,10 +61,14 @@ def validation_images(options: Mapping[str, Any]) -> Any:
     return data
 
 
-def check_given(images: Any, method: str) -> None:
-    """Raise an InputError if there are none: Keras's error would speak of an empty set."""
+def images_given(images: Any, method: str) -> Any:
+    """The images, out of their tuple or list.
+
+    Raises an InputError if there are none (Keras's error would speak of an empty set), or labels.
+    """
     if images is None:
         raise InputError(f"{method} needs images: a dataset such as make_dataset's, or an array")
+    return images_alone(tuple(images)) if isinstance(images, tuple | list) else images
 
 
 def check_ends(data: Any, steps: str, options: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """What a file of Keras's weights holds."""
 
 import contextlib
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ def check_average(weights: str | Path, is_kept: bool) -> None:
 def _groups(weights: Path) -> set[str]:
     """The names in a file of Keras's weights, or in a whole model; what is neither, Keras says."""
     with contextlib.suppress(Exception), contextlib.ExitStack() as stack:
+        if weights.suffix == ".json":  # of weights in several files
+            index = json.loads(weights.read_text(encoding="utf-8"))["weight_map"]
+            return {name.strip("/").split("/")[0] for name in index}
         file: Any = weights
         if weights.suffix == ".keras":
             file = stack.enter_context(zipfile.ZipFile(weights)).open("model.weights.h5")
