@@ -74,13 +74,8 @@ def export_run(
     _check_name(path, format_)
     card, about = (path.with_name(path.name + ending) for ending in (".md", ".json"))
     folder.check_apart(path, card, about)
-    generator, (config, known) = folder.load_generator(best), folder.read()
-    last = known.get("generator_iteration", config.iterations)
-    iteration = folder.best_iteration() if best else last
-    known["generator_iteration"] = "not kept" if iteration is None else iteration
-    facts = model_facts(config, known)
-    metrics = {} if iteration is None else folder.metrics_at(iteration)
-    text = model_card(config, known, metrics, generator, folder.read_quality(best))
+    generator = folder.load_generator(best)
+    facts, text = _facts_and_card(folder, generator, best)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(path):
         _check_replaceable(path, card, about, overwrite)
@@ -88,11 +83,23 @@ def export_run(
         with replacing(path) as export, replacing(card) as new_card, replacing(about) as new_about:
             _write(generator, format_, export, facts, float16)
             difference = _compare(LOADERS[format_](export), generator, format_)
-            new_card.write_text(text, encoding="utf-8")
+            new_card.write_bytes(text.encode())
             files = {**_digests(export, path.name), **_digests(new_card, card.name)}
             noted = {**facts, "sha256": files, "sha256_of_facts": _digest_of(facts)}
-            new_about.write_text(json.dumps(noted, indent=2) + "\n", encoding="utf-8")
+            new_about.write_bytes((json.dumps(noted, indent=2) + "\n").encode())
     return difference
+
+
+def _facts_and_card(
+    folder: RunFolder, generator: keras.Model, best: bool
+) -> tuple[dict[str, str | int], str]:
+    config, known = folder.read()
+    last = known.get("generator_iteration", config.iterations)
+    iteration = folder.best_iteration() if best else last
+    known["generator_iteration"] = "not kept" if iteration is None else iteration
+    metrics = {} if iteration is None else folder.metrics_at(iteration)
+    card = model_card(config, known, metrics, generator, folder.read_quality(best))
+    return model_facts(config, known), card
 
 
 @contextlib.contextmanager
