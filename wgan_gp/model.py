@@ -171,8 +171,8 @@ class WGANGP(CountingModel):
         check_compile_options(kwargs)
         if self.ema_generator is not None:
             check_same_variables(self.generator, self.ema_generator)
-        is_name = isinstance(critic_optimizer, str | dict)  # of which each makes an optimizer
-        is_one = critic_optimizer is generator_optimizer and not is_name
+        is_described = isinstance(critic_optimizer, str | dict)  # and so made anew each time
+        is_one = critic_optimizer is generator_optimizer and not is_described
         if is_one or None in (critic_optimizer, generator_optimizer):
             raise InputError("each network needs an optimizer of its own: give compile two of them")
         is_scaled = kwargs.get("auto_scale_loss", True)
