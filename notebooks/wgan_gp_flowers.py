@@ -693,7 +693,7 @@ show_source(
 # %% [markdown]
 # It is the same algorithm. On a first reading, skip `replicas` (several devices), `scale_loss`
 # (half precision), `_with_penalty_if_due` (which can leave the penalty out of some updates), and
-# `_seen` with its `_shift_seed` (which hands the images on as they are; the other case is at the
+# `_seen` with its `shift_seed` (which hands the images on as they are; the other case is at the
 # end of section 8). The names of the other small functions say what they do: a loop, random
 # numbers, notes for the curve. Two additions matter:
 #

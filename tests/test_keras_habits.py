@@ -190,6 +190,15 @@ def test_a_number_out_of_its_range_is_refused(tiny_config, name, value):
         WGANGP(*networks, **{name: value})
 
 
+def test_images_are_moved_by_fewer_pixels_than_they_have(tiny_config):
+    networks = build_generator(tiny_config), build_critic(tiny_config)
+    WGANGP(*networks, feature_shift=32)  # which counts for nothing without a network of features
+    features = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Identity()])
+    WGANGP(*networks, critic_features=features, feature_shift=31)
+    with pytest.raises(InputError, match="feature_shift must be a whole number from 0 to 31"):
+        WGANGP(*networks, critic_features=features, feature_shift=32)
+
+
 @pytest.mark.parametrize("every", [0, 2.5, float("nan")])
 def test_a_monitor_that_never_comes_up_is_refused(every):
     with pytest.raises(InputError, match="every must be a whole number, at least 1, not"):
@@ -712,7 +721,7 @@ def test_parts_of_networks_are_looked_into(tiny_config):
     inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, dtype="mixed_float16")])
     whole = keras.Sequential([keras.Input((4,)), inner])
     assert [layer.compute_dtype for layer in whole.layers] == ["float32"]
-    assert isinstance(scaling("adam", whole), keras.optimizers.LossScaleOptimizer)
+    assert isinstance(scaling(keras.optimizers.Adam(), whole), keras.optimizers.LossScaleOptimizer)
 
     half = dataclasses.replace(tiny_config, precision="mixed_float16")
     inner = build_generator(half)
@@ -894,12 +903,14 @@ def test_networks_may_end_in_half_precision(tiny_config, tiny_images, policy):
 
 def test_losses_of_float16_begin_with_a_scale_that_does_not_overflow(tiny_config):
     half = dataclasses.replace(tiny_config, precision="mixed_float16")
-    assert float(scaling("adam", build_critic(half)).initial_scale) == 2**8
+    assert float(scaling(keras.optimizers.Adam(), build_critic(half)).initial_scale) == 2**8
 
 
 def test_bfloat16_needs_no_scale(tiny_config):
     half = dataclasses.replace(tiny_config, precision="mixed_bfloat16")
-    assert not isinstance(scaling("adam", build_critic(half)), keras.optimizers.LossScaleOptimizer)
+    assert not isinstance(
+        scaling(keras.optimizers.Adam(), build_critic(half)), keras.optimizers.LossScaleOptimizer
+    )
 
 
 def test_labels_of_a_validation_dataset_are_refused_before_an_epoch(tiny_config, tiny_images):

@@ -29,6 +29,7 @@ from wgan_gp.support.keras_habits import check_backend, check_compile_options, i
 from wgan_gp.support.layers import (
     added_losses,
     batch_norms,
+    check_fine_enough,
     check_no_batch_norm,
     check_no_layers_losses,
     check_same_variables,
@@ -41,7 +42,13 @@ from wgan_gp.support.optimizers import (
     scaling,
     unscaled,
 )
-from wgan_gp.support.shapes import check_batch, check_floats, check_shapes, input_shape
+from wgan_gp.support.shapes import (
+    check_batch,
+    check_floats,
+    check_shapes,
+    input_shape,
+    output_shape,
+)
 from wgan_gp.support.shift import shift
 from wgan_gp.support.weights_file import check_average
 from wgan_gp.support.whole_numbers import check_whole
@@ -87,9 +94,9 @@ class WGANGP(CountingModel):
     those that would silently do something else than they say.
 
     Raises:
-        InputError: a number is out of its range, the shapes of the networks do not agree, or the
-            critic has a batch norm. (What else mixes the images of a batch, as the penalty does not
-            allow, is not found.)
+        InputError: a number is out of its range, the shapes of the networks do not agree, a weight
+            is too coarse to average, or the critic has a batch norm. (What else mixes the images of
+            a batch, as the penalty does not allow, is not found.)
     """
 
     def __init__(
@@ -171,15 +178,16 @@ class WGANGP(CountingModel):
         check_compile_options(kwargs)
         if self.ema_generator is not None:
             check_same_variables(self.generator, self.ema_generator)
-        is_described = isinstance(critic_optimizer, str | dict)  # and so made anew each time
-        is_one = critic_optimizer is generator_optimizer and not is_described
-        if is_one or None in (critic_optimizer, generator_optimizer):
+        critic_optimizer = keras.optimizers.get(critic_optimizer)  # of a name, another each time
+        generator_optimizer = keras.optimizers.get(generator_optimizer)
+        both = (critic_optimizer, generator_optimizer)
+        if None in both or critic_optimizer is generator_optimizer:
             raise InputError("each network needs an optimizer of its own: give compile two of them")
-        is_scaled = kwargs.get("auto_scale_loss", True)
-        critic_optimizer = scaling(critic_optimizer, self.critic, is_wanted=is_scaled)
-        # The generator's gradients come through all of them.
-        networks = [x for x in (self.generator, self.critic_features, self.critic) if x is not None]
-        generator_optimizer = scaling(generator_optimizer, *networks, is_wanted=is_scaled)
+        if kwargs.get("auto_scale_loss", True):
+            critic_optimizer = scaling(critic_optimizer, self.critic)
+            # The generator's gradients come through all of them.
+            way = [x for x in (self.generator, self.critic_features, self.critic) if x is not None]
+            generator_optimizer = scaling(generator_optimizer, *way)
         if unscaled(critic_optimizer).use_ema or unscaled(generator_optimizer).use_ema:
             raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
         super().compile(optimizer=None, **kwargs)
@@ -223,12 +231,12 @@ class WGANGP(CountingModel):
         latents = self._draw_latents(rows, latent_seed)
         epsilon = self._draw_epsilon(rows, epsilon_seed)
         generated_images = self._images(latents, training=True)  # outside the tape: fixed here
-        real, generated = self._seen(real_images, generated_images, shift_seed=_shift_seed(seed))
+        real, generated = self._seen(real_images, generated_images, shift_seed=seed)
 
         gradients, losses = self._with_penalty_if_due(
             number, partial(self._critic_gradients, real, generated, epsilon)
         )
-        apply_gradients(self.critic_optimizer, gradients, self.critic)
+        apply_gradients(self.critic_optimizer, gradients, self.critic, losses)
         return losses
 
     def _with_penalty_if_due(self, number: tf.Tensor | int, gradients: Callable) -> tuple:
@@ -287,12 +295,12 @@ class WGANGP(CountingModel):
         latents = self._draw_latents(rows, seed)
         with tf.GradientTape() as tape:
             images = self._images(latents, training=True)
-            (generated,) = self._seen(images, shift_seed=_shift_seed(seed))
+            (generated,) = self._seen(images, shift_seed=seed)
             loss = objective.generator_loss(self._scores(generated, training=True))
             loss += added_losses(self.generator)
             scaled_loss = self.generator_optimizer.scale_loss(loss / replicas.count())
         gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
-        apply_gradients(self.generator_optimizer, gradients, self.generator)
+        apply_gradients(self.generator_optimizer, gradients, self.generator, loss)
         self.generator_loss.update_state(loss)
         if self.ema_generator is not None:
             self._update_average(latents)
@@ -363,7 +371,7 @@ class WGANGP(CountingModel):
             update,
             tf.range(self.n_critic),
             parallel_iterations=1,
-            fn_output_signature=self.latest_critic_losses.dtype,
+            fn_output_signature=tf.float32,
         )
 
     # Between the networks all is float32: in a mixed precision the penalty's sum of squares over
@@ -385,12 +393,16 @@ class WGANGP(CountingModel):
             return images
         together = tf.concat(images, axis=0)
         if shift_seed is not None:
-            drawn = random_streams.draw_uniform(2, shift_seed)
-            by = tf.cast((2 * self.feature_shift + 1) * drawn, tf.int32) - self.feature_shift
-            together = shift(together, by, self.feature_shift)
+            together = self._shifted(together, shift_seed)
         maps = self.critic_features(together, training=False)
         parts = [tf.split(tf.cast(x, tf.float32), len(images)) for x in tf.nest.flatten(maps)]
         return [tf.nest.pack_sequence_as(maps, views) for views in zip(*parts, strict=True)]
+
+    def _shifted(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """The images, all moved alike, by numbers independent of others that `seed` decides."""
+        drawn = random_streams.draw_uniform(2, tf.random.fold_in(seed, 1, alg="philox"))
+        by = tf.cast((2 * self.feature_shift + 1) * drawn, tf.int32) - self.feature_shift
+        return shift(images, by, self.feature_shift)
 
     def _scores(self, images: objective.Images, training: bool) -> tf.Tensor:
         return tf.cast(self.critic(images, training=training), tf.float32)
@@ -450,7 +462,9 @@ class WGANGP(CountingModel):
         self.n_critic = checked("n_critic", int, self.n_critic)
         self.gradient_penalty_weight = checked("gradient_penalty_weight", float, weight)
         self.penalty_every = checked("penalty_every", int, self.penalty_every)
-        check_whole("feature_shift", self.feature_shift, least=0)
+        sides = () if self.critic_features is None else output_shape(self.generator)[1:3]
+        most = min((side - 1 for side in sides if side is not None), default=None)
+        check_whole("feature_shift", self.feature_shift, least=0, most=most)
         if self.compiled and self.steps_per_execution > self._losses_of_execution.shape[0]:
             raise InputError("steps_per_execution has grown since compile: give it to compile")
         return self.n_critic, self.gradient_penalty_weight, self.penalty_every, self.feature_shift
@@ -577,6 +591,7 @@ def build_model(config: Config) -> WGANGP:
 
 def _average_of(generator: keras.Model) -> keras.Model:
     """A copy to keep the average in, under a name of its own wherever Keras shows variables."""
+    check_fine_enough(generator)
     with keras.name_scope("average"):
         average = copied(generator)
     average.name = "ema_generator"
@@ -589,8 +604,3 @@ def _adam(network: str, config: Config, rate: float, updates: int) -> keras.opti
         rate = HeldThenLinear(rate, config.iterations * updates, config.final_learning_rate)
     betas = {"beta_1": config.beta_1, "beta_2": config.beta_2}
     return keras.optimizers.Adam(rate, **betas, epsilon=config.adam_epsilon, name=network)
-
-
-def _shift_seed(seed: tf.Tensor) -> tf.Tensor:
-    """A seed independent of `seed` and of those that it is split into."""
-    return tf.random.fold_in(seed, 1, alg="philox")

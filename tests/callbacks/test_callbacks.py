@@ -207,13 +207,25 @@ def test_a_metric_of_some_epochs_leaves_empty_cells_and_shifts_nothing(fit, tmp_
 
 def test_words_that_another_callback_logs_are_left_out(fit, tmp_path):
     def add_words(epoch: int, logs: dict) -> None:
-        logs["note"] = "words"
+        logs |= {"note": "words", "nothing": None, "more": {"a": 1.0}}
 
     noting = keras.callbacks.LambdaCallback(on_epoch_end=add_words)
     fit(noting, HistoryFile(tmp_path / "history.csv"))
     rows = read_rows(tmp_path / "history.csv")
     assert len(rows) == 3
-    assert "note" not in rows[0]
+    assert not {"note", "nothing", "more"} & rows[0].keys()
+
+
+def test_each_number_of_an_array_has_a_column(fit, tmp_path):
+    def add_array(epoch: int, logs: dict) -> None:
+        logs["recall"] = np.array([0.25, epoch])
+
+    adding = keras.callbacks.LambdaCallback(on_epoch_end=add_array)
+    fit(adding, HistoryFile(tmp_path / "history.csv"))
+    rows = read_rows(tmp_path / "history.csv")
+    assert [(row["recall_0"], row["recall_1"]) for row in rows] == [
+        ("0.25", "0.0"), ("0.25", "1.0"), ("0.25", "2.0"),
+    ]  # fmt: skip
 
 
 def read_rows(path) -> list[dict[str, str]]:
@@ -323,6 +335,14 @@ def test_an_infinite_loss_ends_training_too(tiny_config):
     stop.set_model(build_model(tiny_config))
     with pytest.raises(DivergedError, match="critic_loss not finite"):
         stop.on_train_batch_end(0, {"critic_loss": np.inf, "generator_loss": 1.0})
+
+
+def test_each_number_of_an_array_is_looked_at(tiny_config):
+    stop = StopAtNaN()
+    stop.set_model(build_model(tiny_config))
+    stop.on_train_batch_end(0, {"recall": np.array([0.5, 1.0])})
+    with pytest.raises(DivergedError, match="recall not finite"):
+        stop.on_train_batch_end(0, {"recall": np.array([0.5, np.nan])})
 
 
 @pytest.fixture

@@ -81,6 +81,11 @@ def test_unequal_dimensions_are_refused():
         frechet_inception_distance(np.zeros((5, 3)), np.zeros((5, 4)))
 
 
+def test_rounding_takes_no_distance_below_0():
+    x = np.repeat(np.random.default_rng(0).normal(0, 10, (20, 64)), 6, axis=0)
+    assert 0 <= frechet_inception_distance(x, x) < 1e-3
+
+
 def test_float32_features_are_averaged_in_float64():
     x = np.random.default_rng(0).normal(1e3, 1, (20_000, 4)).astype(np.float32)
     exact = frechet_inception_distance(x.astype(float), x.astype(float) + 1)

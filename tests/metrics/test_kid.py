@@ -94,9 +94,11 @@ def test_features_that_cannot_be_compared_are_refused(generated, message):
         kernel_inception_distance(features(5, 0), generated)
 
 
-@pytest.mark.parametrize("options", [{"subset_size": 1}, {"subset_size": 0}, {"subsets": 0}])
+@pytest.mark.parametrize(
+    "options", [{"subset_size": 1}, {"subset_size": 10.0}, {"subsets": 0}, {"subsets": 2.5}]
+)
 def test_subsets_that_say_nothing_are_refused(options):
-    with pytest.raises(InputError, match="KID takes subsets of 2 or more"):
+    with pytest.raises(InputError, match=r"^subset(s|_size) must be a whole number, at least"):
         kernel_inception_distance(features(5, 0), features(5, 1), **options)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import scipy.stats
+import tensorflow as tf
 
 from wgan_gp.metrics import swd
 from wgan_gp.metrics.laplacian_pyramid import laplacian_band
@@ -160,6 +161,12 @@ def test_sets_of_unequal_counts_are_refused(flowers):
 def test_images_that_are_not_uint8_are_refused(flowers):
     with pytest.raises(InputError, match="uint8"):
         sliced_wasserstein_distance(flowers / 255, flowers)
+
+
+def test_images_that_are_no_array_are_refused(flowers):
+    for images in (list(flowers), tf.constant(flowers)):
+        with pytest.raises(InputError, match=f"as a NumPy array, not as {type(images).__name__}:"):
+            sliced_wasserstein_distance(flowers, images)
 
 
 def test_chunks_change_nothing(flowers, other_flowers, monkeypatch):

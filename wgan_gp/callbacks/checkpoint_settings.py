@@ -19,6 +19,7 @@ def settings_of(model: keras.Model) -> dict[str, Any]:
         "gradient_penalty_weight": model.gradient_penalty_weight,
         "ema_half_life": model.ema_half_life,
         "penalty_every": model.penalty_every,
+        "feature_shift": int(model.feature_shift),
     }
     for network, optimizer in optimizers.items():
         config = _unnamed(optimizer.get_config())

@@ -1,6 +1,5 @@
 """What ends training before its time: broken numbers, and signals."""
 
-import math
 import signal
 import sys
 import threading
@@ -9,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 import keras
+import numpy as np
 
 from wgan_gp.support.errors import DivergedError, Interrupted
 from wgan_gp.support.saying import say
@@ -25,7 +25,7 @@ class StopAtNaN(keras.callbacks.Callback):
     """
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        broken = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        broken = [name for name, value in (logs or {}).items() if not np.isfinite(value).all()]
         if broken:
             raise diverged(self.model, ", ".join(broken))
 

@@ -46,7 +46,7 @@ def frechet_distance(
     eigenvalues = np.linalg.eigvalsh(root @ covariance_2 @ root)
     trace_of_root = np.sqrt(np.maximum(eigenvalues, 0)).sum()
     spread = np.trace(covariance_1) + np.trace(covariance_2) - 2 * trace_of_root
-    return float(np.sum((mean_1 - mean_2) ** 2) + spread)
+    return max(0.0, float(np.sum((mean_1 - mean_2) ** 2) + spread))  # rounding may go below
 
 
 def _covariance(features: np.ndarray) -> np.ndarray:

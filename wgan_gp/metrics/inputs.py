@@ -9,6 +9,7 @@ from wgan_gp.support.errors import InputError
 def check_images(*sets: np.ndarray | Subset) -> None:
     """Raise an InputError unless every set is uint8 `(count, size, size, 1 or 3)`, all alike."""
     for images in sets:
+        _check_array("images", images)
         is_square = images.ndim == 4 and images.shape[1] == images.shape[2]
         if images.dtype != np.uint8 or not is_square or images.shape[3] not in (1, 3):
             raise InputError(
@@ -31,6 +32,7 @@ def check_features(*sets: np.ndarray, least: int = 2) -> None:
         least: the fewest images that the metric can work with.
     """
     for features in sets:
+        _check_array("features", features)
         if features.ndim != 2 or features.shape[1] != sets[0].shape[-1]:
             shapes = " and ".join(str(each.shape) for each in sets)
             raise InputError(f"a metric takes features (count, dims) of one dims, not {shapes}")
@@ -38,6 +40,14 @@ def check_features(*sets: np.ndarray, least: int = 2) -> None:
             raise InputError(f"the metric needs {least} images or more, not {len(features)}")
         if not np.isfinite(features).all():
             raise InputError("the features hold numbers that are not finite: check the network")
+
+
+def _check_array(name: str, values: np.ndarray | Subset) -> None:
+    if not isinstance(values, np.ndarray | Subset):
+        raise InputError(
+            f"a metric takes {name} as a NumPy array, not as {type(values).__name__}: give it "
+            f"numpy.asarray of them"
+        )
 
 
 def _size(images: np.ndarray | Subset) -> str:

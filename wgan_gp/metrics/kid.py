@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wgan_gp.metrics.inputs import check_features
-from wgan_gp.support.errors import InputError
+from wgan_gp.support.whole_numbers import check_whole
 
 
 class KID(NamedTuple):
@@ -50,11 +50,8 @@ def kernel_inception_distance(
             are not finite.
     """
     check_features(real_features, generated_features)
-    if subset_size < 2 or subsets < 1:
-        raise InputError(
-            f"KID takes subsets of 2 or more, not {subset_size}, and one or more of them, not "
-            f"{subsets}"
-        )
+    check_whole("subsets", subsets)
+    check_whole("subset_size", subset_size, least=2)
     rng = np.random.default_rng(seed)
     size = min(subset_size, len(real_features), len(generated_features))
     if size == len(real_features) == len(generated_features):

@@ -71,12 +71,12 @@ class SlicedWasserstein:
 
     def __call__(self, generated_images: np.ndarray) -> dict[str, float]:
         """The distance of `generated_images`, of the real images' shape."""
+        check_images(generated_images)
         if generated_images.shape != self._real_images.shape:
             raise InputError(
                 f"the sliced Wasserstein distance compares sets of one shape, not "
                 f"{generated_images.shape} with {self._real_images.shape}"
             )
-        check_images(generated_images)
         distances = {str(size): self._distance(generated_images, size) for size in self.sizes}
         return {**distances, "mean": float(np.mean([*distances.values()]))}
 

@@ -43,6 +43,16 @@ def check_same_variables(generator: keras.Model, average: keras.Model) -> None:
         )
 
 
+def check_fine_enough(generator: keras.Model) -> None:
+    """Raise an InputError that names a weight too coarse for an average to move by small steps."""
+    for weight in generator.trainable_variables:
+        if weight.dtype in ("bfloat16", "float16"):
+            raise InputError(
+                f"the generator's '{weight.path}' is in {weight.dtype}, in which no average can be "
+                f"kept: build it in 'mixed_{weight.dtype}', or without an ema_half_life"
+            )
+
+
 def check_no_batch_norm(network: keras.Model) -> None:
     """Raise an InputError that names one: in it, one image changes the score of another."""
     for layer in batch_norms(network):

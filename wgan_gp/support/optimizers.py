@@ -86,17 +86,16 @@ def unscaled(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimize
 
 
 def scaling(
-    optimizer: Any, *networks: keras.Model, is_wanted: bool = True
+    optimizer: keras.optimizers.Optimizer, *networks: keras.Model
 ) -> keras.optimizers.Optimizer:
     """The optimizer, with its loss scaled where float16 would lose small gradients.
 
     Args:
         networks: those that the gradients come through.
     """
-    optimizer = keras.optimizers.get(optimizer)
     layers = [layer for network in networks for layer in (network, *layers_within(network))]
     is_half = any(layer.compute_dtype == "float16" for layer in layers)
-    if is_wanted and is_half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+    if is_half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         # Keras begins with 2^15, which overflows in a critic's first updates; it rises by itself.
         # Logs name the rate by the optimizer, which this one stands for.
         scaled = {"initial_scale": 2.0**8, "name": optimizer.name}
@@ -105,12 +104,22 @@ def scaling(
 
 
 def apply_gradients(
-    optimizer: keras.optimizers.Optimizer, gradients: list[tf.Tensor], network: keras.Model
+    optimizer: keras.optimizers.Optimizer,
+    gradients: list[tf.Tensor],
+    network: keras.Model,
+    loss: tf.Tensor,
 ) -> None:
-    """Update the weights of `network`, or none of them where a scaled gradient has overflowed."""
+    """Update the weights of `network`, or none of them where a scaled gradient has overflowed.
+
+    Args:
+        loss: what the gradients are of.
+    """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         gradients = replicas.overflowing_together(gradients)
-    optimizer.apply(_clipped_together(optimizer, gradients), network.trainable_variables)
+    # Where nothing else binds the two, TensorFlow's graph optimizer lets the update of a weight
+    # overtake its use in the gradient of another. The loss has used them all.
+    with tf.control_dependencies([loss]):
+        optimizer.apply(_clipped_together(optimizer, gradients), network.trainable_variables)
 
 
 def _clipped_together(
