@@ -1,13 +1,15 @@
 """Grids, PNG files and films."""
 
+import errno
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wgan_gp import image_grid
+from wgan_gp import image_grid, pictures
 from wgan_gp.pictures import save_film, save_png, save_pngs
 from wgan_gp.sampling import to_uint8
 from wgan_gp.support.errors import InputError
@@ -90,6 +92,21 @@ def test_pictures_replace_those_of_before(tmp_path):
         "00000.png",
         "00001.png",
     ]
+
+
+def test_a_new_folder_of_pictures_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
+    def be_full(picture: np.ndarray, path: Path, *others) -> None:
+        if path.name == "00002.png":
+            raise OSError(errno.ENOSPC, "no space left")
+        save_png(picture, path, *others)
+
+    with monkeypatch.context() as filling:
+        filling.setattr(pictures, "save_png", be_full)
+        with pytest.raises(OSError, match="no space left"):
+            save_pngs(numbered(4), tmp_path / "far" / "new")
+    assert list((tmp_path / "far").iterdir()) == []
+    save_pngs(numbered(4), tmp_path / "far" / "new")
+    assert len(list((tmp_path / "far" / "new").iterdir())) == 4
 
 
 def test_a_film_shows_the_frames_in_order_and_repeats(tmp_path):

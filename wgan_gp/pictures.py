@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -10,7 +11,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from wgan_gp.sampling import to_uint8
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import numbered, replacing
+from wgan_gp.support.files import numbered
+from wgan_gp.support.whole_files import replacing
 
 _MARK = ("Software", "wgan_gp")  # a text in the pictures that are ours to replace
 
@@ -67,21 +69,30 @@ def check_free(folder: Path, count: int) -> None:
 def save_pngs(images: np.ndarray, folder: Path) -> None:
     """Write `images` as 00000.png, 00001.png, ... in `folder`, in place of those it has written.
 
-    What others have written stays.
+    What others have written stays. A folder that is not there yet is there whole or not at all.
 
     Raises:
         InputError: one of these names is taken by a file that this function did not write.
         OSError: a file cannot be written.
     """
     check_free(folder, len(images))
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(folder) as unfinished:
+            unfinished.mkdir()
+            _save_each(images, unfinished)
+        return
+    _save_each(images, folder)
+    for number, path in _numbered(folder).items():
+        if number >= len(images) and _is_ours(path):
+            path.unlink()
+
+
+def _save_each(images: np.ndarray, folder: Path) -> None:
     mark = PngInfo()
     mark.add_text(*_MARK)
     for number, image in enumerate(images):
         save_png(image, folder / f"{number:05d}.png", mark)
-    for number, path in _numbered(folder).items():
-        if number >= len(images) and _is_ours(path):
-            path.unlink()
 
 
 def _numbered(folder: Path) -> dict[int, Path]:
@@ -103,13 +114,24 @@ def save_film(
 ) -> None:
     """Write PNG files as an animated GIF that repeats, resting on the last one.
 
-    Of more than `at_most` frames, so many are taken, evenly spread, the first and last among them.
+    At most so many of the frames are taken, `evenly_spread`.
     """
-    kept = np.linspace(0, len(frames) - 1, min(at_most, len(frames))).astype(int)
-    first, *rest = (Image.open(frames[i], formats=["PNG"]).convert("RGB") for i in kept)
+    kept = evenly_spread(frames, at_most)
+    pictures = [Image.open(frame, formats=["PNG"]).convert("RGB") for frame in kept]
     duration = round(1000 * seconds_per_frame)
-    durations = [duration] * len(rest) + [10 * duration]
+    save_gif(pictures, path, [duration] * (len(pictures) - 1) + [10 * duration])
+
+
+def save_gif(pictures: Sequence[Image.Image], path: Path, duration: int | list[int]) -> None:
+    """Write `pictures` as an animated GIF that repeats, each shown for `duration` milliseconds."""
+    first, *rest = pictures
     with replacing(path) as unfinished:
         first.save(
-            unfinished, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0
+            unfinished, format="GIF", save_all=True, append_images=rest, duration=duration, loop=0
         )
+
+
+def evenly_spread(items: Sequence[Any] | np.ndarray, at_most: int) -> list[Any]:
+    """All of the items, or so many of them, the first and the last among them."""
+    places = np.linspace(0, len(items) - 1, min(at_most, len(items))).astype(int)
+    return [items[place] for place in places]

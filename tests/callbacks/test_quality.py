@@ -286,6 +286,28 @@ def test_another_one_keeps_the_best_of_a_model_that_goes_on(
     assert (tmp_path / "best.keras").is_file()
 
 
+def test_the_note_of_the_best_is_never_that_of_another_one(
+    tiny_config, tiny_images, tmp_path, monkeypatch
+):
+    """Killed once the file of a better generator is in place, and nothing after it."""
+    quality = Quality(tiny_images, every=1, count=16, best=tmp_path / "best.keras")
+    distances = iter([5.0, 3.0])
+    monkeypatch.setattr(quality, "_distance", lambda images: {"mean": next(distances)})
+    quality.set_model(build_model(tiny_config))
+    quality.on_train_begin()
+    quality.measure(1)
+    before = (tmp_path / "best.keras").stat().st_ino
+
+    def be_killed(*_) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wgan_gp.callbacks.quality.write_whole", be_killed)
+    with pytest.raises(KeyboardInterrupt):
+        quality.measure(2)
+    assert (tmp_path / "best.keras").stat().st_ino != before
+    assert not (tmp_path / "best.json").exists()
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"iteration": "many"}'])
 def test_a_damaged_note_of_the_best_is_replaced(tiny_config, tiny_images, tmp_path, content):
     (tmp_path / "best.json").write_text(content)

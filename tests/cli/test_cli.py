@@ -427,6 +427,14 @@ def test_a_mistake_gets_one_sentence_and_makes_nothing(wgan_gp, arguments, said)
     assert not (wgan_gp.folder / "runs").exists()
 
 
+@pytest.mark.parametrize("command", ["generate", "interpolate", "export"])
+def test_nothing_is_written_to_a_current_folder_that_is_gone(wgan_gp, monkeypatch, command):
+    (wgan_gp.folder / "gone").mkdir()
+    monkeypatch.chdir(wgan_gp.folder / "gone")
+    (wgan_gp.folder / "gone").rmdir()
+    assert "cannot be written: No such file" in wgan_gp.mistake(command, "--pretrained", "flowers")
+
+
 @pytest.mark.parametrize("command", ["train", "generate", "interpolate", "export"])
 def test_each_command_answers_a_mistake_in_a_process_of_its_own(process, command):
     option = "--data" if command == "train" else "--run-dir"

@@ -1179,7 +1179,7 @@ def test_an_impossible_name_is_an_error_that_names_it(name, cache):
 
 def test_a_cache_of_a_user_who_does_not_exist_is_an_error_that_names_it(folder):
     save_solid(folder / "a.png", RED)
-    with pytest.raises(InputError, match="image cache '~nobody-of-that-name/x'"):
+    with pytest.raises(InputError, match="'~nobody-of-that-name/x' cannot be found"):
         load_images(folder, SIZE, cache_dir="~nobody-of-that-name/x")
 
 

@@ -99,6 +99,15 @@ def test_a_gif_repeats_and_an_mp4_has_every_frame(generator, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_an_mp4_of_odd_sizes_repeats_the_last_row_and_column(tmp_path):
+    frames = np.tile(np.linspace(0, 255, 31).astype(np.uint8)[:, None, None], (4, 1, 33, 3))
+    save_walk(frames, tmp_path / "a.mp4")
+    film = imageio.v3.imread(tmp_path / "a.mp4", plugin="pyav")
+    even = np.pad(frames, [(0, 0), (0, 1), (0, 1), (0, 0)], "edge")
+    assert film.shape == even.shape
+    assert np.abs(film.astype(int) - even).mean() < 20
+
+
 def test_grey_frames_make_films(generator, tmp_path):
     frames = walk(generator, 2, 2, 4)[..., :1]
     save_walk(frames, tmp_path / "a.gif")

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import UNFINISHED, digest, numbered, replacing, sync_names
+from wgan_gp.support.files import digest, numbered
+from wgan_gp.support.whole_files import UNFINISHED, replacing, sync_names
 
 _SUMS = "SHA256SUMS"
 _NONE_YET = ".none-yet"  # an empty file, gone with the first checkpoint

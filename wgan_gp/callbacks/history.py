@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from wgan_gp.callbacks.history_rows import is_history, read_rows
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import replacing, sync
+from wgan_gp.support.whole_files import replacing, sync
 
 _log = logging.getLogger(__name__)
 
@@ -76,9 +77,7 @@ class HistoryFile(keras.callbacks.Callback):
         iteration = self.model.iterations_done
         if iteration == self._start:  # the images had come to an end with the epoch before
             return
-        # Another callback may have added words.
-        logs = {name: float(value) for name, value in logs.items() if not isinstance(value, str)}
-        row = {"epoch": epoch, **logs, "iteration": iteration}
+        row = {"epoch": epoch, **_numbers(logs), "iteration": iteration}
         kept = _until(self._start, self.rows)
         is_next = len(kept) == len(self.rows) and row.keys() <= set(self._columns)
         self.rows = [*kept, row]
@@ -99,6 +98,18 @@ class HistoryFile(keras.callbacks.Callback):
                 writer = csv.DictWriter(file, self._columns)
                 writer.writeheader()
                 writer.writerows(self.rows)
+
+
+def _numbers(logs: dict[str, Any]) -> dict[str, float]:
+    """What is a number in the logs; of an array each one by its place, such as `recall_0`."""
+    numbers: dict[str, float] = {}
+    for name, value in logs.items():
+        array = np.asarray(value)
+        if not np.issubdtype(array.dtype, np.number):  # what another callback may have added
+            continue
+        names = [f"{name}_{place}" for place in range(array.size)] if array.ndim else [name]
+        numbers |= dict(zip(names, array.ravel().tolist(), strict=True))
+    return numbers
 
 
 def _until(iteration: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

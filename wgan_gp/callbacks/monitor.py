@@ -15,8 +15,8 @@ from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
 from wgan_gp.sampling import check_seed, render
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import write_whole
 from wgan_gp.support.notebook import running_cell
+from wgan_gp.support.whole_files import write_whole
 from wgan_gp.support.whole_numbers import check_whole
 
 _TILES = 25

@@ -21,9 +21,9 @@ from wgan_gp.metrics.swd import SlicedWasserstein
 from wgan_gp.random_streams import QUALITY, draw_latents, stream_seed
 from wgan_gp.sampling import check_count, check_seed, render
 from wgan_gp.support.errors import MALFORMED, InputError
-from wgan_gp.support.files import replacing, write_whole
 from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import output_shape
+from wgan_gp.support.whole_files import replacing, write_whole
 from wgan_gp.support.whole_numbers import check_whole
 
 
@@ -132,10 +132,14 @@ class Quality(keras.callbacks.Callback):
             "val_diversity": diversity(self.images, generated),
             "val_checkerboard": grid_power_share(generated),
         }
-        earlier = (self._best_before, *(swd for _, swd in self.curve))
-        if self.best and all(swd < other for other in earlier):
-            with replacing(self.best) as unfinished:
-                portable(self.model.drawing_generator).save(unfinished)
-            text = json.dumps({"iteration": iteration, **self._latest}, indent=2) + "\n"
-            write_whole(self.best.with_suffix(".json"), text)
+        if self.best and swd < min([self._best_before, *(earlier for _, earlier in self.curve)]):
+            self._keep(iteration)
         self.curve.append((iteration, swd))
+
+    def _keep(self, iteration: int) -> None:
+        """Let the generator of this moment be the best."""
+        facts = self.best.with_suffix(".json")
+        facts.unlink(missing_ok=True)  # they are those of the generator before
+        with replacing(self.best) as unfinished:
+            portable(self.model.drawing_generator).save(unfinished)
+        write_whole(facts, json.dumps({"iteration": iteration, **self._latest}, indent=2) + "\n")

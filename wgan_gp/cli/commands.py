@@ -56,7 +56,8 @@ def generate(command: Generate) -> None:
     is_taken = output.exists() if is_one_file else bool(entries(output))
     _check_not_taken(output, is_taken and not command.overwrite)
     generator = folder.load_generator(command.best)
-    _check_apart(output if is_one_file else output / "00000.png", folder)
+    with _writing(output):
+        _check_apart(output if is_one_file else output / "00000.png", folder)
     with _writing(output), enough_memory("lower --count"):
         if not is_one_file:
             check_free(output, command.count)
@@ -103,7 +104,8 @@ def interpolate(command: Interpolate) -> None:
 
     check_film(output)
     _check_not_taken(output, output.exists() and not command.overwrite)
-    _check_apart(output, folder)
+    with _writing(output):
+        _check_apart(output, folder)
     generator = folder.load_generator(command.best)
     with _writing(output), enough_memory("lower --tiles, --stations or --frames"):
         frames = walk(generator, command.stations, command.frames, command.tiles, command.seed)

@@ -20,7 +20,7 @@ import numpy as np
 
 from wgan_gp.data.source import Pictures
 from wgan_gp.support.errors import MALFORMED
-from wgan_gp.support.files import UNFINISHED, write_whole
+from wgan_gp.support.whole_files import UNFINISHED, write_whole
 
 PIXELS = "images.uint8"
 ABOUT = "about.json"

@@ -2,6 +2,7 @@
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
 
@@ -43,15 +44,11 @@ def is_held_out(images: np.ndarray, share: float) -> np.ndarray:
         return np.zeros(len(images), bool)
     some = (images[start : start + _AT_ONCE] for start in range(0, len(images), _AT_ONCE))
     with ThreadPoolExecutor() as pool:
-        places = [place for places in pool.map(_places, some) for place in places]
-    return np.array(places) < share
+        places = np.fromiter(chain.from_iterable(pool.map(_places, some)), float)
+    return places < share
 
 
 def _places(images: np.ndarray) -> list[float]:
-    return [_place(image) for image in images]
-
-
-def _place(image: np.ndarray) -> float:
-    """A number in 0..1 that only the image's pixels decide."""
-    digest = hashlib.blake2b(image.tobytes(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
+    """For each image a number in 0..1 that only its pixels decide."""
+    digests = (hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images)
+    return [int.from_bytes(digest, "big") / 2**64 for digest in digests]

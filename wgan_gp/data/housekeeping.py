@@ -9,7 +9,7 @@ from pathlib import Path
 import filelock
 
 from wgan_gp.data.cache import ABOUT, LOCK, PIXELS
-from wgan_gp.support.files import UNFINISHED
+from wgan_gp.support.whole_files import UNFINISHED
 
 MOST_BYTES = 5_000_000_000  # of all entries together; one that is larger stays alone
 _STARTING = 10.0  # seconds in which a process that begins an entry has locked it

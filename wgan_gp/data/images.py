@@ -155,13 +155,12 @@ def _synthetic_source() -> Source:
 
 
 def _cache_folder(cache_dir: str | Path | None) -> Path:
+    if cache_dir is not None:
+        return plain_path(Path(cache_dir))
     try:
-        if cache_dir is None:
-            return platformdirs.user_cache_path("wgan_gp")
-        return Path(cache_dir).expanduser()
-    except RuntimeError as error:  # a user who does not exist, or has no home
-        where = f"'{cache_dir}' cannot be used" if cache_dir else "needs a cache_dir given"
-        raise InputError(f"the image cache {where}: {error}") from error
+        return platformdirs.user_cache_path("wgan_gp")
+    except RuntimeError as error:  # a user without a home
+        raise InputError(f"the image cache needs a cache_dir given: {error}") from error
 
 
 def _content(source: Source) -> str:

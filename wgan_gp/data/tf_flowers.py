@@ -88,8 +88,8 @@ def _download(builder) -> None:
         )
     try:
         builder.download_and_prepare()
-    except Exception as error:  # whatever a server or a network can do
-        raise InputError(f"the download of tf_flowers failed: {error}") from error
+    except Exception as error:  # whatever a server, a network or a disk can do
+        raise InputError(f"tf_flowers could not be prepared: {error}") from error
 
 
 def _read(builder, image_size: int) -> Pictures:

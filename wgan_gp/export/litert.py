@@ -20,9 +20,10 @@ from wgan_gp.support import layers
 from wgan_gp.support.copying import rebuilt
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
-from wgan_gp.support.files import plain_path, write_whole
+from wgan_gp.support.files import plain_path
 from wgan_gp.support.quiet_tensorflow import silent_stderr
 from wgan_gp.support.shapes import latent_dim
+from wgan_gp.support.whole_files import write_whole
 
 
 def export_litert(generator: keras.Model, path: str | Path, float16: bool = False) -> None:

@@ -13,9 +13,10 @@ import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
-from wgan_gp.support.files import plain_path, write_whole
+from wgan_gp.support.files import plain_path
 from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import latent_dim
+from wgan_gp.support.whole_files import write_whole
 
 _PROVIDERS = ["CPUExecutionProvider"]
 _OPSET = 18  # of ONNX 1.13; every runtime of the last years knows it

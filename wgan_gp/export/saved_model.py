@@ -43,8 +43,7 @@ def export_saved_model(generator: keras.Model, path: str | Path) -> None:
             what lies at such a path.
         OSError: the folder cannot be written.
     """
-    check_path(path)
-    path = str(path) if _has_scheme(path) else str(plain_path(Path(path)))
+    path = whole_path(path)
     latents = tf.TensorSpec((None, latent_dim(generator)), tf.float32, "latents")
     generator = portable(generator)
 
@@ -77,18 +76,18 @@ def export_saved_model(generator: keras.Model, path: str | Path) -> None:
         raise OSError(re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*?\]", "", error.message)) from error
 
 
-def _has_scheme(path: str | Path) -> bool:
-    return "://" in str(path)
+def whole_path(path: str | Path) -> str:
+    """The whole name of `path`, by which a service may load it from elsewhere.
 
-
-def check_path(path: str | Path) -> None:
-    """Raise an InputError for the folder one is in, or what TensorFlow reads as a pattern."""
+    Raises an InputError for the folder one is in, or what TensorFlow reads as a pattern.
+    """
     if Path(path) == Path():
         raise InputError("a SavedModel is a folder of its own: name one that is not there yet")
-    # A service may load it from elsewhere, by its whole name.
-    name = str(path) if _has_scheme(path) else plain_path(Path(path)).absolute().as_posix()
-    if re.search(r"[][\\]", name):
-        raise InputError(f"TensorFlow loads nothing from '{name}': a path may not have [ ] or \\")
+    is_elsewhere = "://" in str(path)
+    whole = str(path) if is_elsewhere else plain_path(Path(path)).absolute().as_posix()
+    if re.search(r"[][\\]", whole):
+        raise InputError(f"TensorFlow loads nothing from '{whole}': a path may not have [ ] or \\")
+    return whole
 
 
 def load_saved_model(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:

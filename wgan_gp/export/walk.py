@@ -8,13 +8,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from wgan_gp.pictures import image_grid
+from wgan_gp.pictures import image_grid, save_gif
 from wgan_gp.random_streams import WALK, draw_latents, stream_seed
 from wgan_gp.sampling import check_seed, render
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
-from wgan_gp.support.files import replacing
 from wgan_gp.support.shapes import latent_dim
+from wgan_gp.support.whole_files import write_whole
 from wgan_gp.support.whole_numbers import check_whole
 
 _FRAMES_PER_SECOND = 20
@@ -83,21 +83,27 @@ def check_film(path: Path) -> None:
 def save_walk(frames: np.ndarray, path: Path) -> None:
     """Write `frames` as a GIF that repeats, or as an MP4 film, by the ending of `path`.
 
+    Films have an even number of rows and columns, so the last ones may be there twice.
+
     Raises:
         InputError: another ending, or the extra `video` is not installed.
         OSError: the file cannot be written.
     """
     check_film(path)
     frames = np.repeat(frames, 3 // frames.shape[-1], axis=-1)  # grey ones as RGB
-    with replacing(path) as unfinished:
-        if path.suffix.lower() == ".gif":
-            first, *rest = (Image.fromarray(frame) for frame in frames)
-            options = {"save_all": True, "append_images": rest, "loop": 0}
-            first.save(unfinished, "GIF", duration=1000 // _FRAMES_PER_SECOND, **options)
-        else:
-            import imageio.v3
+    if path.suffix.lower() == ".gif":
+        save_gif([Image.fromarray(frame) for frame in frames], path, 1000 // _FRAMES_PER_SECOND)
+        return
+    import imageio.v3
 
-            unfinished.touch()  # what the system refuses, it says better than imageio
-            imageio.v3.imwrite(
-                unfinished, frames, plugin="pyav", codec="libx264", fps=_FRAMES_PER_SECOND
-            )
+    height, width = frames.shape[1:3]
+    even = np.pad(frames, [(0, 0), (0, height % 2), (0, width % 2), (0, 0)], "edge")  # for H.264
+    film = imageio.v3.imwrite(
+        "<bytes>",  # what the system refuses, it says better than imageio
+        even,
+        extension=".mp4",
+        plugin="pyav",
+        codec="libx264",
+        fps=_FRAMES_PER_SECOND,
+    )
+    write_whole(path, film)

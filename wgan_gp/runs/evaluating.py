@@ -26,7 +26,8 @@ from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import MALFORMED, InputError, UnreachableError
-from wgan_gp.support.files import digest, numbered, write_whole
+from wgan_gp.support.files import digest, numbered
+from wgan_gp.support.whole_files import write_whole
 
 _log = logging.getLogger(__name__)
 
@@ -90,8 +91,10 @@ def evaluate_run(
         seed=seed,
         progress=True,
     )
-    seen = _features_label(plan.config.critic_features, report)
-    report = dataclasses.replace(report, reference=reference, features=seen)
+    label = report.features
+    if network is not None and network.name == plan.config.critic_features:
+        label = f"{label}; the critic looked through it, which flatters"
+    report = dataclasses.replace(report, reference=reference, features=label)
     _write(facts, report, *folder.report_files(best))
     return report
 
@@ -145,13 +148,6 @@ def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwo
             raise
         _log.warning("%s; the metrics of features are left out", error)
         return None
-
-
-def _features_label(critic_features: str, report: Report) -> str | None:
-    """The network behind the metrics, with a word of warning if the critic knows it."""
-    if report.features is None or report.features.split(",")[0] != critic_features:
-        return report.features
-    return f"{report.features}; the critic looked through it, which flatters"
 
 
 def _facts(generator: Path) -> dict[str, str]:

@@ -20,11 +20,12 @@ from wgan_gp.export.formats import Format
 from wgan_gp.export.litert import export_litert, load_litert
 from wgan_gp.export.model_card import model_card, model_facts
 from wgan_gp.export.onnx import export_onnx, load_onnx
-from wgan_gp.export.saved_model import check_path, export_saved_model, load_saved_model
+from wgan_gp.export.saved_model import export_saved_model, load_saved_model, whole_path
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import MALFORMED, InputError
-from wgan_gp.support.files import LITTER, UNFINISHED, digest, replacing
+from wgan_gp.support.files import LITTER, digest
 from wgan_gp.support.shapes import latent_dim
+from wgan_gp.support.whole_files import UNFINISHED, replacing
 
 Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
 
@@ -121,7 +122,7 @@ def _alone(path: Path) -> Iterator[None]:
 def _check_name(path: Path, format_: Format) -> None:
     """Raise an InputError where the path is one that TensorFlow or ONNX cannot take."""
     if format_ == "saved_model":
-        check_path(path)
+        whole_path(path)
     name = path.as_posix()
     if format_ != "keras" and name != name.encode(errors="replace").decode():
         raise InputError(f"the name '{name}' is not in UTF-8: choose another")

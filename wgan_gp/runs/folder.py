@@ -18,7 +18,8 @@ from wgan_gp.config import Config
 from wgan_gp.metrics.report import Report
 from wgan_gp.runs.generator_file import load_generator
 from wgan_gp.support.errors import MALFORMED, InputError
-from wgan_gp.support.files import digest, entries, numbered, plain_path, reading, write_whole
+from wgan_gp.support.files import digest, entries, numbered, plain_path, reading
+from wgan_gp.support.whole_files import write_whole
 
 if TYPE_CHECKING:
     import keras

@@ -14,7 +14,8 @@ Strategy = Literal["auto", "none", "mirrored", "multi-worker"]
 _EMBEDDED = ("synthetic", "tf_flowers")  # data that are not a folder
 # From one session of a run to the next.
 _MAY_CHANGE = {"iterations", "monitor_every", "quality_every"}
-_ASKED_FOR = {"config", "cache_dir", "strategy"}  # not among the facts that a folder keeps
+# In a file of its own, or asked for each time.
+_NO_FACTS = {"config", "cache_dir", "strategy"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Plan:
         machine has the devices or not.
         """
         config, facts = folder.read()
-        names = {field.name for field in dataclasses.fields(cls)} - _ASKED_FOR
+        names = {field.name for field in dataclasses.fields(cls)} - _NO_FACTS
         known = {name: facts[name] for name in names}
         known["data_dir"] = known["data_dir"] and Path(known["data_dir"])
         return cls(config, **known)
@@ -62,7 +63,7 @@ class Plan:
         Paths become absolute, so that the run can be resumed from anywhere.
         """
         return {
-            **{k: v for k, v in vars(self).items() if k not in _ASKED_FOR},
+            **{k: v for k, v in vars(self).items() if k not in _NO_FACTS},
             "data": self.data if self.data in _EMBEDDED else _absolute(self.data),
             "data_dir": self.data_dir and _absolute(self.data_dir),
         }

@@ -28,11 +28,12 @@ from wgan_gp.runs.plan import Plan, Strategy
 from wgan_gp.runs.training import train_in
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
-from wgan_gp.support.files import UNFINISHED, plain_path
+from wgan_gp.support.files import plain_path
 from wgan_gp.support.keras_habits import check_backend
 from wgan_gp.support.memory import enough_memory
 from wgan_gp.support.replicas import check_divisible
 from wgan_gp.support.saying import say
+from wgan_gp.support.whole_files import UNFINISHED
 
 _RUNS = Path("runs")
 _MOST_OF_A_LABEL = 100  # bytes

@@ -15,14 +15,14 @@ from wgan_gp.config import Config
 from wgan_gp.data.stream import make_dataset
 from wgan_gp.data.subset import Subset
 from wgan_gp.model import WGANGP, build_model
-from wgan_gp.pictures import image_grid, save_film, save_png
+from wgan_gp.pictures import evenly_spread, image_grid, save_film, save_png
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.files import replacing
 from wgan_gp.support.layer_defaults import layer_defaults
 from wgan_gp.support.portable import portable
 from wgan_gp.support.saying import say
+from wgan_gp.support.whole_files import replacing
 
 _EPOCH_ITERATIONS = 20  # a line of history.csv is the mean over so many generator iterations
 _TILES = 25  # images in a picture
@@ -64,7 +64,7 @@ def train_in(
     done = checkpoint.restore(model)
     if not done:
         _begin(folder, checkpoint.folder)
-    _prepare(folder, plan, images[_spread(training)], done)
+    _prepare(folder, plan, images[evenly_spread(training, _TILES)], done)
     say(
         "The first iteration builds the graph and can take half a minute."
         if done < config.iterations
@@ -126,11 +126,6 @@ def _logs(plan: Plan, folder: RunFolder) -> list[keras.callbacks.Callback]:
     if not plan.tensorboard:
         return []
     return [keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False)]
-
-
-def _spread(numbers: np.ndarray) -> np.ndarray:
-    """Evenly spread ones of the numbers, as many as a picture shows."""
-    return numbers[np.linspace(0, len(numbers) - 1, min(_TILES, len(numbers))).astype(int)]
 
 
 def _begin(folder: RunFolder, checkpoints: CheckpointFolder) -> None:

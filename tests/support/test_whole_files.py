@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from wgan_gp.support import files
-from wgan_gp.support.files import replacing, write_whole
+from wgan_gp.support import whole_files
+from wgan_gp.support.whole_files import replacing, write_whole
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_system_that_opens_no_folder_is_written_to(tmp_path, synced, monkeypat
         return note(path, flags, *arguments, **options)
 
     monkeypatch.setattr(os, "open", refuse_folders)
-    monkeypatch.setattr(files, "_FOLDERS_SYNC", False)
+    monkeypatch.setattr(whole_files, "_FOLDERS_SYNC", False)
     write_folder(tmp_path / "folder")
     with replacing(tmp_path / "file") as unfinished:
         unfinished.write_text("c")
@@ -63,14 +63,14 @@ def test_a_system_that_opens_no_folder_is_written_to(tmp_path, synced, monkeypat
 
 
 def refuse_to_sync_folders(monkeypatch, number: int) -> None:
-    really_sync = files._sync
+    really_sync = whole_files._sync
 
     def sync(path, flags):
         if path.is_dir():
             raise OSError(number, os.strerror(number), str(path))
         really_sync(path, flags)
 
-    monkeypatch.setattr(files, "_sync", sync)
+    monkeypatch.setattr(whole_files, "_sync", sync)
 
 
 def test_a_shared_folder_that_cannot_be_synced_is_written_to(tmp_path, monkeypatch):
@@ -97,8 +97,8 @@ def test_a_file_that_another_program_reads_is_waited_for(tmp_path, monkeypatch, 
         return really_replace(path, target)
 
     monkeypatch.setattr(Path, "replace", replace)
-    monkeypatch.setattr(files, "_WAITS", (1, 2))
-    monkeypatch.setattr(files.time, "sleep", waited.append)
+    monkeypatch.setattr(whole_files, "_WAITS", (1, 2))
+    monkeypatch.setattr(whole_files.time, "sleep", waited.append)
     (tmp_path / "a").write_text("before")
     if refused == 2:
         write_whole(tmp_path / "a", "after")
@@ -171,17 +171,17 @@ def test_a_folder_that_cannot_be_replaced_stays_as_it_was(tmp_path, monkeypatch,
 
 def test_a_folder_whose_removal_is_interrupted_has_been_replaced(tmp_path, monkeypatch):
     write_folder(tmp_path / "folder")
-    really_remove = files.shutil.rmtree
+    really_remove = whole_files.shutil.rmtree
 
     def remove_a_part(path):
         (path / "a").unlink()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files.shutil, "rmtree", remove_a_part)
+    monkeypatch.setattr(whole_files.shutil, "rmtree", remove_a_part)
     with pytest.raises(KeyboardInterrupt):
         replace_folder(tmp_path / "folder")
     assert contents(tmp_path / "folder") == {"new": "new"}
-    monkeypatch.setattr(files.shutil, "rmtree", really_remove)
+    monkeypatch.setattr(whole_files.shutil, "rmtree", really_remove)
     replace_folder(tmp_path / "folder")
     assert contents(tmp_path) == {"folder/new": "new"}
 

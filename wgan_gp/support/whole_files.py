@@ -1,0 +1,127 @@
+"""Files and folders that are there whole or not at all, however the program or the machine ends."""
+
+import contextlib
+import errno
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+UNFINISHED = ".writing-"  # how the name of what is being written begins
+_MOST_OF_A_NAME = 200  # bytes; a whole name has at most 255
+# Windows writes a folder's list of names by itself and does not let it be opened.
+_FOLDERS_SYNC = os.name != "nt"
+# What some shared folders answer: they cannot, which is no failure.
+_CANNOT_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP}
+# Seconds. On Windows a file cannot be replaced while another program reads it, such as a virus
+# scanner or whoever looks at a picture.
+_WAITS = (0.1, 0.4, 1.5, 6) if os.name == "nt" else ()
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A place beside `path` to write a file or a folder to, which then becomes `path`."""
+    unfinished = path.with_name(UNFINISHED + _shortened(path.name))
+    _remove(unfinished)
+    _recover(unfinished, path)
+    try:
+        yield unfinished
+        sync(unfinished)
+        _put_in_place(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            _remove(unfinished)
+        raise
+    sync_names(path.parent)
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write `content`, a text as UTF-8, to `path`, whole or not at all."""
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def _shortened(name: str) -> str:
+    """`name`, or the end of one that would be too long with something before it."""
+    encoded = os.fsencode(name)
+    is_short = len(encoded) <= _MOST_OF_A_NAME
+    return name if is_short else encoded[-_MOST_OF_A_NAME:].decode(errors="ignore")
+
+
+def _recover(unfinished: Path, path: Path) -> None:
+    """Put back, or remove, what a program left that was killed in `_put_in_place`."""
+    former = _former(unfinished)
+    if not os.path.lexists(former):
+        return
+    if os.path.lexists(path):
+        _remove(former)
+    else:
+        _rename(former, path)
+
+
+def _former(unfinished: Path) -> Path:
+    """Where a folder is for the moment in which another takes its place."""
+    return unfinished.with_name(f"{unfinished.name}-former")
+
+
+def _put_in_place(unfinished: Path, path: Path) -> None:
+    """Let `unfinished` become `path`, which, if that fails, is what it was."""
+    if not (unfinished.is_dir() and os.path.lexists(path)):
+        _rename(unfinished, path)
+        return
+    # A folder, unlike a file, cannot take the place of another.
+    former = _former(unfinished)
+    _rename(path, former)
+    try:
+        _rename(unfinished, path)
+    except BaseException:
+        _rename(former, path)
+        raise
+    _remove(former)
+
+
+def _rename(old: Path, new: Path) -> None:
+    for wait in _WAITS:
+        try:
+            old.replace(new)
+            return
+        except PermissionError:
+            time.sleep(wait)
+    old.replace(new)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder with all that is in it, is on the disk itself."""
+    if not path.is_dir():
+        _sync(path, os.O_RDWR)  # Windows asks for the right to write
+        return
+    for inner in path.iterdir():
+        sync(inner)
+    sync_names(path)
+
+
+def sync_names(folder: Path) -> None:
+    """Wait until the list of names in `folder` is on the disk itself."""
+    if not _FOLDERS_SYNC:
+        return
+    try:
+        _sync(folder, os.O_RDONLY)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
