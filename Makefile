@@ -2,8 +2,8 @@
 #
 #   make demo   train the quick preset on the embedded data (4 to 14 minutes on 2 CPU cores)
 #   make test   check style and layout, and run the test suite
-#   make types  check the type hints
 #   make test-oldest   run it with the oldest TensorFlow and Keras that are supported
+#   make types  check the type hints
 #   make bench  measure speed beside that of others (half an hour to an hour; PyTorch is installed for it)
 
 PYTHON ?= python3

@@ -103,7 +103,7 @@ class Config:
 
 # What `flowers` and `quick` share, as the table in docs/quality.md chose it; the falling rates are
 # common practice.
-_CHOSEN = {
+_SHARED = {
     "critic_activation": "linear",
     "upsampling": "smoothed",
     "generator_normalization": "batch",
@@ -126,7 +126,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Flowers from photographs, in some 45 minutes on 2 fast CPU cores: how good they are is
     # measured in docs/quality.md.
     "flowers": {
-        **_CHOSEN,
+        **_SHARED,
         "base_filters": 24,
         "critic_features": "efficientnet-lite0",
         "critic_kernel": 4,
@@ -137,7 +137,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # Recognisable flowers from the embedded data within minutes on 2 CPU cores.
     "quick": {
-        **_CHOSEN,
+        **_SHARED,
         "base_filters": 16,
         "critic_normalization": "pixel",
         "n_critic": 1,

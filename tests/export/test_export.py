@@ -36,7 +36,7 @@ from wgan_gp.export.saved_model import load_saved_model
 from wgan_gp.metrics.report import Report, Score
 from wgan_gp.runs import exporting
 from wgan_gp.runs.folder import RunFolder
-from wgan_gp.support import files
+from wgan_gp.support import whole_files
 from wgan_gp.support.portable import portable
 
 BATCHES = (1, 7, 64)
@@ -663,7 +663,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("ending", ["", ".md", ".json"])
 def test_an_export_that_was_killed_can_be_repeated(wgan_gp, run, monkeypatch, ending):
     arguments = ("export", "--run-dir", run, "--format", "saved_model", "--output", "a")
-    put = files._put_in_place
+    put = whole_files._put_in_place
 
     def be_killed(unfinished: Path, path: Path) -> None:
         if path.name == f"a{ending}":
@@ -671,7 +671,7 @@ def test_an_export_that_was_killed_can_be_repeated(wgan_gp, run, monkeypatch, en
         put(unfinished, path)
 
     with monkeypatch.context() as killing:
-        killing.setattr(files, "_put_in_place", be_killed)
+        killing.setattr(whole_files, "_put_in_place", be_killed)
         with pytest.raises(Killed):
             wgan_gp(*arguments)
     wgan_gp(*arguments, "--overwrite")

@@ -17,9 +17,10 @@ from PIL import Image
 from wgan_gp import InputError
 from wgan_gp.data.images import load_images
 from wgan_gp.metrics.evaluation import evaluate
+from wgan_gp.metrics.feature_network import FeatureNetwork
 from wgan_gp.metrics.report import Report
 from wgan_gp.runs import evaluating
-from wgan_gp.runs.evaluating import _features_label, evaluate_run
+from wgan_gp.runs.evaluating import evaluate_run
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.sampling import generate_images
 
@@ -300,16 +301,24 @@ def test_photographs_in_place_of_drawn_flowers_have_no_modes(run, flowers, monke
 
 
 @pytest.mark.parametrize(
-    ("through", "features", "flatters"),
+    ("through", "name", "flatters"),
     [
-        ("none", "nonesuch.keras@12345678, 32x32", False),
-        ("efficientnet-lite0", "efficientnet-lite0-mine.onnx@12345678, 224x224", False),
-        ("efficientnet-lite0", "efficientnet-lite0, 224x224", True),
+        ("none", "nonesuch.keras@12345678", False),
+        ("none", "efficientnet-lite0", False),
+        ("efficientnet-lite0", "efficientnet-lite0-mine.onnx@12345678", False),
+        ("efficientnet-lite0", "efficientnet-lite0", True),
     ],
 )
-def test_only_the_network_that_the_critic_looks_through_flatters(through, features, flatters):
-    seen = _features_label(through, Report({}, 20, "images", features))
-    assert ("which flatters" in seen) == flatters
+def test_only_the_network_that_the_critic_looks_through_flatters(
+    run, monkeypatch, through, name, flatters
+):
+    settings = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**settings, "critic_features": through}))
+    network = FeatureNetwork(name, np.asarray, None, (0, 1))
+    monkeypatch.setattr(evaluating, "load_feature_network", lambda _: network)
+    report = evaluate_run(RunFolder(run), ["precision"], name, count=20)
+    assert report.features.startswith(f"{name}, ")
+    assert ("which flatters" in report.features) == flatters
 
 
 def test_features_out_of_reach_are_one_sentence_and_the_others_still_run(

@@ -128,12 +128,12 @@ def _sets(
     numbers = rng.permutation(len(images))
     if training_images is None:
         numbers, others = np.array_split(numbers, 2)
-        other_images = images
+        other_images, real = images, "either half of the real ones"
     else:
-        others, other_images = rng.permutation(len(training_images)), training_images
+        others = rng.permutation(len(training_images))
+        other_images, real = training_images, "the real ones"
     count = min(count, len(numbers), len(others))
     if count < _LEAST:
-        real = "the real ones" if training_images is not None else "either half of the real ones"
         raise InputError(
             f"{count} images are too few to compare: count must be {_LEAST} or more, and so must "
             f"{real}; hold more of them out, or add some"
@@ -169,7 +169,8 @@ def _scores(
         if name in NEED_FEATURES and of_features is None:
             of_features = _feature_sets(sets, network, "memorization_features" in metrics)
         if name not in scores:  # as "recall" is with "precision"
-            scores |= MEASURES[name](of_features if name in NEED_FEATURES else sets)
+            measured = MEASURES[name](of_features if name in NEED_FEATURES else sets)
+            scores |= {name: measured} if isinstance(measured, Score) else measured
     return scores
 
 

@@ -94,16 +94,16 @@ def _modes(sets: Sets) -> dict[str, Score]:
     return {f"modes_{n}": Score(*(x[n].total_variation for x in sets.modes)) for n in names}
 
 
-# Each gives its scores by name. A metric of one number needs no more than that number.
-MEASURES: dict[str, Callable[[Sets], dict[str, Score]]] = {
+# Each gives one score, or several by their names.
+MEASURES: dict[str, Callable[[Sets], Score | dict[str, Score]]] = {
     "swd": _swd,
-    "diversity": lambda s: {"diversity": _score(lambda x: diversity(s.real, x), s)},
-    "checkerboard": lambda s: {"checkerboard": _score(grid_power_share, s)},
-    "memorization": lambda s: {"memorization": _memorization(s)},
+    "diversity": lambda s: _score(lambda x: diversity(s.real, x), s),
+    "checkerboard": lambda s: _score(grid_power_share, s),
+    "memorization": _memorization,
     "modes": _modes,
-    "kid": lambda s: {"kid": _score(lambda x: kernel_inception_distance(s.real, x).mean, s)},
-    "fid": lambda s: {"fid": _score(lambda x: frechet_inception_distance(s.real, x), s)},
+    "kid": lambda s: _score(lambda x: kernel_inception_distance(s.real, x).mean, s),
+    "fid": lambda s: _score(lambda x: frechet_inception_distance(s.real, x), s),
     "precision": _precision_recall,
     "recall": _precision_recall,
-    "memorization_features": lambda s: {"memorization_features": _memorization(s)},
+    "memorization_features": _memorization,
 }

@@ -160,10 +160,7 @@ def dealt_out(dataset: tf.data.Dataset) -> tf.data.Dataset | tf.distribute.Distr
         first = context.input_pipeline_id * here
 
         def own_parts(batch: tf.Tensor) -> tf.Tensor:
-            shape = (context.num_replicas_in_sync, -1, *tf.unstack(tf.shape(batch))[1:])
-            parts = tf.reshape(batch, shape)
-            static = (shape[0], batch_size // shape[0], *batch.shape[1:])
-            return tf.ensure_shape(parts, static)[first : first + here]
+            return tf.stack(tf.split(batch, context.num_replicas_in_sync)[first : first + here])
 
         return dataset.map(own_parts).unbatch().prefetch(here)
 
