@@ -19,7 +19,7 @@ from helpers.outcome import outcome
 from helpers.steps import check_step, weights_of
 
 import wgan_gp as package
-from wgan_gp import build_critic, build_critic_features, build_model, objective
+from wgan_gp import Checkpoint, build_critic, build_critic_features, build_model, objective
 from wgan_gp.data.stream import make_dataset
 from wgan_gp.imagenet import efficientnet_lite0
 from wgan_gp.imagenet.critic_features import load_critic_features
@@ -222,6 +222,18 @@ def test_images_are_moved_as_far_as_is_asked(config, real_images, most):
     model = model_of_features(config)
     model.feature_shift = most
     check_step(model, real_images, expected_step(config, model, real_images))
+
+
+def test_a_checkpoint_of_images_that_were_moved_otherwise_is_refused(config, tmp_path):
+    model, checkpoint = model_of_features(config), Checkpoint(tmp_path)
+    checkpoint.set_model(model)
+    checkpoint.restore(model)
+    model.iteration.assign(1)
+    checkpoint.save()
+    assert Checkpoint(tmp_path).restore(model) == 1
+    model.feature_shift = 0
+    with pytest.raises(InputError, match="feature_shift is 4 there, not 0"):
+        Checkpoint(tmp_path).restore(model)
 
 
 class SubclassedViews(keras.Model):

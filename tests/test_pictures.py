@@ -109,6 +109,13 @@ def test_a_new_folder_of_pictures_is_there_whole_or_not_at_all(tmp_path, monkeyp
     assert len(list((tmp_path / "far" / "new").iterdir())) == 4
 
 
+def test_a_link_whose_folder_is_away_stays_a_link(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "unmounted" / "pictures")
+    with pytest.raises(OSError, match="No such file"):
+        save_pngs(numbered(2), tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+
+
 def test_a_film_shows_the_frames_in_order_and_repeats(tmp_path):
     frames = []
     for i, colour in enumerate([(255, 0, 0), (0, 255, 0), (0, 0, 255)]):

@@ -1,6 +1,7 @@
 """Images laid out as pictures, and pictures as files."""
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def save_pngs(images: np.ndarray, folder: Path) -> None:
         OSError: a file cannot be written.
     """
     check_free(folder, len(images))
-    if not folder.exists():
+    if not os.path.lexists(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with replacing(folder) as unfinished:
             unfinished.mkdir()

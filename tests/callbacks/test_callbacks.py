@@ -207,13 +207,15 @@ def test_a_metric_of_some_epochs_leaves_empty_cells_and_shifts_nothing(fit, tmp_
 
 def test_words_that_another_callback_logs_are_left_out(fit, tmp_path):
     def add_words(epoch: int, logs: dict) -> None:
-        logs |= {"note": "words", "nothing": None, "more": {"a": 1.0}}
+        logs |= {"note": "words", "nothing": None, "more": {"a": 1.0}, "ragged": [[1], [2, 3]]}
+        logs |= {"is_better": True, "number": 3}
 
     noting = keras.callbacks.LambdaCallback(on_epoch_end=add_words)
     fit(noting, HistoryFile(tmp_path / "history.csv"))
     rows = read_rows(tmp_path / "history.csv")
     assert len(rows) == 3
-    assert not {"note", "nothing", "more"} & rows[0].keys()
+    assert not {"note", "nothing", "more", "ragged"} & rows[0].keys()
+    assert {(row["is_better"], row["number"]) for row in rows} == {("1.0", "3.0")}
 
 
 def test_each_number_of_an_array_has_a_column(fit, tmp_path):

@@ -450,16 +450,6 @@ def test_a_checkpoint_of_other_settings_is_refused(tiny_config, tmp_path):
         assert int(other.iteration.numpy()) == 0
 
 
-def test_a_checkpoint_of_images_that_were_moved_otherwise_is_refused(
-    tiny_config, tmp_path, monkeypatch
-):
-    model = build_model(tiny_config)
-    save(model, tmp_path)
-    monkeypatch.setattr(model, "feature_shift", 0)
-    with pytest.raises(InputError, match="feature_shift is 4 there, not 0"):
-        Checkpoint(tmp_path).restore(model)
-
-
 def test_a_run_of_another_length_is_told_by_its_schedules(tiny_config, tmp_path):
     config = dataclasses.replace(tiny_config, final_learning_rate=0.5)
     checkpoint = Checkpoint(tmp_path)

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import errno
 import json
 
 import keras
@@ -306,6 +307,24 @@ def test_the_note_of_the_best_is_never_that_of_another_one(
         quality.measure(2)
     assert (tmp_path / "best.keras").stat().st_ino != before
     assert not (tmp_path / "best.json").exists()
+
+
+def test_a_full_disk_leaves_the_best_and_its_note(tiny_config, tiny_images, tmp_path, monkeypatch):
+    quality = Quality(tiny_images, every=1, count=16, best=tmp_path / "best.keras")
+    distances = iter([5.0, 3.0])
+    monkeypatch.setattr(quality, "_distance", lambda images: {"mean": next(distances)})
+    quality.set_model(build_model(tiny_config))
+    quality.on_train_begin()
+    quality.measure(1)
+    before = [(tmp_path / name).read_bytes() for name in ("best.keras", "best.json")]
+
+    def be_full(*_) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(keras.Model, "save", be_full)
+    with pytest.raises(OSError, match="no space left"):
+        quality.measure(2)
+    assert [(tmp_path / name).read_bytes() for name in ("best.keras", "best.json")] == before
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"iteration": "many"}'])

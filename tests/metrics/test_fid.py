@@ -86,6 +86,11 @@ def test_rounding_takes_no_distance_below_0():
     assert 0 <= frechet_inception_distance(x, x) < 1e-3
 
 
+def test_what_is_no_number_is_not_the_best_distance():
+    unknown, zeros, identity = np.array([np.nan, 0.0]), np.zeros(2), np.eye(2)
+    assert np.isnan(frechet_distance(unknown, identity, zeros, identity))
+
+
 def test_float32_features_are_averaged_in_float64():
     x = np.random.default_rng(0).normal(1e3, 1, (20_000, 4)).astype(np.float32)
     exact = frechet_inception_distance(x.astype(float), x.astype(float) + 1)

@@ -19,8 +19,9 @@ def settings_of(model: keras.Model) -> dict[str, Any]:
         "gradient_penalty_weight": model.gradient_penalty_weight,
         "ema_half_life": model.ema_half_life,
         "penalty_every": model.penalty_every,
-        "feature_shift": int(model.feature_shift),
     }
+    if model.critic_features is not None:
+        settings["feature_shift"] = int(model.feature_shift)
     for network, optimizer in optimizers.items():
         config = _unnamed(optimizer.get_config())
         settings[f"{network}_optimizer"] = type(optimizer).__name__

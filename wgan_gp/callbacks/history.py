@@ -104,8 +104,11 @@ def _numbers(logs: dict[str, Any]) -> dict[str, float]:
     """What is a number in the logs; of an array each one by its place, such as `recall_0`."""
     numbers: dict[str, float] = {}
     for name, value in logs.items():
-        array = np.asarray(value)
-        if not np.issubdtype(array.dtype, np.number):  # what another callback may have added
+        if value is None or isinstance(value, str):
+            continue
+        try:
+            array = np.asarray(value, float)
+        except (TypeError, ValueError):  # what another callback may have added
             continue
         names = [f"{name}_{place}" for place in range(array.size)] if array.ndim else [name]
         numbers |= dict(zip(names, array.ravel().tolist(), strict=True))

@@ -139,7 +139,7 @@ class Quality(keras.callbacks.Callback):
     def _keep(self, iteration: int) -> None:
         """Let the generator of this moment be the best."""
         facts = self.best.with_suffix(".json")
-        facts.unlink(missing_ok=True)  # they are those of the generator before
         with replacing(self.best) as unfinished:
             portable(self.model.drawing_generator).save(unfinished)
+            facts.unlink(missing_ok=True)  # they are those of the generator before
         write_whole(facts, json.dumps({"iteration": iteration, **self._latest}, indent=2) + "\n")

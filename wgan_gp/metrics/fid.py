@@ -46,7 +46,8 @@ def frechet_distance(
     eigenvalues = np.linalg.eigvalsh(root @ covariance_2 @ root)
     trace_of_root = np.sqrt(np.maximum(eigenvalues, 0)).sum()
     spread = np.trace(covariance_1) + np.trace(covariance_2) - 2 * trace_of_root
-    return max(0.0, float(np.sum((mean_1 - mean_2) ** 2) + spread))  # rounding may go below
+    distance = float(np.sum((mean_1 - mean_2) ** 2) + spread)
+    return max(distance, 0.0)  # below it by rounding alone; not a number stays what it is
 
 
 def _covariance(features: np.ndarray) -> np.ndarray:
