@@ -71,7 +71,8 @@ def change(scaled: str, **limit: float) -> list[float]:
     def update() -> None:
         number = tf.distribute.get_replica_context().replica_id_in_sync_group
         kernel, bias = tf.constant(KERNELS)[number], tf.constant(BIASES)[number]
-        apply_gradients(optimizer, [scale * kernel[:, None], scale * bias], network)
+        gradients = [scale * kernel[:, None], scale * bias]
+        apply_gradients(optimizer, gradients, network, loss=bias)
 
     strategy.run(update)
     changes = [x - y for x, y in zip(before, network.get_weights(), strict=True)]
