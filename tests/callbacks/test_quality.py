@@ -287,16 +287,20 @@ def test_another_one_keeps_the_best_of_a_model_that_goes_on(
     assert (tmp_path / "best.keras").is_file()
 
 
-def test_the_note_of_the_best_is_never_that_of_another_one(
-    tiny_config, tiny_images, tmp_path, monkeypatch
-):
-    """Killed once the file of a better generator is in place, and nothing after it."""
+@pytest.fixture
+def improving(tiny_config, tiny_images, tmp_path, monkeypatch) -> Quality:
+    """Has measured once, and finds the generator better the next time."""
     quality = Quality(tiny_images, every=1, count=16, best=tmp_path / "best.keras")
     distances = iter([5.0, 3.0])
     monkeypatch.setattr(quality, "_distance", lambda images: {"mean": next(distances)})
     quality.set_model(build_model(tiny_config))
     quality.on_train_begin()
     quality.measure(1)
+    return quality
+
+
+def test_the_note_of_the_best_is_never_that_of_another_one(improving, tmp_path, monkeypatch):
+    """Killed once the file of a better generator is in place, and nothing after it."""
     before = (tmp_path / "best.keras").stat().st_ino
 
     def be_killed(*_) -> None:
@@ -304,18 +308,12 @@ def test_the_note_of_the_best_is_never_that_of_another_one(
 
     monkeypatch.setattr("wgan_gp.callbacks.quality.write_whole", be_killed)
     with pytest.raises(KeyboardInterrupt):
-        quality.measure(2)
+        improving.measure(2)
     assert (tmp_path / "best.keras").stat().st_ino != before
     assert not (tmp_path / "best.json").exists()
 
 
-def test_a_full_disk_leaves_the_best_and_its_note(tiny_config, tiny_images, tmp_path, monkeypatch):
-    quality = Quality(tiny_images, every=1, count=16, best=tmp_path / "best.keras")
-    distances = iter([5.0, 3.0])
-    monkeypatch.setattr(quality, "_distance", lambda images: {"mean": next(distances)})
-    quality.set_model(build_model(tiny_config))
-    quality.on_train_begin()
-    quality.measure(1)
+def test_a_full_disk_leaves_the_best_and_its_note(improving, tmp_path, monkeypatch):
     before = [(tmp_path / name).read_bytes() for name in ("best.keras", "best.json")]
 
     def be_full(*_) -> None:
@@ -323,7 +321,7 @@ def test_a_full_disk_leaves_the_best_and_its_note(tiny_config, tiny_images, tmp_
 
     monkeypatch.setattr(keras.Model, "save", be_full)
     with pytest.raises(OSError, match="no space left"):
-        quality.measure(2)
+        improving.measure(2)
     assert [(tmp_path / name).read_bytes() for name in ("best.keras", "best.json")] == before
 
 
