@@ -7,6 +7,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -433,6 +435,22 @@ def test_nothing_is_written_to_a_current_folder_that_is_gone(wgan_gp, monkeypatc
     monkeypatch.chdir(wgan_gp.folder / "gone")
     (wgan_gp.folder / "gone").rmdir()
     assert "cannot be written: No such file" in wgan_gp.mistake(command, "--pretrained", "flowers")
+
+
+def test_without_a_folder_for_temporary_files_one_is_asked_for(wgan_gp, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", None)  # where one is kept that was found
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)
+    said = wgan_gp.mistake("generate", "--pretrained", "flowers")
+    assert said.endswith("free some space, or let TMPDIR name one")
+
+
+def test_an_answer_that_is_lost_on_a_full_disk_is_said_to_be(monkeypatch, capsys):
+    with Path("/dev/full").open("w") as full, monkeypatch.context() as redirected:
+        redirected.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit, match="2"):
+            main(["--version"])
+    said = "wgan-gp: 'standard output' cannot be used: No space left on device\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("command", ["train", "generate", "interpolate", "export"])

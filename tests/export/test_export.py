@@ -660,9 +660,12 @@ class Killed(BaseException):
     """Nothing in the program catches it."""
 
 
+@pytest.mark.parametrize("is_there", [False, True])
 @pytest.mark.parametrize("ending", ["", ".md", ".json"])
-def test_an_export_that_was_killed_can_be_repeated(wgan_gp, run, monkeypatch, ending):
+def test_an_export_that_was_killed_can_be_repeated(wgan_gp, run, monkeypatch, ending, is_there):
     arguments = ("export", "--run-dir", run, "--format", "saved_model", "--output", "a")
+    if is_there:
+        wgan_gp(*arguments)
     put = whole_files._put_in_place
 
     def be_killed(unfinished: Path, path: Path) -> None:
@@ -672,9 +675,12 @@ def test_an_export_that_was_killed_can_be_repeated(wgan_gp, run, monkeypatch, en
 
     with monkeypatch.context() as killing:
         killing.setattr(whole_files, "_put_in_place", be_killed)
+        killing.setattr(exporting, "model_card", lambda *facts: "another card")
         with pytest.raises(Killed):
-            wgan_gp(*arguments)
+            wgan_gp(*arguments, "--overwrite")
     wgan_gp(*arguments, "--overwrite")
+    (wgan_gp.folder / "a.md").write_text("by hand")
+    assert "a.md' is not as an export wrote it" in wgan_gp.mistake(*arguments, "--overwrite")
     assert "exists already" in wgan_gp.mistake(*arguments)
 
 

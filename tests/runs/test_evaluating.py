@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import resource
 import shutil
 from pathlib import Path
 
@@ -407,6 +408,17 @@ def test_pictures_that_have_changed_since_training_are_told(
     (run / "run.json").write_text(json.dumps({**facts, "data": str(edited)}))
     assert evaluate_run(RunFolder(run), ["swd"]).reference == reference
     assert f"the images in '{edited}' have changed since training" in caplog.text
+
+
+def test_a_disk_without_room_is_told_before_anything_is_measured(run, monkeypatch):
+    monkeypatch.setattr("wgan_gp.runs.evaluating.evaluate", lambda *a, **b: pytest.fail("measured"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, limits[1]))  # a file's size, in bytes
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            evaluate_run(RunFolder(run), ["swd"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(

@@ -105,6 +105,19 @@ def test_a_folder_that_is_taken_is_refused_before_the_images_are_read(begun, mon
         package.train(SETTINGS, run_dir=begun)
 
 
+def test_a_folder_that_another_run_has_taken_meanwhile_is_left_to_it(tmp_path, monkeypatch):
+    images = RunImages(np.zeros((4, 32, 32, 3), np.uint8), crc32=5, training=np.arange(4))
+    monkeypatch.setattr("wgan_gp.runs.run._load_images", lambda plan: images)
+    late = start_run(Plan(dataclasses.replace(SETTINGS, batch_size=2)), tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    folder.write_settings(SETTINGS)
+    folder.write_facts({**Plan(SETTINGS).facts(), "images": 4, "images_crc32": 5})
+    folder.history.write_text("what the other has done")
+    with pytest.raises(InputError, match="already holds files: choose another run_dir"):
+        late.train()
+    assert folder.read()[0] == SETTINGS
+
+
 def test_drawn_flowers_that_come_out_otherwise_on_this_machine_are_said_to(tmp_path, monkeypatch):
     folder = RunFolder.create(tmp_path / "run")
     plan = Plan(SETTINGS)

@@ -1,6 +1,7 @@
 """Nobody reading does not end what is being done."""
 
 import os
+from pathlib import Path
 
 from wgan_gp.support.progress_bar import progress_bar
 from wgan_gp.support.saying import say
@@ -26,6 +27,12 @@ def test_a_pipe_that_nobody_reads_swallows_what_is_said():
         say("a line", pipe)
         say("another", pipe)
         pipe.write("and what the end of the program flushes")
+
+
+def test_a_log_on_a_full_disk_is_done_without():
+    with Path("/dev/full").open("w") as full:
+        say("a line", full)
+        say("another", full)
 
 
 def test_a_bar_without_standard_error_leaves_standard_output_alone(monkeypatch, capsys):

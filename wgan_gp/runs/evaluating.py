@@ -31,6 +31,8 @@ from wgan_gp.support.whole_files import write_whole
 
 _log = logging.getLogger(__name__)
 
+_ROOM = 1 << 20  # bytes; a report and its picture take less
+
 
 def evaluate_run(
     folder: RunFolder,
@@ -65,8 +67,8 @@ def evaluate_run(
     """
     if metrics is not None:
         check_metrics(metrics)
-    with tempfile.TemporaryFile(dir=folder.path):  # found out before minutes of measuring
-        pass
+    with tempfile.TemporaryFile(dir=folder.path) as probe:
+        probe.write(bytes(_ROOM))  # found out before minutes of measuring
     # Taken first: a run that goes on meanwhile may replace the file, and its report would be void.
     facts = _facts(folder.generator_file(best))
     generator = folder.load_generator(best)

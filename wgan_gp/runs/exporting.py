@@ -79,7 +79,7 @@ def export_run(
     facts, text = _facts_and_card(folder, generator, best)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(path):
-        _check_replaceable(path, card, about, overwrite)
+        former = _check_replaceable(path, card, about, overwrite)
         # All three are written before one takes its place: a full disk leaves none, or the former.
         with replacing(path) as export, replacing(card) as new_card, replacing(about) as new_about:
             _write(generator, format_, export, facts, float16)
@@ -87,6 +87,8 @@ def export_run(
             new_card.write_bytes(text.encode())
             files = {**_digests(export, path.name), **_digests(new_card, card.name)}
             noted = {**facts, "sha256": files, "sha256_of_facts": _digest_of(facts)}
+            # If this ends while they take their places, those of before are known as exported, too.
+            noted |= {"sha256_before": former} if former else {}
             new_about.write_bytes((json.dumps(noted, indent=2) + "\n").encode())
     return difference
 
@@ -153,22 +155,28 @@ def _write(
         generator.save(path)
 
 
-def _check_replaceable(path: Path, card: Path, about: Path, overwrite: bool) -> None:
-    """Raise an InputError that names what would be lost, if anything would be."""
+def _check_replaceable(path: Path, card: Path, about: Path, overwrite: bool) -> dict[str, str]:
+    """The digests of the files that are replaced, by their names.
+
+    Raises an InputError that names what would be lost, if anything would be.
+    """
     taken = [*_files(path, card, about)]
     if taken and not overwrite:
         raise InputError(f"'{taken[0]}' exists already: choose another place, or overwrite it")
-    facts, written = _read(about)
+    facts, written, before = _read(about)
+    found = {}
     for file in taken:
+        name = file.relative_to(path.parent).as_posix()
         is_named = file == path  # the user said so; in a folder, nobody has looked at each file
-        is_ours = not file.is_symlink() and written.get(_name(file, path)) == (
-            _digest_of(facts) if file == about else digest(file)
-        )
+        found[name] = _digest_of(facts) if file == about else digest(file)
+        is_known = found[name] in (written.get(name), before.get(name))
+        is_ours = is_known and not file.is_symlink()
         if not (is_named or is_ours):
             raise InputError(
                 f"'{file}' is not as an export wrote it, and would be lost: move it away, or "
                 f"choose another place"
             )
+    return found
 
 
 def _digests(unfinished: Path, name: str) -> dict[str, str]:
@@ -177,10 +185,6 @@ def _digests(unfinished: Path, name: str) -> dict[str, str]:
         (name / file.relative_to(unfinished)).as_posix(): digest(file)
         for file in _files(unfinished)
     }
-
-
-def _name(file: Path, export: Path) -> str:
-    return file.relative_to(export.parent).as_posix()
 
 
 def _files(*paths: Path) -> list[Path]:
@@ -195,16 +199,19 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _read(about: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """The facts of an export, and the digests beside them; none if they are not such facts."""
+def _read(about: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """The facts of an export, its files' digests, and those of the files that it replaced.
+
+    None if they are not such facts.
+    """
     try:
         facts = json.loads(about.read_text(encoding="utf-8"))
-        digests = dict(facts.pop("sha256"))
+        digests, before = dict(facts.pop("sha256")), dict(facts.pop("sha256_before", {}))
         if "sha256_of_facts" in facts:  # earlier versions put it among those of the files
             digests[about.name] = facts.pop("sha256_of_facts")
-        return facts, digests
+        return facts, digests, before
     except (OSError, *MALFORMED):
-        return {}, {}
+        return {}, {}, {}
 
 
 def _digest_of(facts: dict[str, Any]) -> str:

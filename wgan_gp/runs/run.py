@@ -144,6 +144,7 @@ class Run:
         ):
             held_out = len(images) - len(training)
             if self.is_new:  # from here on it is a run, and can be resumed
+                self.folder.check_free()  # another may have begun in it meanwhile
                 facts = {"images": len(images), "images_crc32": crc32, "images_held_out": held_out}
                 self.folder.write_facts({**self.plan.facts(), **facts})
                 self.folder.write_settings(self.plan.config)

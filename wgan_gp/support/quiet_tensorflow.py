@@ -3,8 +3,11 @@
 import contextlib
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from wgan_gp.support.errors import InputError
 
 
 def load_tensorflow(find_devices: bool = True) -> None:
@@ -12,7 +15,16 @@ def load_tensorflow(find_devices: bool = True) -> None:
 
     Whoever has set its log level below that of errors has asked to read the notes. A strategy for
     several machines has to be made before devices are found.
+
+    Raises an InputError where no temporary file can be written, as on a full disk.
     """
+    try:
+        tempfile.gettempdir()  # which TensorFlow asks for
+    except FileNotFoundError as error:
+        raise InputError(
+            "TensorFlow needs a folder for temporary files, and none can be written to: free some "
+            "space, or let TMPDIR name one"
+        ) from error
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # Off by default on CPUs without AVX-512, where these convolutions take half the time all the
     # same.
