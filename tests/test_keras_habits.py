@@ -375,9 +375,47 @@ def test_a_dataset_in_place_of_what_gives_it_is_answered_with_how_to(tiny_config
         build_model(tiny_config).fit_to(2, dataset)
 
 
+class Parts(keras.utils.PyDataset):
+    def __init__(self, elements: np.ndarray) -> None:
+        super().__init__()
+        self.elements = elements
+
+    def __len__(self) -> int:
+        return len(self.elements) // 4
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray]:
+        return (self.elements[4 * number : 4 * number + 4],)
+
+
+@pytest.mark.parametrize("kind", [lambda x: x, Parts], ids=["array", "PyDataset"])
+def test_arrays_train_the_same_model_however_often_training_stops(tiny_config, kind):
+    shape = (24, tiny_config.n_critic, 32, 32, 3)
+    elements = np.random.default_rng(0).uniform(-1, 1, shape).astype("f4")
+
+    def trained(*stops: int) -> list[np.ndarray]:
+        model = build_model(tiny_config)
+        options = {} if kind is Parts else {"batch_size": 4}
+        for stop in stops:
+            model.fit_to(
+                stop, lambda start: kind(elements[4 * start :]), steps_per_epoch=4, **options
+            )
+        return model.get_weights()
+
+    for weights, expected in zip(trained(2, 3, 6), trained(6), strict=True):
+        np.testing.assert_array_equal(weights, expected)
+
+
 @pytest.mark.parametrize(
     ("callback", "said"),
     [
+        (lambda path: keras.callbacks.EarlyStopping("val_swd"), "'val_swd' should fall or rise"),
+        (lambda path: keras.callbacks.ReduceLROnPlateau("critic_loss"), "a mode, 'min' or 'max'"),
+        (
+            lambda path: keras.callbacks.ModelCheckpoint(
+                path / "best.keras", monitor="val_swd", save_best_only=True
+            ),
+            "ModelCheckpoint cannot know",
+        ),
         (lambda path: keras.callbacks.BackupAndRestore(path), "use wgan_gp.Checkpoint"),
         (lambda path: keras.callbacks.SwapEMAWeights(), "take its ema_generator"),
         (lambda path: keras.callbacks.TerminateOnNaN(), "use wgan_gp.StopAtNaN"),
@@ -396,6 +434,19 @@ def test_callbacks_that_would_be_silently_wrong_are_refused(
         with pytest.raises(InputError, match=said):
             fit(model, dataset, callbacks=callbacks)
     assert int(model.iteration) == 0
+
+
+def test_an_optimizer_that_has_trained_other_weights_is_refused(tiny_config):
+    model = build_model(tiny_config)
+    both = model.critic_optimizer, model.generator_optimizer
+    model.compile(*both)
+    model.generator.layers[0].trainable = False
+    with pytest.raises(InputError, match="'generator' has to train now: give compile a new one"):
+        model.compile(*both)
+    assert model.optimizer.optimizers == both
+    model.compile(both[0], keras.optimizers.Adam())
+    with pytest.raises(InputError, match="the optimizer 'critic' has trained other weights"):
+        build_model(tiny_config).compile(both[0], keras.optimizers.Adam())
 
 
 def test_an_optimizer_that_averages_weights_is_refused(tiny_config):
@@ -911,6 +962,14 @@ def test_bfloat16_needs_no_scale(tiny_config):
     assert not isinstance(
         scaling(keras.optimizers.Adam(), build_critic(half)), keras.optimizers.LossScaleOptimizer
     )
+
+
+def test_images_of_a_py_dataset_that_are_none_are_refused_before_an_epoch(tiny_config, dataset):
+    model = build_model(tiny_config)
+    with pytest.raises(InputError, match="images must be floats"):
+        fit(model, dataset, validation_data=Parts(np.zeros((4, 32, 32, 3), np.uint8)))
+    assert model.iterations_done == 0
+    fit(model, dataset, validation_data=Parts(np.zeros((4, 32, 32, 3), np.float32)))
 
 
 def test_labels_of_a_validation_dataset_are_refused_before_an_epoch(tiny_config, tiny_images):

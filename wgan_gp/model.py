@@ -39,6 +39,7 @@ from wgan_gp.support.optimizers import (
     BothOptimizers,
     HeldThenLinear,
     apply_gradients,
+    check_made_for,
     scaling,
     unscaled,
 )
@@ -172,7 +173,8 @@ class WGANGP(CountingModel):
 
         Raises:
             InputError: an optimizer averages weights, which would overwrite them when `fit` ends,
-                both networks have the same one, there are losses or metrics, which would be
+                both networks have the same one, it has trained other weights than it is to train
+                now (as when layers were frozen since), there are losses or metrics, which would be
                 ignored, or the generator has other variables than its average.
         """
         check_compile_options(kwargs)
@@ -190,6 +192,8 @@ class WGANGP(CountingModel):
             generator_optimizer = scaling(generator_optimizer, *way)
         if unscaled(critic_optimizer).use_ema or unscaled(generator_optimizer).use_ema:
             raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
+        check_made_for(critic_optimizer, self.critic)
+        check_made_for(generator_optimizer, self.generator)
         super().compile(optimizer=None, **kwargs)
         self._compile_options = kwargs
         self.critic_optimizer = critic_optimizer
@@ -447,6 +451,8 @@ class WGANGP(CountingModel):
         """
         if isinstance(images, tf.data.Dataset):
             images = images_alone(images.element_spec)
+        elif isinstance(images, keras.utils.PyDataset) and not is_training:
+            images = images_alone(images[0])  # or an epoch would be trained before
         check_floats(images)
         if (shape := getattr(images, "shape", None)) is not None:
             self.numbers_of_the_step()  # which checks them

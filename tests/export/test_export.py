@@ -543,6 +543,40 @@ def test_litert_takes_a_network_of_ones_own(tmp_path):
     assert not (tmp_path / "b.tflite").exists()
 
 
+def test_litert_takes_a_network_that_was_built_under_another_default(tmp_path):
+    generator = _twice_enlarged()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        export_litert(generator, tmp_path / "a.tflite")
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    latents = np.random.default_rng(0).standard_normal((3, 5), "f4")
+    images = load_litert(tmp_path / "a.tflite")(latents)
+    np.testing.assert_allclose(images, generator(latents), atol=1e-5)
+
+
+class Half(keras.Model):
+    def __init__(self) -> None:
+        super().__init__(dtype="mixed_float16")
+        self.dense = keras.layers.Dense(12, activation="tanh", dtype="mixed_float16")
+        self.image = keras.layers.Reshape((2, 2, 3), dtype="mixed_float16")
+        self(np.zeros((1, 5), np.float32))
+
+    def call(self, latents):
+        return self.image(self.dense(latents))
+
+
+def test_the_images_of_a_subclassed_generator_in_half_precision_are_floats(tmp_path):
+    generator = Half()
+    export_saved_model(generator, tmp_path / "a")
+    export_onnx(generator, tmp_path / "a.onnx")
+    latents = np.random.default_rng(0).standard_normal((3, 5), "f4")
+    for load, name in ((load_saved_model, "a"), (load_onnx, "a.onnx")):
+        images = load(tmp_path / name)(latents)
+        assert images.dtype == np.float32
+        np.testing.assert_allclose(images, generator(latents), atol=2e-3)
+
+
 class Negative(keras.layers.UpSampling2D):
     def call(self, inputs):
         return -super().call(inputs)

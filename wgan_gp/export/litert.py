@@ -89,7 +89,10 @@ def _called(layer: keras.Layer, *inputs: Any, **options: Any) -> Any:
     if not _repeats_pixels(layer):
         return layer(*inputs, **options)
     height, width = layer.compute_output_shape(inputs[0].shape)[1:3]
-    return keras.layers.Resizing(height, width, layer.interpolation)(*inputs)
+    data_format = layer.data_format  # not Keras's default, which may be another by now
+    return keras.layers.Resizing(height, width, layer.interpolation, data_format=data_format)(
+        *inputs
+    )
 
 
 def load_litert(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:

@@ -45,7 +45,8 @@ def export_onnx(
 
     @tf.function(input_signature=[latents])
     def images(latents: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"images": generator(latents, training=False)}
+        # A subclassed generator may compute in half precision.
+        return {"images": tf.cast(generator(latents, training=False), tf.float32)}
 
     model, _ = tf2onnx.convert.from_function(images, [latents], opset=_OPSET)
     for value in (*model.graph.input, *model.graph.output):

@@ -48,7 +48,8 @@ def export_saved_model(generator: keras.Model, path: str | Path) -> None:
     generator = portable(generator)
 
     def serving_default(latents: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"images": generator(latents, training=False)}
+        # A subclassed generator may compute in half precision.
+        return {"images": tf.cast(generator(latents, training=False), tf.float32)}
 
     def generate(count: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         checks = [

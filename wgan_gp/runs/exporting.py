@@ -168,9 +168,9 @@ def _check_replaceable(path: Path, card: Path, about: Path, overwrite: bool) -> 
     for file in taken:
         name = file.relative_to(path.parent).as_posix()
         is_named = file == path  # the user said so; in a folder, nobody has looked at each file
-        found[name] = _digest_of(facts) if file == about else digest(file)
-        is_known = found[name] in (written.get(name), before.get(name))
-        is_ours = is_known and not file.is_symlink()
+        if not file.is_symlink():  # as no export makes any
+            found[name] = _digest_of(facts) if file == about else digest(file)
+        is_ours = name in found and found[name] in (written.get(name), before.get(name))
         if not (is_named or is_ours):
             raise InputError(
                 f"'{file}' is not as an export wrote it, and would be lost: move it away, or "

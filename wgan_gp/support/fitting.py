@@ -173,7 +173,8 @@ class CountingModel(keras.Model):
                 `lambda start: make_dataset(images, config, start)`.
             steps_per_epoch: generator iterations in an epoch, the same in each session.
             callbacks: as for `fit`; one that sets `stop_training` ends this, too.
-            options: the other arguments of `fit`.
+            options: the other arguments of `fit`. Arrays are not shuffled unless `shuffle` says so:
+                after a stop, images of before would come again.
 
         Raises:
             InputError: as `fit`, `iteration` or `steps_per_epoch` is no whole number or too small,
@@ -201,7 +202,7 @@ class CountingModel(keras.Model):
                     epochs=epoch + 1 if done_in_epoch else last_epoch,
                     steps_per_epoch=steps,
                     callbacks=callbacks,
-                    **options,
+                    **{"shuffle": False, **options},
                 )
 
     def _pace(self, iteration: int, steps_per_epoch: int) -> keras.callbacks.Callback:

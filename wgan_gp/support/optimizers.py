@@ -103,6 +103,20 @@ def scaling(
     return optimizer
 
 
+def check_made_for(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> None:
+    """Raise an InputError if the optimizer has moments of other weights than those it is to train.
+
+    Where those of layers that were frozen are among them, Keras saves all and loads none.
+    """
+    optimizer = unscaled(optimizer)
+    known = getattr(optimizer, "_trainable_variables", [])
+    if optimizer.built and list(map(id, known)) != list(map(id, network.trainable_variables)):
+        raise InputError(
+            f"the optimizer '{optimizer.name}' has trained other weights than '{network.name}' has "
+            f"to train now: give compile a new one"
+        )
+
+
 def apply_gradients(
     optimizer: keras.optimizers.Optimizer,
     gradients: list[tf.Tensor],
