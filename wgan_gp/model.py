@@ -173,8 +173,8 @@ class WGANGP(CountingModel):
 
         Raises:
             InputError: an optimizer averages weights, which would overwrite them when `fit` ends,
-                both networks have the same one, it has trained other weights than it is to train
-                now (as when layers were frozen since), there are losses or metrics, which would be
+                both networks have the same one, it belongs to other weights (as
+                when layers were frozen since), there are losses or metrics, which would be
                 ignored, or the generator has other variables than its average.
         """
         check_compile_options(kwargs)
@@ -452,7 +452,9 @@ class WGANGP(CountingModel):
         if isinstance(images, tf.data.Dataset):
             images = images_alone(images.element_spec)
         elif isinstance(images, keras.utils.PyDataset) and not is_training:
-            images = images_alone(images[0])  # or an epoch would be trained before
+            if images.num_batches == 0:
+                raise InputError("the PyDataset to validate on is empty")
+            images = images_alone(images[0])  # in `fit`, or an epoch would be trained before
         check_floats(images)
         if (shape := getattr(images, "shape", None)) is not None:
             self.numbers_of_the_step()  # which checks them

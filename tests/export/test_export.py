@@ -713,6 +713,7 @@ def test_an_export_that_was_killed_can_be_repeated(wgan_gp, run, monkeypatch, en
         with pytest.raises(Killed):
             wgan_gp(*arguments, "--overwrite")
     wgan_gp(*arguments, "--overwrite")
+    assert "sha256_before" not in json.loads((wgan_gp.folder / "a.json").read_text())
     (wgan_gp.folder / "a.md").write_text("by hand")
     assert "a.md' is not as an export wrote it" in wgan_gp.mistake(*arguments, "--overwrite")
     assert "exists already" in wgan_gp.mistake(*arguments)

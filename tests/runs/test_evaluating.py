@@ -4,7 +4,6 @@ import errno
 import io
 import json
 import os
-import resource
 import shutil
 from pathlib import Path
 
@@ -412,6 +411,7 @@ def test_pictures_that_have_changed_since_training_are_told(
 
 def test_a_disk_without_room_is_told_before_anything_is_measured(run, monkeypatch):
     monkeypatch.setattr("wgan_gp.runs.evaluating.evaluate", lambda *a, **b: pytest.fail("measured"))
+    resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, limits[1]))  # a file's size, in bytes
     try:

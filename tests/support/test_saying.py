@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from wgan_gp.support.progress_bar import progress_bar
-from wgan_gp.support.saying import say
+from wgan_gp.support.saying import answer, say
 
 
 def unread_pipe():
@@ -29,10 +31,17 @@ def test_a_pipe_that_nobody_reads_swallows_what_is_said():
         pipe.write("and what the end of the program flushes")
 
 
-def test_a_log_on_a_full_disk_is_done_without():
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_swallows_what_is_said_and_not_what_was_asked_for(monkeypatch):
     with Path("/dev/full").open("w") as full:
         say("a line", full)
-        say("another", full)
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        say("a line")
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        with pytest.raises(OSError, match="No space left on device: 'standard output'"):
+            answer("what was asked for")
 
 
 def test_a_bar_without_standard_error_leaves_standard_output_alone(monkeypatch, capsys):

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wgan_gp.callbacks.checkpoint_counts import COUNTING, Counts, counts_in, counts_of, set_counts
+from wgan_gp.callbacks.checkpoint_counts import Counts, counts_in, counts_of, set_counts
 from wgan_gp.callbacks.checkpoint_epoch import Epoch
 from wgan_gp.callbacks.checkpoint_folder import CheckpointFolder
 from wgan_gp.callbacks.checkpoint_settings import (
@@ -30,7 +30,7 @@ from wgan_gp.callbacks.every import check_saves, is_passed
 from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import MALFORMED, InputError
-from wgan_gp.support.keras_habits import flat_callbacks
+from wgan_gp.support.keras_habits import WATCHING, flat_callbacks
 from wgan_gp.support.layers import random_states
 
 _SECONDS_AT_RISK = 120.0
@@ -82,7 +82,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._stateful = {name: c for name, c in named.items() if hasattr(c, "get_state")}
         self._counting = {name: c for name, c in named.items() if name not in self._stateful}
         for name, callback in self._counting.items():
-            if not isinstance(callback, COUNTING):
+            if not isinstance(callback, WATCHING):
                 raise InputError(
                     f"{name} has no state that Checkpoint could save, no get_state() and "
                     f"set_state(state)"

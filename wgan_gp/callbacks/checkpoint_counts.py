@@ -5,18 +5,13 @@ from typing import Any
 import keras
 import numpy as np
 
-COUNTING = (
-    keras.callbacks.EarlyStopping,
-    keras.callbacks.ReduceLROnPlateau,
-    keras.callbacks.ModelCheckpoint,
-)
 _KINDS = {"wait": int, "cooldown_counter": int, "best_epoch": int, "best": float}
 
 Counts = dict[str, int | float | None]
 
 
 def counts_of(callback: keras.callbacks.Callback) -> Counts:
-    """What a callback, one of `COUNTING`, has counted, by attribute."""
+    """What a callback, one of `WATCHING`, has counted, by attribute."""
     return counts_in({name: getattr(callback, name) for name in _KINDS if hasattr(callback, name)})
 
 

@@ -16,7 +16,7 @@ from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import entries, plain_path
 from wgan_gp.support.quiet_tensorflow import load_tensorflow
-from wgan_gp.support.saying import say
+from wgan_gp.support.saying import answer, say
 
 
 def train(command: Train) -> None:
@@ -90,7 +90,7 @@ def evaluate(command: Evaluate) -> None:
             seed=command.seed,
             best=command.best,
         )
-    say(str(report))
+    answer(str(report))
     quality, nearest = folder.report_files(command.best)
     say(f"Kept in {quality}" + (f"; {nearest}" if report.pairs is not None else ""))
 

@@ -1,7 +1,7 @@
 """What a run would be, without one: its settings, its layers and what it would cost."""
 
 from wgan_gp.runs.plan import Plan
-from wgan_gp.support.saying import say
+from wgan_gp.support.saying import answer
 
 
 def print_plan(plan: Plan, done: int) -> None:
@@ -21,19 +21,19 @@ def print_plan(plan: Plan, done: int) -> None:
     with enough_memory(memory_remedy(config)):
         generator, critic = build_generator(config), build_critic(config)
         features = build_critic_features(config)
-    say(config.to_json())
+    answer(config.to_json())
     generator.summary()
     if features is not None:
         features.summary()
     critic.summary()
     tflop = iteration_tflop(config, generator, critic, features)
     speed = matrix_product_tflops()
-    say(_cost(tflop, speed, config.iterations))
+    answer(_cost(tflop, speed, config.iterations))
     if found is not None:
-        say(f"Pictures found: {found:,}.")
+        answer(f"Pictures found: {found:,}.")
     if done:
         left = _duration(tflop / speed * max(0, config.iterations - done))
-        say(f"{done:,} of {config.iterations:,} iterations are done already: {left} are left.")
+        answer(f"{done:,} of {config.iterations:,} iterations are done already: {left} are left.")
 
 
 def _cost(tflop: float, speed: float, iterations: int) -> str:

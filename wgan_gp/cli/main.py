@@ -24,7 +24,7 @@ from wgan_gp.cli.options import Asked, Evaluate, Export, Generate, Interpolate, 
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import DivergedError, InputError, Interrupted
-from wgan_gp.support.saying import be_able_to_say, say
+from wgan_gp.support.saying import answer, be_able_to_say, say
 
 _COMMANDS: dict[type, Callable[[Any], None]] = {
     Train: commands.train,
@@ -70,7 +70,7 @@ def _command(arguments: list[str]) -> Command:
     run that it goes on with. So those are read first.
     """
     if arguments == ["--version"]:
-        say(f"wgan-gp {wgan_gp.__version__}")
+        answer(f"wgan-gp {wgan_gp.__version__}")
         sys.exit()
     if not arguments or arguments[0] != "train":
         return _parse(arguments or ["--help"], Train())

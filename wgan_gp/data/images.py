@@ -1,6 +1,5 @@
 """Training images from any source, as one array."""
 
-import errno
 import hashlib
 import logging
 import os
@@ -16,7 +15,7 @@ from wgan_gp.data.folder import open_folder
 from wgan_gp.data.housekeeping import remove_leftovers, remove_oldest
 from wgan_gp.data.source import Pictures, Source
 from wgan_gp.data.tf_flowers import check_data_dir, open_tf_flowers
-from wgan_gp.support.errors import InputError
+from wgan_gp.support.errors import FULL, InputError
 from wgan_gp.support.files import plain_path
 from wgan_gp.support.progress_bar import progress_bar
 from wgan_gp.support.whole_numbers import check_whole
@@ -25,7 +24,6 @@ SYNTHETIC_COUNT = 4096
 
 _CACHE_FORMAT = 3  # raised whenever the same source would be decoded to other pixels
 _NAMES_SHOWN = 5
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 _MOST_SIZE = 4096  # pixels: an image is held in memory as it is decoded
 
 _log = logging.getLogger(__name__)
@@ -210,7 +208,7 @@ def _decode(source: Source, image_size: int, entry: Path, reopen: Callable[[], S
     except BrokenPipeError:  # nobody sees the progress any more
         raise
     except OSError as error:
-        space = "free some space, or " if error.errno in _FULL else ""
+        space = "free some space, or " if error.errno in FULL else ""
         raise InputError(
             f"the image cache '{entry.parent}' cannot be written ({error.strerror or error}): "
             f"{space}choose another place with cache_dir"

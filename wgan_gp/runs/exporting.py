@@ -25,7 +25,7 @@ from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import MALFORMED, InputError
 from wgan_gp.support.files import LITTER, digest
 from wgan_gp.support.shapes import latent_dim
-from wgan_gp.support.whole_files import UNFINISHED, replacing
+from wgan_gp.support.whole_files import UNFINISHED, replacing, write_whole
 
 Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
 
@@ -87,10 +87,15 @@ def export_run(
             new_card.write_bytes(text.encode())
             files = {**_digests(export, path.name), **_digests(new_card, card.name)}
             noted = {**facts, "sha256": files, "sha256_of_facts": _digest_of(facts)}
-            # If this ends while they take their places, those of before are known as exported, too.
-            noted |= {"sha256_before": former} if former else {}
-            new_about.write_bytes((json.dumps(noted, indent=2) + "\n").encode())
+            # If this ends while they take their places, those of before count as exported, too.
+            new_about.write_bytes(_as_json({**noted, "sha256_before": former}))
+        with contextlib.suppress(OSError):  # which would do no harm if they stayed
+            write_whole(about, _as_json(noted))
     return difference
+
+
+def _as_json(facts: dict[str, Any]) -> bytes:
+    return (json.dumps(facts, indent=2) + "\n").encode()
 
 
 def _facts_and_card(
@@ -200,9 +205,9 @@ def _is_folder(path: Path) -> bool:
 
 
 def _read(about: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
-    """The facts of an export, its files' digests, and those of the files that it replaced.
+    """The facts of an export, its files' digests, and those of the files that it is replacing.
 
-    None if they are not such facts.
+    All are empty if they are not such facts.
     """
     try:
         facts = json.loads(about.read_text(encoding="utf-8"))

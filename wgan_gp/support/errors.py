@@ -1,5 +1,9 @@
 """What can go wrong that is not a defect of the program."""
 
+import errno
+
+FULL = {errno.ENOSPC, errno.EDQUOT}  # as which the system reports a disk without space
+
 # What making sense of a file can raise that is damaged, or was never one of this program's.
 MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 

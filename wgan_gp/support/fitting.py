@@ -193,8 +193,8 @@ class CountingModel(keras.Model):
             epoch, done_in_epoch = divmod(done, steps_per_epoch)
             last_epoch = -(-iteration // steps_per_epoch)
             steps = steps_per_epoch - done_in_epoch
-            dataset = dataset_from(done)
-            _check_lasts(dataset, done, iteration)
+            dataset = images_given(dataset_from(done), "fit_to")
+            _check_lasts(dataset, options.get("batch_size"), done, iteration)
             with self._executions_within(math.gcd(steps, iteration - done)):
                 self.fit(
                     dataset,
@@ -246,11 +246,23 @@ class CountingModel(keras.Model):
         self.train_function = self.test_function = self.predict_function = None
 
 
-def _check_lasts(dataset: Any, done: int, iteration: int) -> None:
+def _check_lasts(dataset: Any, batch_size: int | None, done: int, iteration: int) -> None:
     """Raise an InputError if it is known to end before: `fit` would begin it again, unasked."""
-    length = int(dataset.cardinality()) if isinstance(dataset, tf.data.Dataset) else -1
-    if 0 <= length < iteration - done:
+    length = _batches(dataset, batch_size)
+    if length is not None and length < iteration - done:
         raise InputError(
             f"the dataset from iteration {done} on has {length} batches for the next "
             f"{iteration - done} steps"
         )
+
+
+def _batches(dataset: Any, batch_size: int | None) -> int | None:
+    """How many there are in images as `fit` takes them; None if that is not known, or no end."""
+    if isinstance(dataset, tf.data.Dataset):
+        length = int(dataset.cardinality())
+        return length if length >= 0 else None
+    if isinstance(dataset, keras.utils.PyDataset):
+        return dataset.num_batches
+    if shape := getattr(dataset, "shape", None):
+        return -(-shape[0] // (batch_size or 32))  # Keras's default
+    return None

@@ -17,7 +17,7 @@ _REFUSED = {
     "wgan_gp.StopAtNaN",
 }
 _MOST_STEPS = 2**31 - 1  # in an epoch; `make_dataset` counts its elements, in int64
-_WATCHING = (
+WATCHING = (
     keras.callbacks.EarlyStopping,
     keras.callbacks.ModelCheckpoint,
     keras.callbacks.ReduceLROnPlateau,
@@ -116,16 +116,16 @@ def check_callbacks(callbacks: Sequence[Any], are_rates_settable: bool) -> None:
                 f"but not the optimizers: keep the best by wgan_gp.Quality(..., best=FILE) or "
                 f"ModelCheckpoint"
             )
-        if isinstance(callback, _WATCHING):
-            _check_knows_direction(callback)
         if isinstance(callback, _OF_RATES):
             _check_moves_rates(type(callback).__name__, are_rates_settable)
+        if type(callback) in WATCHING:
+            _check_knows_direction(callback)
 
 
 def _check_knows_direction(callback: Any) -> None:
     """Raise an InputError where Keras's own, which tells less, would come after an epoch."""
     is_watching = getattr(callback, "save_best_only", True)
-    is_told = getattr(callback, "mode", None) != "auto"
+    is_told = getattr(callback, "mode", None) != "auto" or callback.monitor_op is not None
     if is_watching and not is_told and callback.monitor.removeprefix("val_") != "loss":
         raise InputError(
             f"{type(callback).__name__} cannot know whether '{callback.monitor}' should fall or "

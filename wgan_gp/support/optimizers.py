@@ -106,14 +106,15 @@ def scaling(
 def check_made_for(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> None:
     """Raise an InputError if the optimizer has moments of other weights than those it is to train.
 
-    Where those of layers that were frozen are among them, Keras saves all and loads none.
+    Where those of layers that were frozen since are among them, Keras saves all and loads none.
     """
     optimizer = unscaled(optimizer)
-    known = getattr(optimizer, "_trainable_variables", [])
-    if optimizer.built and list(map(id, known)) != list(map(id, network.trainable_variables)):
+    known = getattr(optimizer, "_trainable_variables", None)  # where it is built by Keras's way
+    if known and list(map(id, known)) != list(map(id, network.trainable_variables)):
         raise InputError(
-            f"the optimizer '{optimizer.name}' has trained other weights than '{network.name}' has "
-            f"to train now: give compile a new one"
+            f"the optimizer '{optimizer.name}' belongs to other weights than those that the "
+            f"network '{network.name}' has to train now: give compile a new one, such as "
+            f"optimizer.from_config(optimizer.get_config())"
         )
 
 

@@ -1,14 +1,13 @@
 """Lines for whoever watches."""
 
 import contextlib
-import errno
 import io
 import os
 import sys
 from pathlib import Path
 from typing import TextIO
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+from wgan_gp.support.errors import FULL
 
 
 def be_able_to_say() -> None:
@@ -26,15 +25,28 @@ def say(text: str, to: TextIO | None = None) -> None:
 
     Where nobody reads any more (a closed pipe, a terminal that is gone), training goes on without:
     what follows goes nowhere, and the end of the program does not trip over it either.
-
-    Raises an OSError if standard output is a file on a full disk: it would lack what was asked for.
     """
-    to = to or sys.stdout
+    with contextlib.suppress(OSError):
+        _print(text, to or sys.stdout)
+
+
+def answer(text: str) -> None:
+    """`say` what was asked for, and is kept nowhere else.
+
+    Raises an OSError if standard output is a file on a full disk.
+    """
     try:
-        print(text, file=to, flush=True)
+        _print(text, sys.stdout)
     except OSError as error:
-        with contextlib.suppress(OSError), Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), to.fileno())
-        if to is sys.stdout and error.errno in _FULL:
+        if error.errno in FULL:
             error.filename = "standard output"
             raise
+
+
+def _print(text: str, to: TextIO) -> None:
+    try:
+        print(text, file=to, flush=True)
+    except OSError:
+        with contextlib.suppress(OSError), Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), to.fileno())
+        raise
