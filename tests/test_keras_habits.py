@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.parts import Parts
 
 import wgan_gp
 from wgan_gp import (
@@ -373,18 +374,6 @@ def test_images_may_come_in_a_tuple_or_a_list(tiny_config, dataset):
 def test_a_dataset_in_place_of_what_gives_it_is_answered_with_how_to(tiny_config, dataset):
     with pytest.raises(InputError, match="lambda start: make_dataset"):
         build_model(tiny_config).fit_to(2, dataset)
-
-
-class Parts(keras.utils.PyDataset):
-    def __init__(self, elements: np.ndarray) -> None:
-        super().__init__()
-        self.elements = elements
-
-    def __len__(self) -> int:
-        return len(self.elements) // 4
-
-    def __getitem__(self, number: int) -> tuple[np.ndarray]:
-        return (self.elements[4 * number : 4 * number + 4],)
 
 
 @pytest.mark.parametrize("kind", [lambda x: x, Parts], ids=["array", "PyDataset"])

@@ -16,6 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from parts import Parts
 
 from wgan_gp import (
     WGANGP,
@@ -39,20 +40,6 @@ KERNELS, BIASES = [[3.0, 4.0], [-3.0, 0.0]], [[12.0], [0.0]]
 
 
 SCALED = ("", "dynamically", "by a factor")  # the losses
-
-
-class Parts(keras.utils.PyDataset):
-    """Batches of 4, views of the array's own memory."""
-
-    def __init__(self, images: np.ndarray) -> None:
-        super().__init__()
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images) // 4
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray]:
-        return (self.images[4 * index : 4 * index + 4],)
 
 
 def change(scaled: str, **limit: float) -> list[float]:

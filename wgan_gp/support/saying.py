@@ -31,7 +31,7 @@ def say(text: str, to: TextIO | None = None) -> None:
 
 
 def answer(text: str) -> None:
-    """`say` what was asked for, and is kept nowhere else.
+    """`say` what was asked for, which may not be lost unnoticed.
 
     Raises an OSError if standard output is a file on a full disk.
     """
