@@ -109,6 +109,28 @@ def test_a_new_folder_of_pictures_is_there_whole_or_not_at_all(tmp_path, monkeyp
     assert len(list((tmp_path / "far" / "new").iterdir())) == 4
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.ENOSPC, "no space left")])
+def test_pictures_that_replace_others_do_so_all_or_none(tmp_path, monkeypatch, error):
+    save_pngs(numbered(4), tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def stop(picture: np.ndarray, path: Path, *others) -> None:
+        if path.name == "00002.png":
+            raise error
+        save_png(picture, path, *others)
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(pictures, "save_png", stop)
+        with pytest.raises(BaseException, match=r"no space left|^$"):
+            save_pngs(255 - numbered(4), tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    save_pngs(255 - numbered(4), tmp_path)
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert after.keys() == before.keys()
+    assert [name for name in after if after[name] == before[name]] == ["notes.txt"]
+
+
 def test_a_link_whose_folder_is_away_stays_a_link(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "unmounted" / "pictures")
     with pytest.raises(OSError, match="No such file"):

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from wgan_gp.sampling import to_uint8
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import numbered
-from wgan_gp.support.whole_files import replacing
+from wgan_gp.support.whole_files import replacing, replacing_in
 
 _MARK = ("Software", "wgan_gp")  # a text in the pictures that are ours to replace
 
@@ -83,7 +83,8 @@ def save_pngs(images: np.ndarray, folder: Path) -> None:
             unfinished.mkdir()
             _save_each(images, unfinished)
         return
-    _save_each(images, folder)
+    with replacing_in(folder) as unfinished:  # or a stop would leave some of each set
+        _save_each(images, unfinished)
     for number, path in _numbered(folder).items():
         if number >= len(images) and _is_ours(path):
             path.unlink()

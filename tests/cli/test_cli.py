@@ -444,6 +444,28 @@ def test_without_a_folder_for_temporary_files_one_is_asked_for(wgan_gp, monkeypa
     assert said.endswith("free some space, or let TMPDIR name one")
 
 
+def test_a_tensorflow_that_cannot_be_loaded_is_one_sentence(tmp_path, environment):
+    message = (
+        "Traceback (most recent call last):\\nImportError: libtensorflow.so: no memory\\n\\nSee"
+    )
+    (tmp_path / "tensorflow.py").write_text(f'raise ImportError("{message}")')
+    command = [sys.executable, "-m", "wgan_gp", "generate", "--pretrained", "flowers"]
+    packages = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    result = subprocess.run(
+        command,
+        env={**environment, "PYTHONPATH": packages},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        "wgan-gp: TensorFlow cannot be loaded: libtensorflow.so: no memory (is there enough memory "
+        "for it, and is it installed as a whole?)\n"
+    )
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_an_answer_that_is_lost_on_a_full_disk_is_said_to_be(monkeypatch, capsys):
     with Path("/dev/full").open("w") as full, monkeypatch.context() as redirected:

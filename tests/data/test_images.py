@@ -809,14 +809,18 @@ def test_a_decode_that_is_running_is_not_taken_for_a_leftover(cache, noise):
     assert len(read_entry(cache / "entry").images) == 1
 
 
-@pytest.mark.parametrize("is_old", [False, True])
-def test_a_process_that_has_just_begun_has_time_to_lock_its_folder(cache, is_old):
+@pytest.mark.parametrize(
+    ("made", "is_left"),
+    [(0, True), (4e9, True), (None, False)],
+    ids=["old", "in the future", "now"],
+)
+def test_a_process_that_has_just_begun_has_time_to_lock_its_folder(cache, made, is_left):
     begun = cache / ".writing-new"
     begun.mkdir(parents=True)
-    if is_old:
-        os.utime(begun, (0, 0))
+    if made is not None:
+        os.utime(begun, (made, made))
     remove_leftovers(cache)
-    assert begun.exists() != is_old
+    assert begun.exists() != is_left
 
 
 def test_an_entry_remembers_the_last_states_of_its_files(cache, noise):

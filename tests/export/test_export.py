@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -717,6 +718,42 @@ def test_an_export_that_was_killed_can_be_repeated(wgan_gp, run, monkeypatch, en
     (wgan_gp.folder / "a.md").write_text("by hand")
     assert "a.md' is not as an export wrote it" in wgan_gp.mistake(*arguments, "--overwrite")
     assert "exists already" in wgan_gp.mistake(*arguments)
+
+
+def test_an_export_that_was_killed_before_its_model_was_there_is_not_in_its_own_way(
+    wgan_gp, run, monkeypatch
+):
+    arguments = ("export", "--run-dir", run, "--format", "keras", "--output", "a.keras")
+    kill_at(monkeypatch, wgan_gp, arguments, lambda new: new.name == "a.keras")
+    assert (wgan_gp.folder / "a.keras.json").exists()
+    wgan_gp(*arguments)
+    (wgan_gp.folder / "a.keras").unlink()  # another's doing
+    assert "exists already" in wgan_gp.mistake(*arguments)
+
+
+def test_an_export_that_was_killed_twice_can_be_repeated(wgan_gp, run, monkeypatch):
+    arguments = ("export", "--run-dir", run, "--output", "a", "--overwrite")
+    wgan_gp(*arguments)
+    kill_at(monkeypatch, wgan_gp, arguments, lambda new: new.name == "a")
+    assert not (wgan_gp.folder / "a").exists()  # between the two renames of a folder
+    kill_at(monkeypatch, wgan_gp, arguments, lambda new: new.name == "a.md")
+    wgan_gp(*arguments)
+
+
+def kill_at(monkeypatch, wgan_gp, arguments, is_the_end: Callable[[Path], bool]) -> None:
+    """Run the command, and end it as a kill would before something takes its place."""
+    rename = whole_files._rename
+
+    def be_killed(old: Path, new: Path) -> None:
+        if is_the_end(new):
+            raise Killed
+        rename(old, new)
+
+    with monkeypatch.context() as killing:
+        killing.setattr(whole_files, "_rename", be_killed)
+        killing.setattr(whole_files, "recover", lambda path: None)  # nothing is mended by a kill
+        with pytest.raises(Killed):
+            wgan_gp(*arguments)
 
 
 def test_two_exports_to_one_place_do_not_mix(wgan_gp, run):

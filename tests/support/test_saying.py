@@ -1,12 +1,13 @@
 """Nobody reading does not end what is being done."""
 
+import io
 import os
 from pathlib import Path
 
 import pytest
 
 from wgan_gp.support.progress_bar import progress_bar
-from wgan_gp.support.saying import answer, say
+from wgan_gp.support.saying import answer, be_able_to_say, say
 
 
 def unread_pipe():
@@ -29,6 +30,18 @@ def test_a_pipe_that_nobody_reads_swallows_what_is_said():
         say("a line", pipe)
         say("another", pipe)
         pipe.write("and what the end of the program flushes")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [("ascii", b"\xe9-\\xfc\\u82b1\n"), ("utf-8", b"\xe9-\xc3\xbc\xe8\x8a\xb1\n")],
+)
+def test_a_name_is_said_as_it_can_be_pasted(monkeypatch, encoding, expected):
+    said = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(said, encoding=encoding))
+    be_able_to_say()
+    say(os.fsdecode(b"\xe9") + "-\u00fc\u82b1")
+    assert said.getvalue() == expected
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

@@ -145,6 +145,27 @@ def test_what_a_kill_left_of_a_folder_that_was_replaced_is_put_back_or_removed(
     assert (folder / "deep" / "b").read_text() == "b"
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_stop_as_a_folder_takes_the_place_of_another_leaves_one_of_them(
+    tmp_path, monkeypatch, number
+):
+    write_folder(tmp_path / "folder")
+    rename, left = whole_files._rename, [number]
+
+    def be_stopped(old: Path, new: Path) -> None:
+        rename(old, new)
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(whole_files, "_rename", be_stopped)
+    with pytest.raises(KeyboardInterrupt):
+        replace_folder(tmp_path / "folder")
+    former = {"folder/a": "a", "folder/deep/b": "b"}
+    assert contents(tmp_path) == (former if number == 1 else {"folder/new": "new"})
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 def test_what_a_killed_process_left_is_no_part_of_a_folder(tmp_path):
     (tmp_path / ".writing-folder").mkdir()
     (tmp_path / ".writing-folder" / "stale").write_text("stale")

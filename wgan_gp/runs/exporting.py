@@ -25,7 +25,7 @@ from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import MALFORMED, InputError
 from wgan_gp.support.files import LITTER, digest
 from wgan_gp.support.shapes import latent_dim
-from wgan_gp.support.whole_files import UNFINISHED, replacing, write_whole
+from wgan_gp.support.whole_files import UNFINISHED, recover, replacing, write_whole
 
 Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
 
@@ -79,6 +79,7 @@ def export_run(
     facts, text = _facts_and_card(folder, generator, best)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(path):
+        recover(path)  # what a kill left of it, or it would not be known as an export's
         former = _check_replaceable(path, card, about, overwrite)
         # All three are written before one takes its place: a full disk leaves none, or the former.
         with replacing(path) as export, replacing(card) as new_card, replacing(about) as new_about:
@@ -166,16 +167,17 @@ def _check_replaceable(path: Path, card: Path, about: Path, overwrite: bool) -> 
     Raises an InputError that names what would be lost, if anything would be.
     """
     taken = [*_files(path, card, about)]
-    if taken and not overwrite:
-        raise InputError(f"'{taken[0]}' exists already: choose another place, or overwrite it")
     facts, written, before = _read(about)
-    found = {}
+    is_cut_short = before is not None and not os.path.lexists(path)
+    if taken and not (overwrite or is_cut_short):
+        raise InputError(f"'{taken[0]}' exists already: choose another place, or overwrite it")
+    known, found = before or {}, {}
     for file in taken:
         name = file.relative_to(path.parent).as_posix()
         is_named = file == path  # the user said so; in a folder, nobody has looked at each file
         if not file.is_symlink():  # as no export makes any
             found[name] = _digest_of(facts) if file == about else digest(file)
-        is_ours = name in found and found[name] in (written.get(name), before.get(name))
+        is_ours = name in found and found[name] in (written.get(name), known.get(name))
         if not (is_named or is_ours):
             raise InputError(
                 f"'{file}' is not as an export wrote it, and would be lost: move it away, or "
@@ -204,19 +206,20 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _read(about: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
-    """The facts of an export, its files' digests, and those of the files that it is replacing.
+def _read(about: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, str] | None]:
+    """The facts of an export, its files' digests, and those of the files that it was to replace.
 
-    All are empty if they are not such facts.
+    The last is None once all are in their places; all are empty if they are not such facts.
     """
     try:
         facts = json.loads(about.read_text(encoding="utf-8"))
-        digests, before = dict(facts.pop("sha256")), dict(facts.pop("sha256_before", {}))
+        digests, before = dict(facts.pop("sha256")), facts.pop("sha256_before", None)
+        before = None if before is None else dict(before)
         if "sha256_of_facts" in facts:  # earlier versions put it among those of the files
             digests[about.name] = facts.pop("sha256_of_facts")
         return facts, digests, before
     except (OSError, *MALFORMED):
-        return {}, {}, {}
+        return {}, {}, None
 
 
 def _digest_of(facts: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,14 @@ from wgan_gp.support.errors import InputError
 
 
 def load_tensorflow(find_devices: bool = True) -> None:
-    """Import TensorFlow and find the devices, quietly.
+    """Import TensorFlow, as Keras's backend and with oneDNN, and find the devices, quietly.
 
+    Keras's image format, float type and epsilon become its defaults, whatever its keras.json says.
     Whoever has set its log level below that of errors has asked to read the notes. A strategy for
     several machines has to be made before devices are found.
 
-    Raises an InputError where no temporary file can be written, as on a full disk.
+    Raises an InputError where no temporary file can be written, as on a full disk, or where
+    TensorFlow cannot be loaded.
     """
     try:
         tempfile.gettempdir()  # which TensorFlow asks for
@@ -30,11 +33,11 @@ def load_tensorflow(find_devices: bool = True) -> None:
     # same.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     is_quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") in ("2", "3")
-    with silent_stderr() if is_quiet else contextlib.nullcontext():
+    with silent_stderr() if is_quiet else contextlib.nullcontext(), _loading():
         import keras
         import tensorflow as tf
 
-        # Whatever a keras.json of the user's says: a run is decided by its own settings.
+        # A run is decided by its own settings.
         keras.config.set_image_data_format("channels_last")
         keras.config.set_floatx("float32")
         keras.config.set_epsilon(1e-7)
@@ -42,6 +45,20 @@ def load_tensorflow(find_devices: bool = True) -> None:
             tf.config.list_logical_devices()
     if is_quiet:
         tf.get_logger().setLevel(logging.WARNING)  # in a notebook it would be INFO
+
+
+@contextlib.contextmanager
+def _loading() -> Iterator[None]:
+    """Turns what fails in an import into an InputError."""
+    try:
+        yield
+    except (ImportError, MemoryError) as error:
+        # TensorFlow puts the whole traceback of its libraries into the message.
+        causes = re.findall(r"^\w+Error: (.+)", str(error), re.MULTILINE) or [error]
+        raise InputError(
+            f"TensorFlow cannot be loaded: {causes[-1]} (is there enough memory for it, and is it "
+            f"installed as a whole?)"
+        ) from error
 
 
 @contextlib.contextmanager

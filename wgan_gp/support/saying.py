@@ -1,5 +1,6 @@
 """Lines for whoever watches."""
 
+import codecs
 import contextlib
 import io
 import os
@@ -9,6 +10,8 @@ from typing import TextIO
 
 from wgan_gp.support.errors import FULL
 
+_AS_IT_IS = "wgan_gp.as_it_is"  # how to write what is no character of the terminal's
+
 
 def be_able_to_say() -> None:
     """Make sure of both standard streams: that they are open, and that no character stops them."""
@@ -17,7 +20,7 @@ def be_able_to_say() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
             setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115
         if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=_AS_IT_IS)
 
 
 def say(text: str, to: TextIO | None = None) -> None:
@@ -41,6 +44,17 @@ def answer(text: str) -> None:
         if error.errno in FULL:
             error.filename = "standard output"
             raise
+
+
+def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
+    """A name's bytes as they are, so that it can be pasted; other characters by their number."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.backslashreplace_errors(error)
+
+
+codecs.register_error(_AS_IT_IS, _as_it_is)
 
 
 def _print(text: str, to: TextIO) -> None:

@@ -22,9 +22,9 @@ _WAITS = (0.1, 0.4, 1.5, 6) if os.name == "nt" else ()
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A place beside `path` to write a file or a folder to, which then becomes `path`."""
-    unfinished = path.with_name(UNFINISHED + _shortened(path.name))
+    unfinished = _unfinished(path)
     _remove(unfinished)
-    _recover(unfinished, path)
+    recover(path)
     try:
         yield unfinished
         sync(unfinished)
@@ -34,6 +34,23 @@ def replacing(path: Path) -> Iterator[Path]:
             _remove(unfinished)
         raise
     sync_names(path.parent)
+
+
+@contextlib.contextmanager
+def replacing_in(folder: Path) -> Iterator[Path]:
+    """A place in `folder` to write files to, which then take their places in it without a pause."""
+    unfinished = folder / f"{UNFINISHED}files"
+    _remove(unfinished)
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        sync(unfinished)
+        for file in sorted(unfinished.iterdir()):
+            _rename(file, folder / file.name)
+    finally:
+        with contextlib.suppress(OSError):
+            _remove(unfinished)
+    sync_names(folder)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -49,9 +66,16 @@ def _shortened(name: str) -> str:
     return name if is_short else encoded[-_MOST_OF_A_NAME:].decode(errors="ignore")
 
 
-def _recover(unfinished: Path, path: Path) -> None:
-    """Put back, or remove, what a program left that was killed in `_put_in_place`."""
-    former = _former(unfinished)
+def _unfinished(path: Path) -> Path:
+    return path.with_name(UNFINISHED + _shortened(path.name))
+
+
+def recover(path: Path) -> None:
+    """Put the folder that was at `path` back, or remove it, where another's taking its place ended.
+
+    (`replacing` does so itself.)
+    """
+    former = _former(_unfinished(path))
     if not os.path.lexists(former):
         return
     if os.path.lexists(path):
@@ -71,14 +95,11 @@ def _put_in_place(unfinished: Path, path: Path) -> None:
         _rename(unfinished, path)
         return
     # A folder, unlike a file, cannot take the place of another.
-    former = _former(unfinished)
-    _rename(path, former)
     try:
+        _rename(path, _former(unfinished))
         _rename(unfinished, path)
-    except BaseException:
-        _rename(former, path)
-        raise
-    _remove(former)
+    finally:
+        recover(path)
 
 
 def _rename(old: Path, new: Path) -> None:
