@@ -59,7 +59,7 @@ if "google.colab" in sys.modules:
 # %%
 from wgan_gp.support.quiet_tensorflow import load_tensorflow
 
-load_tensorflow()  # import TensorFlow without the notes that it prints when it starts
+load_tensorflow()  # quietly, as Keras's backend, and as fast as it is on an old CPU, too
 
 import base64
 import dataclasses
@@ -456,7 +456,7 @@ show_source(
     networks._critic_convolution,
     networks._to_score,
 )
-show_source(networks.build_generator, networks._upsampling, networks._activation)
+show_source(networks.build_generator, networks._upsampling, networks._norm_and_relu)
 generator = wgan_gp.build_generator(config)
 critic = wgan_gp.build_critic(config)
 critic.summary(line_length=72)
@@ -572,8 +572,9 @@ def plain_gradient_penalty(critic, real, generated, epsilon):
 
 
 # %% [markdown]
-# In the package, five short functions are the whole objective. The three in the middle do the same
-# as the function above, and can do it for a list of views as well. (Skip `tf.nest`; section 8 comes
+# In the package, five short functions are the terms of the objective; the training step adds them
+# up. The three in the middle do the same as the function above, and can do it for a list of views as
+# well. (Skip `tf.nest`; section 8 comes
 # back to it.) `gradient_penalty`, used above and below, checks the shape of epsilon and applies
 # `unit_norm_penalty` to the result of `gradient_norms`.
 
@@ -785,7 +786,36 @@ history = model.fit(
 # - *What lies between the curves?* λ times the penalty. On the synthetic flowers it is more than a
 #   third of the size of the blue curve at iteration 100, and a seventh in the end; the slopes are
 #   near 1. Where the gap is small, λ times the penalty can exceed it, and blue rises above 0.
-#
+
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title The numbers in the text
+iterations = 20 * np.arange(1, len(history.epoch) + 1)
+gap = -np.array(history.history["critic_loss_unregularized"])
+early, swd = 9, history.history["val_swd"]  # the tenth epoch ends at iteration 200
+print(f"SWD at iteration 200: {swd[early]:.0f}, in the end: {swd[-1]:.0f}; ", end="")
+print(f"the gap then: {gap[early]:.1f}, in the end: {gap[-1]:.1f}")
+assert swd[-1] < swd[early]
+assert not QUICK or gap[-1] > gap[early]
+
+training = training_numbers(images, config)  # real images on both sides are the yardstick
+others = images[training[:: len(training) // len(quality.images)][: len(quality.images)]]
+yardstick = SlicedWasserstein(quality.images)(others)["mean"]
+print(f"SWD of as many training images to the same held-out ones: {yardstick:.0f}")
+
+share = -config.gradient_penalty_weight * np.array(history.history["gradient_penalty"])
+share /= history.history["critic_loss"]
+print(f"λ times the penalty is {share[4]:.2f} of the loss at iteration 100,", end=" ")
+print(f"{share[-1]:.2f} in the end")
+assert not QUICK or 0.1 < share[-1] < share[4] < 0.5
+
+packaged_history = np.genfromtxt(pretrained_run("flowers").history, delimiter=",", names=True)
+packaged_gap = -packaged_history["critic_loss_unregularized"]
+second_quarter = packaged_gap[len(packaged_gap) // 4 : len(packaged_gap) // 2].mean()
+print(f"the packaged run's gap at iteration 200: {packaged_gap[early]:.1f},", end=" ")
+print(f"in the second quarter: {second_quarter:.1f}, in the end: {packaged_gap[-1]:.1f}")
+assert max(second_quarter, packaged_gap[-1]) < 0.6 * packaged_gap[early]
+
+# %% [markdown]
 # **A bargain.** Why are the slopes close to 1, and not exactly 1? Let $d$ be the gap that the
 # critic would find with slope 1. Made $s$ times as steep, it finds the gap $s\,d$ and pays
 # $\lambda (s - 1)^2$. What is left, $s\,d - \lambda (s - 1)^2$, is largest where its derivative
@@ -807,31 +837,9 @@ history = model.fit(
 # The variance is known, since the logged penalty is $v + (m - 1)^2$.
 
 # %%
-iterations = 20 * np.arange(1, len(history.epoch) + 1)
-norm = np.array(history.history["gradient_norm"])
-gap = -np.array(history.history["critic_loss_unregularized"])
-bargain = 1 + gap / norm / (2 * config.gradient_penalty_weight)
-scatter = np.array(history.history["gradient_penalty"]) - (norm - 1) ** 2  # its variance
-early, swd = 9, history.history["val_swd"]  # the tenth epoch ends at iteration 200
-print(f"SWD at iteration 200: {swd[early]:.0f}, in the end: {swd[-1]:.0f}; ", end="")
-print(f"the gap then: {gap[early]:.1f}, in the end: {gap[-1]:.1f}")
-training = training_numbers(images, config)  # real images on both sides are the yardstick
-others = images[training[:: len(training) // len(quality.images)][: len(quality.images)]]
-yardstick = SlicedWasserstein(quality.images)(others)["mean"]
-print(f"SWD of as many training images to the same held-out ones: {yardstick:.0f}")
-assert swd[-1] < swd[early]
-assert not QUICK or gap[-1] > gap[early]
-share = -config.gradient_penalty_weight * np.array(history.history["gradient_penalty"])
-share /= history.history["critic_loss"]
-print(f"λ times the penalty is {share[4]:.2f} of the loss at iteration 100,", end=" ")
-print(f"{share[-1]:.2f} in the end")
-assert not QUICK or 0.1 < share[-1] < share[4] < 0.5
-packaged_history = np.genfromtxt(pretrained_run("flowers").history, delimiter=",", names=True)
-packaged_gap = -packaged_history["critic_loss_unregularized"]
-second_quarter = packaged_gap[len(packaged_gap) // 4 : len(packaged_gap) // 2].mean()
-print(f"the packaged run's gap at iteration 200: {packaged_gap[early]:.1f},", end=" ")
-print(f"in the second quarter: {second_quarter:.1f}, in the end: {packaged_gap[-1]:.1f}")
-assert max(second_quarter, packaged_gap[-1]) < 0.6 * packaged_gap[early]
+norm = np.array(history.history["gradient_norm"])  # m
+scatter = np.array(history.history["gradient_penalty"]) - (norm - 1) ** 2  # v
+bargain = 1 + gap / norm / (2 * config.gradient_penalty_weight)  # 1 + d / (2λ)
 later = slice(len(norm) // 4, None)
 off = np.abs(bargain - norm)[later]
 unexplained = np.abs(bargain - scatter / norm - norm)[later]
@@ -924,7 +932,7 @@ show_pictures(
 # upper row along the sphere, the lower row straight:
 
 # %%
-a, b = np.random.default_rng(3).standard_normal((2, 100)).astype("float32")
+a, b = np.random.default_rng(3).standard_normal((2, config.latent_dim)).astype("float32")
 places = np.linspace(0, 1, 9, dtype="float32")
 ways = {
     "along the sphere": np.stack([interpolate(a, b, t) for t in places]),
@@ -940,7 +948,7 @@ assert lengths["straight"][4] < 0.8 * lengths["along the sphere"][4]
 # @title The figure's code
 figure, ax = plt.subplots(figsize=(9, 2.4))
 ax.imshow(np.concatenate(rows))
-ax.set(xticks=[], yticks=[32, 96], yticklabels=list(ways))
+ax.set(xticks=[], yticks=[config.image_size * k for k in (0.5, 1.5)], yticklabels=list(ways))
 show(figure, "Two rows of nine flowers that change from one into another")
 
 # %% [markdown]

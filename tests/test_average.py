@@ -14,7 +14,7 @@ from wgan_gp.random_streams import draw_latents
 from wgan_gp.sampling import generate_images, render
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.optimizers import HeldThenLinear
+from wgan_gp.support.schedule import HeldThenLinear
 
 
 @pytest.fixture(scope="module")

@@ -519,6 +519,19 @@ def test_export_writes_the_generator_that_draws(tiny_config, tmp_path, ema_half_
     np.testing.assert_allclose(served, model.predict(latents, verbose=0), atol=1e-6)
 
 
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_export_in_half_precision_is_what_other_runtimes_take(tiny_config, tmp_path, precision):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = build_model(dataclasses.replace(tiny_config, precision=precision))
+    latents = np.random.default_rng(0).standard_normal((3, tiny_config.latent_dim), "float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras's own
+        model.export(tmp_path / "generator.onnx", format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "generator.onnx")
+    (images,) = session.run(None, {session.get_inputs()[0].name: latents})
+    np.testing.assert_allclose(images, portable(model.generator)(latents), atol=1e-4)
+
+
 def test_early_stopping_and_model_checkpoint_follow_validation(
     tiny_config, dataset, tiny_images, tmp_path
 ):

@@ -123,6 +123,56 @@ def test_weights_too_coarse_for_an_average_are_refused(policy):
     WGANGP(generator(policy=f"mixed_{policy}"), critic(), ema_half_life=100)
 
 
+@pytest.mark.parametrize("with_features", [False, True])
+def test_a_layer_that_two_networks_share_is_refused(with_features):
+    shared = layers.Conv2D(3, 3, padding="same", name="shared")
+    networks = {"generator": generator(shared), "critic": critic()}
+    name = "critic_features" if with_features else "critic"
+    to_score = [] if with_features else [layers.Flatten(), layers.Dense(1)]
+    networks[name] = keras.Sequential([keras.Input((8, 8, 3)), shared, *to_score], name=name)
+    with pytest.raises(InputError, match=f"shared/kernel' belongs to both '.*' and '{name}'"):
+        WGANGP(**networks)
+
+
+class Unsaved(keras.Model):
+    """A generator of a class that cannot be made anew: it has no get_config."""
+
+    def __init__(self, inner: keras.Model) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def call(self, latents: tf.Tensor) -> tf.Tensor:
+        return self.inner(latents)
+
+
+def test_a_network_that_cannot_be_saved_is_told_so_before_training(tmp_path):
+    unsaved = Unsaved(generator())
+    unsaved(tf.zeros((1, 4)))
+    model = compiled(unsaved, critic())
+    with pytest.raises(InputError, match=r"cannot be saved .*no get_config.*Unsaved"):
+        model.fit(IMAGES, batch_size=4, callbacks=[Checkpoint(tmp_path)], verbose=0)
+    assert model.iterations_done == 0
+
+
+@pytest.mark.parametrize("number", ["auto", 0, 1.5])
+def test_steps_per_execution_is_a_whole_number(number):
+    with pytest.raises(InputError, match="steps_per_execution must be a whole number, at least 1"):
+        WGANGP(generator(), critic()).compile("adam", "adam", steps_per_execution=number)
+
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_a_model_that_goes_on_within_an_epoch_keeps_its_rates(tmp_path, is_kept):
+    """As a cell of a notebook that is run again and again."""
+    model = compiled(generator(), critic())
+    callbacks = [keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)]
+    callbacks += [Checkpoint(tmp_path)] if is_kept else []
+    for end in (3, 5, 6, 8):
+        dataset = tf.data.Dataset.from_tensors(IMAGES[:4]).repeat()
+        model.fit_to(end, lambda _: dataset, steps_per_epoch=4, callbacks=callbacks, verbose=0)  # noqa: B023
+    assert float(model.critic_optimizer.learning_rate) == pytest.approx(0.01 / 2**2)
+
+
 def test_outputs_by_name_are_refused():
     latents, images = keras.Input((4,)), keras.Input((8, 8, 3))
     named = keras.Model(latents, {"images": generator()(latents)})

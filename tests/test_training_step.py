@@ -13,7 +13,7 @@ from helpers.steps import check_step, weights_of
 from wgan_gp import make_dataset, networks, objective, random_streams
 from wgan_gp.model import WGANGP, build_model
 from wgan_gp.random_streams import TRAINING, draw_latents, stream_seed
-from wgan_gp.support.optimizers import HeldThenLinear
+from wgan_gp.support.schedule import HeldThenLinear
 
 
 @pytest.fixture

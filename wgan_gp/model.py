@@ -17,8 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 # As modules, not names: the package imports this one as soon as Keras is imported, and one of these
-# may be only half loaded then. From `support` names are imported, so no module of it may be the
-# first to import Keras.
+# may be half loaded then; a module's attribute is looked up later. From `support` names are
+# imported, so no module of it may be the first to import Keras.
 from wgan_gp import networks, objective, random_streams, sampling
 from wgan_gp.config import Config, check_config, checked
 from wgan_gp.support import replicas
@@ -29,6 +29,7 @@ from wgan_gp.support.keras_habits import check_backend, check_compile_options, i
 from wgan_gp.support.layers import (
     added_losses,
     batch_norms,
+    check_apart,
     check_fine_enough,
     check_no_batch_norm,
     check_no_layers_losses,
@@ -37,12 +38,12 @@ from wgan_gp.support.layers import (
 )
 from wgan_gp.support.optimizers import (
     BothOptimizers,
-    HeldThenLinear,
     apply_gradients,
-    check_made_for,
+    check_trains,
     scaling,
-    unscaled,
 )
+from wgan_gp.support.portable import portable
+from wgan_gp.support.schedule import HeldThenLinear
 from wgan_gp.support.shapes import (
     check_batch,
     check_floats,
@@ -95,9 +96,9 @@ class WGANGP(CountingModel):
     those that would silently do something else than they say.
 
     Raises:
-        InputError: a number is out of its range, the shapes of the networks do not agree, a weight
-            is too coarse to average, or the critic has a batch norm. (What else mixes the images of
-            a batch, as the penalty does not allow, is not found.)
+        InputError: a number is out of its range, the shapes of the networks do not agree, they
+            share a layer, a weight is too coarse to average, or the critic has a batch norm. (What
+            else mixes the images of a batch, as the penalty does not allow, is not found.)
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class WGANGP(CountingModel):
         check_backend()
         super().__init__(**{"autocast": False, **kwargs})  # each network casts its own inputs
         check_shapes(generator, critic, critic_features)
+        check_apart(generator, critic, critic_features)
         check_no_batch_norm(critic)
         strategy = tf.distribute.get_strategy()
         replicas.check_shared([*generator.variables, *critic.variables], strategy)
@@ -128,7 +130,7 @@ class WGANGP(CountingModel):
         self.gradient_penalty_weight = gradient_penalty_weight
         self.penalty_every = penalty_every
         self.feature_shift = feature_shift
-        self.numbers_of_the_step()  # which checks them
+        self._check_numbers()
         self._ema_half_life = checked("ema_half_life", int, ema_half_life)
         self.ema_generator = _average_of(generator) if ema_half_life else None
         self.latent_dim = input_shape(generator)[-1]
@@ -138,7 +140,7 @@ class WGANGP(CountingModel):
         self.seed = seed
         self.iteration = self._state("iteration", "int64")
         # The latest iteration's critic loss, with and without the penalty, where the metrics below
-        # are means over the epoch.
+        # are means over the epoch: for callbacks of one's own, and part of every checkpoint.
         self.latest_critic_losses = self._state("latest_critic_losses", "float32", (2,))
         self._add_metrics()
         self.built = True  # both networks are; a train_step of one's own leaves it unset
@@ -172,10 +174,11 @@ class WGANGP(CountingModel):
                 and `auto_scale_loss`.
 
         Raises:
-            InputError: an optimizer averages weights, which would overwrite them when `fit` ends,
-                both networks have the same one, it belongs to other weights (as
-                when layers were frozen since), there are losses or metrics, which would be
-                ignored, or the generator has other variables than its average.
+            InputError: both networks have the same optimizer; one averages weights (`use_ema`),
+                which would overwrite them when `fit` ends; one belongs to other weights, as when
+                layers were frozen since; there are losses or metrics, which would be ignored;
+                `steps_per_execution` is no whole number; or the generator has other variables than
+                its average.
         """
         check_compile_options(kwargs)
         if self.ema_generator is not None:
@@ -190,10 +193,9 @@ class WGANGP(CountingModel):
             # The generator's gradients come through all of them.
             way = [x for x in (self.generator, self.critic_features, self.critic) if x is not None]
             generator_optimizer = scaling(generator_optimizer, *way)
-        if unscaled(critic_optimizer).use_ema or unscaled(generator_optimizer).use_ema:
-            raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
-        check_made_for(critic_optimizer, self.critic)
-        check_made_for(generator_optimizer, self.generator)
+        check_trains(critic_optimizer, self.critic)
+        check_trains(generator_optimizer, self.generator)
+        check_whole("steps_per_execution", kwargs.get("steps_per_execution", 1))
         super().compile(optimizer=None, **kwargs)
         self._compile_options = kwargs
         self.critic_optimizer = critic_optimizer
@@ -243,13 +245,14 @@ class WGANGP(CountingModel):
         apply_gradients(self.critic_optimizer, gradients, self.critic, losses)
         return losses
 
-    def _with_penalty_if_due(self, number: tf.Tensor | int, gradients: Callable) -> tuple:
-        """Call `gradients` with the penalty's weight if update `number` takes it, or with None."""
-        penalized = partial(gradients, self.penalty_every * self.gradient_penalty_weight)
+    def _with_penalty_if_due(self, number: tf.Tensor | int, critic_gradients: Callable) -> tuple:
+        """`critic_gradients` of the penalty's weight, or of None if update `number` takes none."""
+        weight = self.penalty_every * self.gradient_penalty_weight
         if self.penalty_every == 1:
-            return penalized()
+            return critic_gradients(weight)
         update = self.iteration * self.n_critic + tf.cast(number, self.iteration.dtype)
-        return tf.cond(update % self.penalty_every == 0, penalized, partial(gradients, None))
+        is_due = update % self.penalty_every == 0
+        return tf.cond(is_due, lambda: critic_gradients(weight), lambda: critic_gradients(None))
 
     def _critic_gradients(
         self,
@@ -310,17 +313,11 @@ class WGANGP(CountingModel):
             self._update_average(latents)
 
     def _update_average(self, latents: tf.Tensor) -> None:
-        """theta' <- beta theta' + (1 - beta) theta for weights that are trained.
-
-        beta = 0.5^(batch / h), h = min(half-life, 0.05 images so far).
-        """
-        batch_size = tf.cast(tf.shape(latents)[0] * replicas.count(), tf.float32)
-        images_so_far = batch_size * tf.cast(self.iteration + 1, tf.float32)
-        half_life = tf.minimum(float(self.ema_half_life), _EMA_RAMP * images_so_far)
-        beta = 0.5 ** (batch_size / half_life)
-        variables = (self.ema_generator.variables, self.generator.variables)
+        """theta' <- beta theta' + (1 - beta) theta for weights that are trained."""
+        beta = self._ema_decay(latents)
         own = {id(variable) for variable in own_state(self.ema_generator)}
-        for average, current in zip(*variables, strict=True):
+        pairs = zip(self.ema_generator.variables, self.generator.variables, strict=True)
+        for average, current in pairs:
             if average.trainable or current.trainable:  # a layer may have been frozen meanwhile
                 share = tf.cast(beta, average.dtype)
                 average.assign(share * average + (1.0 - share) * current)
@@ -331,6 +328,13 @@ class WGANGP(CountingModel):
         if self.ema_generator.non_trainable_variables:
             self._match_frozen_norms()
             self.ema_generator(latents, training=True)
+
+    def _ema_decay(self, latents: tf.Tensor) -> tf.Tensor:
+        """beta = 0.5^(batch / h), h = min(half-life, 0.05 images so far)."""
+        batch_size = tf.cast(tf.shape(latents)[0] * replicas.count(), tf.float32)
+        images_so_far = batch_size * tf.cast(self.iteration + 1, tf.float32)
+        half_life = tf.minimum(float(self.ema_half_life), _EMA_RAMP * images_so_far)
+        return 0.5 ** (batch_size / half_life)
 
     def _match_frozen_norms(self) -> None:
         """Let batch norms that are frozen in the generator be the same in its average."""
@@ -457,15 +461,17 @@ class WGANGP(CountingModel):
             images = images_alone(images[0])  # in `fit`, or an epoch would be trained before
         check_floats(images)
         if (shape := getattr(images, "shape", None)) is not None:
-            self.numbers_of_the_step()  # which checks them
+            self._check_numbers()
             n_critic = self.n_critic if is_training else None
             check_batch(tf.TensorShape(shape), self.generator, n_critic)
 
     def numbers_of_the_step(self) -> tuple[float, ...]:
-        """The numbers that a user may set, checked and brought to the types that the step needs.
+        """The numbers that a trace of the step fixes, checked: a user may have set them."""
+        self._check_numbers()
+        return self.n_critic, self.gradient_penalty_weight, self.penalty_every, self.feature_shift
 
-        Raises an InputError if one is out of its range.
-        """
+    def _check_numbers(self) -> None:
+        """Bring them to the types of the step; raise an InputError for one out of its range."""
         weight = self.gradient_penalty_weight
         self.n_critic = checked("n_critic", int, self.n_critic)
         self.gradient_penalty_weight = checked("gradient_penalty_weight", float, weight)
@@ -475,7 +481,6 @@ class WGANGP(CountingModel):
         check_whole("feature_shift", self.feature_shift, least=0, most=most)
         if self.compiled and self.steps_per_execution > self._losses_of_execution.shape[0]:
             raise InputError("steps_per_execution has grown since compile: give it to compile")
-        return self.n_critic, self.gradient_penalty_weight, self.penalty_every, self.feature_shift
 
     @property
     def seed(self) -> keras.Variable:
@@ -511,8 +516,13 @@ class WGANGP(CountingModel):
         return sampling.generate_images(self.drawing_generator, count, seed)
 
     def export(self, filepath: str, *args: Any, **options: Any) -> None:
-        """`keras.Model.export` of the generator to draw with: latents -> images in -1..1."""
-        self.drawing_generator.export(filepath, *args, **options)
+        """`keras.Model.export` of the generator to draw with: latents -> images in -1..1.
+
+        It computes in float32, since ONNX and LiteRT run few layers of half precision.
+        """
+        generator = portable(self.drawing_generator)
+        generator(tf.zeros((1, self.latent_dim)))  # which Keras waits for in a new one
+        generator.export(filepath, *args, **options)
 
     def load_weights(self, filepath: str, *args: Any, **options: Any) -> None:
         """`keras.Model.load_weights`.
@@ -572,7 +582,8 @@ def build_model(config: Config) -> WGANGP:
     """A compiled, untrained model: the networks and the two Adams of `config`.
 
     With `config.deterministic`, TensorFlow's deterministic operations are turned on, as they can
-    only be for the whole process and until its end.
+    only be for the whole process and until its end. With a `config.precision` of float32 the layers
+    take Keras's own dtype policy; `train` and the command line let the setting alone decide.
 
     Raises:
         InputError: `config` is no `Config`.

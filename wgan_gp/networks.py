@@ -153,7 +153,7 @@ def _transposed(filters: list[int], config: Config, glorot: Initializers) -> Ite
             kernel_initializer=next(glorot),
         )
         if not is_last:
-            yield from _activation(normalization)
+            yield from _norm_and_relu(normalization)
 
 
 def _upsampling(filters: list[int], config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
@@ -170,11 +170,11 @@ def _upsampling(filters: list[int], config: Config, glorot: Initializers) -> Ite
             use_bias=normalization == "none",
             kernel_initializer=next(glorot),
         )
-        yield from _activation(normalization)
+        yield from _norm_and_relu(normalization)
     yield layers.Conv2D(3, 3, padding="same", kernel_initializer=next(glorot))
 
 
-def _activation(normalization: str) -> Iterator[keras.Layer]:
+def _norm_and_relu(normalization: str) -> Iterator[keras.Layer]:
     """ReLU, after batch norm if that is asked for: it has an offset, so no bias goes before it."""
     if normalization == "batch":
         # With Keras's 0.99 inference lags hundreds of iterations behind training.

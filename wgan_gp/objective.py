@@ -1,6 +1,10 @@
-"""The objective of WGAN-GP (Gulrajani et al., arXiv:1704.00028, equation 3 and Algorithm 1).
+"""The terms of WGAN-GP's objective (Gulrajani et al., arXiv:1704.00028, equation 3).
 
-Pure functions. D is the critic, x are real images, x~ = G(z) generated ones. A critic may also
+Pure functions, which `WGANGP._critic_losses` adds up:
+
+L = mean D(x~) - mean D(x) + lambda mean (||grad D(x^)||_2 - 1)^2.
+
+D is the critic, x are real images, x~ = G(z) generated ones. A critic may also
 score several views of an image, each for itself: then a loss is the mean over these.
 """
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from helpers.drawn import draw_flowers
 
+import wgan_gp.metrics.checkerboard as checkerboard_module
 from wgan_gp.metrics.checkerboard import checkerboard, grid_power_share
 from wgan_gp.support.errors import InputError
 
@@ -51,6 +52,13 @@ def test_images_are_weighed_by_their_power_in_any_order():
     share = grid_power_share(as_images(strong))
     assert grid_power_share(as_images(strong, flat)) == pytest.approx(share)
     assert grid_power_share(as_images(flat, flat, strong)) == pytest.approx(share)
+
+
+def test_images_that_are_taken_by_parts_share_as_they_do_together(monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)
+    together = grid_power_share(noise)
+    monkeypatch.setattr(checkerboard_module, "_CHUNK", 2 * 32 * 32)
+    assert grid_power_share(noise) == pytest.approx(together)
 
 
 def test_flat_images_have_no_grid():

@@ -167,6 +167,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._saved_at = time.monotonic()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        _check_can_be_saved(self.model)
         if self.every is None and replicas.are_apart(self.model.distribute_strategy):
             self.every = "epoch"  # the same iteration everywhere, whatever a machine's clock says
         self._saved_at = time.monotonic()
@@ -261,6 +262,20 @@ def _named(callbacks: Any) -> dict[str, keras.callbacks.Callback]:
         earlier = sum(type(other).__name__ == name for other in named.values())
         named[f"{name} {earlier + 1}" if earlier else name] = callback
     return named
+
+
+def _check_can_be_saved(model: keras.Model) -> None:
+    """Raise an InputError where that would fail only once there is something to lose."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of lambdas, which `save` says again
+            keras.saving.serialize_keras_object(model)
+    except NotImplementedError as error:
+        why = str(error).strip().split("\n")[0]
+        raise InputError(
+            f"the model cannot be saved in a checkpoint, because a network or layer of its class "
+            f"has no get_config: {why}"
+        ) from error
 
 
 def _load_weights(model: keras.Model, file: Path) -> None:

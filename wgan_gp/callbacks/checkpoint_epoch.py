@@ -5,23 +5,24 @@ from typing import Any
 import keras
 import numpy as np
 
+from wgan_gp.support.optimizers import Rates, set_rates, settable_rates
+
 _Sums = dict[str, list]  # what is behind the metrics, numbers or arrays, by their names
-_Rates = list[tuple[keras.Variable, np.float32]]  # learning rates and their values
 
 
 class Epoch:
     """What there is of an epoch: the sums behind its metrics, and the learning rates in it.
 
-    `fit` resets the metrics as an epoch begins, though it is one that goes on; and Keras's
-    callbacks change rates at its beginning and end, which are two of each then.
+    `fit` resets the metrics of an epoch that goes on after a stop. Such an epoch also begins and
+    ends twice, and Keras's callbacks change the learning rates each time.
     """
 
     def __init__(self) -> None:
         self.is_unfinished = False
         self._steps = 0  # done
         self._sums_to_go_on_with: _Sums = {}  # of a restored epoch that is not finished
-        self._rates_to_go_on_with: _Rates = []  # likewise
-        self._rates_of_latest_step: _Rates = []
+        self._rates_to_go_on_with: Rates = []  # likewise
+        self._rates_of_latest_step: Rates = []
         self._sums_before_validation: _Sums | None = None  # where there is one
 
     def state(self, model: keras.Model) -> dict[str, Any]:
@@ -44,7 +45,7 @@ class Epoch:
     def note_rates_to_go_on_with(self, model: keras.Model) -> None:
         """Before the epoch begins, once or once more."""
         if self._sums_to_go_on_with:
-            self._rates_to_go_on_with = _rates(model)
+            self._rates_to_go_on_with = settable_rates(model)
 
     def begin(self, model: keras.Model) -> None:
         for metric in model.metrics:  # which `fit` has just reset
@@ -56,7 +57,7 @@ class Epoch:
     def begin_step(self) -> None:
         # An epoch that goes on has begun twice, and a `LearningRateScheduler` has changed the rates
         # twice.
-        _assign(self._rates_to_go_on_with)
+        set_rates(self._rates_to_go_on_with)
         self._rates_to_go_on_with = []
         self.is_unfinished = True  # at its first step, too: rates may have changed as it began
 
@@ -65,7 +66,7 @@ class Epoch:
 
     def note_rates(self, model: keras.Model) -> None:
         """After a step: those that an epoch which is cut short after it goes on with."""
-        self._rates_of_latest_step = _rates(model)
+        self._rates_of_latest_step = settable_rates(model)
 
     def begin_validation(self, model: keras.Model) -> None:
         self._sums_before_validation = _sums(model)  # which Keras resets for it
@@ -78,7 +79,7 @@ class Epoch:
         # It is to be continued if training goes on some day.
         self.is_unfinished = is_stopped and self._steps < (steps or 0)
         if self.is_unfinished:
-            _assign(self._rates_of_latest_step)  # which it was too early to lower
+            set_rates(self._rates_of_latest_step)  # which it was too early to lower
 
 
 def _sums(model: keras.Model) -> _Sums:
@@ -87,14 +88,3 @@ def _sums(model: keras.Model) -> _Sums:
         metric.name: [variable.numpy().tolist() for variable in metric.variables]
         for metric in model.metrics
     }
-
-
-def _rates(model: keras.Model) -> _Rates:
-    """The optimizers' learning rates, except those that follow a schedule."""
-    variables = model.optimizer.variables
-    return [(rate, rate.numpy()) for rate in variables if rate.name == "learning_rate"]
-
-
-def _assign(rates: _Rates) -> None:
-    for rate, value in rates:
-        rate.assign(value)

@@ -21,7 +21,7 @@ def figure_png(
     if distances:
         places["quality"].sharex(scores)
         _draw_quality(places["quality"], distances)
-    tiles.imshow(grid, cmap="gray", vmin=0, vmax=255)  # of which colours make no use
+    tiles.imshow(grid, cmap="gray", vmin=0, vmax=255)  # for grey images; colours ignore these
     tiles.axis("off")
     points = np.array(curve.points)
     # Blue and orange of the palette of Okabe and Ito, which colour-blind readers can tell apart.

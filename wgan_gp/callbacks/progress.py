@@ -82,7 +82,7 @@ class ProgressBar(keras.callbacks.Callback):
             self._bar.close()
 
     def _begin(self) -> None:
-        """Count the time from here on: the first iteration took what none after it will."""
+        """Count the time from here on, without the first iteration, which builds the graph."""
         self._has_begun = True
         self._bar.initial = self._bar.n = self.model.iterations_done
         self._bar.unpause()

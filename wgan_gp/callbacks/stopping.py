@@ -48,7 +48,7 @@ def diverged(model: keras.Model, broken: str) -> DivergedError:
 class StopOnSignal(keras.callbacks.Callback):
     """At SIGINT, SIGTERM or SIGHUP: finish the iteration, save, stop.
 
-    They come of Ctrl-C, the end of the system, and that of the terminal.
+    (Ctrl-C, the system that shuts down, the terminal that closes.)
 
     It listens while it is entered as a context manager, and ends `fit` with `Interrupted`. Python
     hears a signal when TensorFlow's iteration is over; a second one after that stops at once. Put

@@ -90,10 +90,10 @@ def _image_numbers(iteration: tf.Tensor, count: int, config: Config) -> tf.Tenso
 
 def _flip_at_random(batch: tf.Tensor, iteration: tf.Tensor, seed: int) -> tf.Tensor:
     """`batch`, `(batch, n_critic, height, width, channels)`, each image mirrored or not."""
-    is_flipped = tf.random.stateless_uniform(
+    drawn = tf.random.stateless_uniform(
         [*batch.shape[:2], 1, 1, 1], stream_seed(seed, FLIPS, iteration), alg="philox"
     )
-    return tf.where(is_flipped < 0.5, tf.reverse(batch, axis=[3]), batch)
+    return tf.where(drawn < 0.5, tf.reverse(batch, axis=[3]), batch)
 
 
 def training_numbers(images: np.ndarray, config: Config) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from wgan_gp.metrics.inputs import check_images
 
-_CHUNK = 256  # images at a time
+_CHUNK = 2**20  # pixels at a time: 256 images of 64x64
 
 
 class Checkerboard(NamedTuple):
@@ -56,7 +56,8 @@ def grid_power_share(images: np.ndarray) -> float:
     """
     check_images(images)
     size = images.shape[1]
-    powers = [_power(images[i : i + _CHUNK]) for i in range(0, len(images), _CHUNK)]
+    chunk = max(1, _CHUNK // size**2)
+    powers = [_power(images[i : i + chunk]) for i in range(0, len(images), chunk)]
     power = np.sum(powers, axis=0)
     frequency = np.abs(np.fft.fftfreq(size, 1 / size))
     is_high, is_low = frequency >= size / 2 - size / 16, frequency <= size / 16

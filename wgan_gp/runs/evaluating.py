@@ -66,17 +66,14 @@ def evaluate_run(
             metric is asked for that cannot be had.
         OSError: the report cannot be written.
     """
+    plan, (_, known) = Plan.of_run(folder), folder.read()
+    measured = plan.data if data is None else data
     if metrics is not None:
-        check_metrics(metrics)
-    with tempfile.TemporaryFile(dir=folder.path) as probe:
-        probe.write(os.urandom(_ROOM))  # found out before minutes of measuring
+        _check_metrics(metrics, measured)
+    _check_room(folder.path)
     # Taken first: a run that goes on meanwhile may replace the file, and its report would be void.
     facts = _facts(folder.generator_file(best))
     generator = folder.load_generator(best)
-    plan, (_, known) = Plan.of_run(folder), folder.read()
-    measured = plan.data if data is None else data
-    if metrics is not None and "modes" in metrics and measured != "synthetic":
-        raise InputError("modes are those of drawn flowers, the data 'synthetic': leave modes out")
     real, training, reference = _images(plan, known["images_crc32"], data, data_dir, cache_dir)
     if metrics is None:
         metrics = possible_metrics(features is not None, training is not None)
@@ -100,6 +97,18 @@ def evaluate_run(
     report = dataclasses.replace(report, reference=reference, features=label)
     _write(facts, report, *folder.report_files(best))
     return report
+
+
+def _check_metrics(metrics: Sequence[str], measured: str | Path) -> None:
+    check_metrics(metrics)
+    if "modes" in metrics and measured != "synthetic":
+        raise InputError("modes are those of drawn flowers, the data 'synthetic': leave modes out")
+
+
+def _check_room(folder: Path) -> None:
+    """Raise an OSError where a report could not be written, before minutes of measuring."""
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(os.urandom(_ROOM))
 
 
 def _images(

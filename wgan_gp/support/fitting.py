@@ -18,6 +18,7 @@ from wgan_gp.support.keras_habits import (
     images_given,
     validation_images,
 )
+from wgan_gp.support.optimizers import set_rates, settable_rates
 from wgan_gp.support.whole_numbers import check_whole
 
 
@@ -193,6 +194,7 @@ class CountingModel(keras.Model):
             epoch, done_in_epoch = divmod(done, steps_per_epoch)
             last_epoch = -(-iteration // steps_per_epoch)
             steps = steps_per_epoch - done_in_epoch
+            kept = [self._keeper_of_rates()] if done_in_epoch else []
             dataset = images_given(dataset_from(done), "fit_to")
             _check_lasts(dataset, options.get("batch_size"), done, iteration)
             with self._executions_within(math.gcd(steps, iteration - done)):
@@ -201,9 +203,19 @@ class CountingModel(keras.Model):
                     initial_epoch=epoch,
                     epochs=epoch + 1 if done_in_epoch else last_epoch,
                     steps_per_epoch=steps,
-                    callbacks=callbacks,
+                    callbacks=[*kept, *callbacks],
                     **{"shuffle": False, **options},
                 )
+
+    def _keeper_of_rates(self) -> keras.callbacks.Callback:
+        """Keeps those of now in an epoch that goes on: when it began, callbacks have moved them."""
+        rates = settable_rates(self)
+
+        def keep(batch: int, logs: dict | None) -> None:
+            if batch == 0:
+                set_rates(rates)
+
+        return keras.callbacks.LambdaCallback(on_train_batch_begin=keep)
 
     def _pace(self, iteration: int, steps_per_epoch: int) -> keras.callbacks.Callback:
         """Ends training at `iteration`, and with an error where the images end before.
@@ -242,7 +254,7 @@ class CountingModel(keras.Model):
         if steps == self.steps_per_execution:
             return
         self.steps_per_execution = steps
-        # Which were traced for the former number of batches, and would be handed this one.
+        # They were traced for the former number of steps; Keras makes new ones.
         self.train_function = self.test_function = self.predict_function = None
 
 
@@ -264,5 +276,5 @@ def _batches(dataset: Any, batch_size: int | None) -> int | None:
     if isinstance(dataset, keras.utils.PyDataset):
         return dataset.num_batches
     if shape := getattr(dataset, "shape", None):
-        return -(-shape[0] // (batch_size or 32))  # Keras's default
+        return -(-shape[0] // (batch_size or replicas.KERAS_BATCH_SIZE))
     return None

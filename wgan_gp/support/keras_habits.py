@@ -16,7 +16,7 @@ _REFUSED = {
     keras.callbacks.TerminateOnNaN: "looks at a log called 'loss', which a GAN does not have: use "
     "wgan_gp.StopAtNaN",
 }
-_MOST_STEPS = 2**31 - 1  # in an epoch; `make_dataset` counts its elements, in int64
+_MOST_STEPS = 2**31 - 1  # more is no epoch: the stream of `make_dataset` ends, but at 2^63 - 1
 WATCHING = (
     keras.callbacks.EarlyStopping,
     keras.callbacks.ModelCheckpoint,

@@ -53,6 +53,19 @@ def check_fine_enough(generator: keras.Model) -> None:
             )
 
 
+def check_apart(*networks: keras.Model | None) -> None:
+    """Raise an InputError that names a variable of two of them: each is trained by itself."""
+    owners: dict[int, keras.Model] = {}
+    for network in networks:
+        for variable in [] if network is None else network.variables:
+            owner = owners.setdefault(id(variable), network)
+            if owner is not network:
+                raise InputError(
+                    f"'{variable.path}' belongs to both '{owner.name}' and '{network.name}': give "
+                    f"each a layer of its own"
+                )
+
+
 def check_no_batch_norm(network: keras.Model) -> None:
     """Raise an InputError that names one: in it, one image changes the score of another."""
     for layer in batch_norms(network):

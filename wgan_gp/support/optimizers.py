@@ -1,14 +1,16 @@
-"""Two optimizers where Keras expects one, a rate that falls, and gradients of half precision."""
+"""Two optimizers where Keras expects one, each fit for its network and for half precision."""
 
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.layers import layers_within
+
+Rates = list[tuple[keras.Variable, np.float32]]  # learning rates and their values
 
 _TWO_RATES = "set the learning_rate of model.critic_optimizer and of model.generator_optimizer"
 
@@ -56,28 +58,15 @@ class BothOptimizers:
         raise InputError(_TWO_RATES)
 
 
-@keras.saving.register_keras_serializable(package="wgan_gp")
-class HeldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate held for half of the updates, then lowered in a straight line.
+def settable_rates(model: keras.Model) -> Rates:
+    """The optimizers' learning rates, except those that follow a schedule."""
+    variables = model.optimizer.variables
+    return [(rate, rate.numpy()) for rate in variables if rate.name == "learning_rate"]
 
-    Args:
-        initial: the rate of the first half.
-        updates: in the whole training; from the last on, the rate is what it is then.
-        final: share of `initial` that is left at the end.
-    """
 
-    def __init__(self, initial: float, updates: int, final: float) -> None:
-        super().__init__()
-        self.initial = initial
-        self.updates = updates
-        self.final = final
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        done_of_second_half = 2.0 * ops.cast(step, "float32") / self.updates - 1.0
-        return self.initial * (1.0 - (1.0 - self.final) * ops.clip(done_of_second_half, 0.0, 1.0))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"initial": self.initial, "updates": self.updates, "final": self.final}
+def set_rates(rates: Rates) -> None:
+    for rate, value in rates:
+        rate.assign(value)
 
 
 def unscaled(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
@@ -103,12 +92,14 @@ def scaling(
     return optimizer
 
 
-def check_made_for(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> None:
-    """Raise an InputError if the optimizer has moments of other weights than those it is to train.
+def check_trains(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> None:
+    """Raise an InputError if it averages weights, or has moments of others than it is to train.
 
     Where those of layers that were frozen since are among them, Keras saves all and loads none.
     """
     optimizer = unscaled(optimizer)
+    if optimizer.use_ema:
+        raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
     known = getattr(optimizer, "_trainable_variables", None)  # where it is built by Keras's way
     if known and list(map(id, known)) != list(map(id, network.trainable_variables)):
         raise InputError(

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
 
-_BATCH_SIZE = 32  # Keras's, of arrays
+KERAS_BATCH_SIZE = 32  # of arrays, where `fit` is told none
 
 
 def count() -> int:
@@ -127,7 +127,7 @@ def check_array(images: Any, batch_size: int | None) -> None:
             f"{count()} replicas train on a tf.data.Dataset or an array, not on a "
             f"{type(images).__name__}, whose batches they might not divide"
         )
-    batch_size = batch_size or _BATCH_SIZE
+    batch_size = batch_size or KERAS_BATCH_SIZE
     check_divisible(batch_size, count())
     rest = len(images) % batch_size
     if rest % count():
