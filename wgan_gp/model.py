@@ -520,9 +520,7 @@ class WGANGP(CountingModel):
 
         It computes in float32, since ONNX and LiteRT run few layers of half precision.
         """
-        generator = portable(self.drawing_generator)
-        generator(tf.zeros((1, self.latent_dim)))  # which Keras waits for in a new one
-        generator.export(filepath, *args, **options)
+        portable(self.drawing_generator).export(filepath, *args, **options)
 
     def load_weights(self, filepath: str, *args: Any, **options: Any) -> None:
         """`keras.Model.load_weights`.

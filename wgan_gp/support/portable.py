@@ -3,9 +3,11 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from wgan_gp.support import layers
 from wgan_gp.support.copying import rebuilt
+from wgan_gp.support.shapes import input_shape
 
 
 def portable(generator: keras.Model) -> keras.Model:
@@ -25,5 +27,6 @@ def portable(generator: keras.Model) -> keras.Model:
     if not layers.are_known(generator) or all(map(is_portable, layers.layers_within(generator))):
         return generator
     same = keras.models.clone_model(generator, clone_function=plain, recursive=True)
+    same(tf.zeros((1, *input_shape(generator)[1:])))  # which Keras's export to ONNX waits for
     same.set_weights(generator.get_weights())
     return same
