@@ -838,6 +838,7 @@ assert max(second_quarter, packaged_gap[-1]) < 0.6 * packaged_gap[early]
 
 # %%
 norm = np.array(history.history["gradient_norm"])  # m
+gap = -np.array(history.history["critic_loss_unregularized"])  # m d
 scatter = np.array(history.history["gradient_penalty"]) - (norm - 1) ** 2  # v
 bargain = 1 + gap / norm / (2 * config.gradient_penalty_weight)  # 1 + d / (2λ)
 later = slice(len(norm) // 4, None)

@@ -29,11 +29,11 @@ from wgan_gp.support.keras_habits import check_backend, check_compile_options, i
 from wgan_gp.support.layers import (
     added_losses,
     batch_norms,
-    check_apart,
     check_fine_enough,
     check_no_batch_norm,
     check_no_layers_losses,
     check_same_variables,
+    check_share_nothing,
     own_state,
 )
 from wgan_gp.support.optimizers import (
@@ -117,7 +117,7 @@ class WGANGP(CountingModel):
         check_backend()
         super().__init__(**{"autocast": False, **kwargs})  # each network casts its own inputs
         check_shapes(generator, critic, critic_features)
-        check_apart(generator, critic, critic_features)
+        check_share_nothing(generator, critic, critic_features)
         check_no_batch_norm(critic)
         strategy = tf.distribute.get_strategy()
         replicas.check_shared([*generator.variables, *critic.variables], strategy)
@@ -518,7 +518,8 @@ class WGANGP(CountingModel):
     def export(self, filepath: str, *args: Any, **options: Any) -> None:
         """`keras.Model.export` of the generator to draw with: latents -> images in -1..1.
 
-        It computes in float32, since ONNX and LiteRT run few layers of half precision.
+        It computes in float32, since ONNX and LiteRT run few layers of half precision. (A
+        subclassed generator computes as it does here.)
         """
         portable(self.drawing_generator).export(filepath, *args, **options)
 

@@ -310,6 +310,33 @@ def test_a_rate_changed_after_restoring_within_an_epoch_stays(
     assert float(model.critic_optimizer.learning_rate) == pytest.approx(1e-6)
 
 
+def test_a_rate_that_is_set_at_each_step_is_the_same_after_a_stop(
+    tiny_config, tiny_images, tmp_path
+):
+    def rates(folder: str, *ends: int) -> list[float]:
+        seen = []
+        for end in ends:
+            seen += session(tmp_path / folder, end)
+        return seen
+
+    def session(folder: Path, end: int) -> list[float]:
+        model, checkpoint, seen = build_model(tiny_config), Checkpoint(folder), []
+        checkpoint.restore(model)
+
+        def warm_up(batch: int, logs: dict | None) -> None:
+            model.critic_optimizer.learning_rate = 1e-3 * (model.iterations_done + 1)
+
+        def note(batch: int, logs: dict | None) -> None:
+            seen.append(float(model.critic_optimizer.learning_rate))
+
+        each = keras.callbacks.LambdaCallback(on_train_batch_begin=warm_up, on_train_batch_end=note)
+        stream = functools.partial(make_dataset, tiny_images, tiny_config)
+        model.fit_to(end, stream, steps_per_epoch=4, callbacks=[each, checkpoint], verbose=0)
+        return seen
+
+    assert rates("stopped", 3, 6) == rates("whole", 6)
+
+
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
 def test_a_model_goes_on_though_its_rates_have_moved(tiny_config, tiny_images, tmp_path):
     def run_to(iterations: int, model):
@@ -464,6 +491,12 @@ def test_a_run_of_another_length_is_told_by_its_schedules(tiny_config, tmp_path)
     )
     with pytest.raises(InputError, match=said):
         Checkpoint(tmp_path).restore(longer)
+    (state,) = tmp_path.glob("*/state.json")
+    named, with_module = '"class_name"', '"module": "where.it.was.once", "class_name"'
+    assert named in state.read_text()
+    state.write_text(state.read_text().replace(named, with_module))
+    checkpoint.folder._write_sums(state.parent)
+    assert Checkpoint(tmp_path).restore(build_model(config)) == 1
 
 
 def test_a_checkpoint_of_another_optimizer_is_refused(tiny_config, tmp_path):

@@ -64,7 +64,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     Raises:
         InputError: `every` or `keep` is below 1, or one of `callbacks` is none, or has no state
-            that can be saved; in `fit`: the folder holds later checkpoints, and none was restored.
+            that can be saved; in `fit`: the model cannot be saved, or the folder holds later
+            checkpoints, and none was restored.
     """
 
     def __init__(
@@ -270,12 +271,9 @@ def _check_can_be_saved(model: keras.Model) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of lambdas, which `save` says again
             keras.saving.serialize_keras_object(model)
-    except NotImplementedError as error:
-        why = str(error).strip().split("\n")[0]
-        raise InputError(
-            f"the model cannot be saved in a checkpoint, because a network or layer of its class "
-            f"has no get_config: {why}"
-        ) from error
+    except (NotImplementedError, TypeError) as error:
+        why = " ".join(str(error).strip().split("\n\n")[0].split())  # without Keras's example
+        raise InputError(f"the model cannot be saved in a checkpoint: {why}") from error
 
 
 def _load_weights(model: keras.Model, file: Path) -> None:

@@ -53,12 +53,12 @@ class Epoch:
             for variable, value in zip(metric.variables, sums, strict=True):
                 variable.assign(value)
         self._sums_to_go_on_with, self._sums_before_validation = {}, None
-
-    def begin_step(self) -> None:
         # An epoch that goes on has begun twice, and a `LearningRateScheduler` has changed the rates
-        # twice.
+        # twice. (At its first step callbacks may set others.)
         set_rates(self._rates_to_go_on_with)
         self._rates_to_go_on_with = []
+
+    def begin_step(self) -> None:
         self.is_unfinished = True  # at its first step, too: rates may have changed as it began
 
     def end_step(self, batch: int) -> None:

@@ -57,11 +57,14 @@ def with_rates_of(there: dict[str, Any], settings: dict[str, Any]) -> dict[str, 
 
 
 def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
-    """Without the names, in which Keras counts the optimizers that a process has made."""
+    """Without the names, in which Keras counts the optimizers that a process has made.
+
+    And without the modules of classes, which may have moved since.
+    """
     return {
         key: _unnamed(value) if isinstance(value, dict) else value
         for key, value in config.items()
-        if key != "name"
+        if key not in ("name", "module")
     }
 
 

@@ -19,7 +19,8 @@ def remove_leftovers(cache: Path) -> None:
     """Remove unfinished entries whose process is gone: it would hold their lock."""
     for unfinished in cache.glob(f"{UNFINISHED}*"):
         with contextlib.suppress(OSError, filelock.Timeout):
-            if 0 <= time.time() - unfinished.stat().st_mtime < _STARTING:  # a clock may be wrong
+            age = time.time() - unfinished.stat().st_mtime
+            if abs(age) < _STARTING:  # a file server's clock may be ahead
                 continue
             with filelock.FileLock(unfinished / LOCK, timeout=0):
                 shutil.rmtree(unfinished)

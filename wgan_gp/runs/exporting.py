@@ -209,15 +209,15 @@ def _is_folder(path: Path) -> bool:
 def _read(about: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, str] | None]:
     """The facts of an export, its files' digests, and those of the files that it was to replace.
 
-    The last is None once all are in their places; all are empty if they are not such facts.
+    The last is None once all are in their places, or where these are no such facts; then the others
+    are empty, too.
     """
     try:
         facts = json.loads(about.read_text(encoding="utf-8"))
         digests, before = dict(facts.pop("sha256")), facts.pop("sha256_before", None)
-        before = None if before is None else dict(before)
         if "sha256_of_facts" in facts:  # earlier versions put it among those of the files
             digests[about.name] = facts.pop("sha256_of_facts")
-        return facts, digests, before
+        return facts, digests, before and dict(before)
     except (OSError, *MALFORMED):
         return {}, {}, None
 

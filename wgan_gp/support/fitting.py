@@ -18,7 +18,7 @@ from wgan_gp.support.keras_habits import (
     images_given,
     validation_images,
 )
-from wgan_gp.support.optimizers import set_rates, settable_rates
+from wgan_gp.support.optimizers import Rates, set_rates, settable_rates
 from wgan_gp.support.whole_numbers import check_whole
 
 
@@ -30,6 +30,7 @@ class CountingModel(keras.Model):
 
     iteration: keras.Variable  # int64
     steps_per_execution: int  # Keras's
+    _left = (0, 0)  # where `fit_to` has left off, and with which optimizers
 
     @property
     def iterations_done(self) -> int:
@@ -194,7 +195,9 @@ class CountingModel(keras.Model):
             epoch, done_in_epoch = divmod(done, steps_per_epoch)
             last_epoch = -(-iteration // steps_per_epoch)
             steps = steps_per_epoch - done_in_epoch
-            kept = [self._keeper_of_rates()] if done_in_epoch else []
+            # After a restart it is `Checkpoint` that keeps them.
+            is_going_on = done_in_epoch and self._left == (done, id(self.optimizer))
+            kept = [self._keeper_of_rates()] if is_going_on else []
             dataset = images_given(dataset_from(done), "fit_to")
             _check_lasts(dataset, options.get("batch_size"), done, iteration)
             with self._executions_within(math.gcd(steps, iteration - done)):
@@ -206,16 +209,23 @@ class CountingModel(keras.Model):
                     callbacks=[*kept, *callbacks],
                     **{"shuffle": False, **options},
                 )
+            self._left = (self.iterations_done, id(self.optimizer))
 
     def _keeper_of_rates(self) -> keras.callbacks.Callback:
-        """Keeps those of now in an epoch that goes on: when it began, callbacks have moved them."""
-        rates = settable_rates(self)
+        """Keeps them as an epoch goes on, which callbacks have moved when it first began.
+
+        It comes first: what others do before the epoch and before a step remains.
+        """
+        rates: Rates = []
+
+        def note(epoch: int, logs: dict | None) -> None:
+            rates.extend(settable_rates(self))
 
         def keep(batch: int, logs: dict | None) -> None:
             if batch == 0:
                 set_rates(rates)
 
-        return keras.callbacks.LambdaCallback(on_train_batch_begin=keep)
+        return keras.callbacks.LambdaCallback(on_epoch_begin=note, on_train_batch_begin=keep)
 
     def _pace(self, iteration: int, steps_per_epoch: int) -> keras.callbacks.Callback:
         """Ends training at `iteration`, and with an error where the images end before.

@@ -53,8 +53,11 @@ def check_fine_enough(generator: keras.Model) -> None:
             )
 
 
-def check_apart(*networks: keras.Model | None) -> None:
-    """Raise an InputError that names a variable of two of them: each is trained by itself."""
+def check_share_nothing(*networks: keras.Model | None) -> None:
+    """Raise an InputError that names a variable of two of them, though it be frozen.
+
+    Each network is trained, frozen and saved by itself.
+    """
     owners: dict[int, keras.Model] = {}
     for network in networks:
         for variable in [] if network is None else network.variables:

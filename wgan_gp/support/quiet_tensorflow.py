@@ -54,7 +54,8 @@ def _loading() -> Iterator[None]:
         yield
     except (ImportError, MemoryError) as error:
         # TensorFlow puts the whole traceback of its libraries into the message.
-        causes = re.findall(r"^\w+Error: (.+)", str(error), re.MULTILINE) or [error]
+        causes = re.findall(r"^\w+Error: (.+)", str(error), re.MULTILINE)
+        causes = causes or [str(error) or repr(error)]
         raise InputError(
             f"TensorFlow cannot be loaded: {causes[-1]} (is there enough memory for it, and is it "
             f"installed as a whole?)"

@@ -46,12 +46,14 @@ def answer(text: str) -> None:
             raise
 
 
-def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
-    """A name's bytes as they are, so that it can be pasted; other characters by their number."""
+def _as_it_is(error: UnicodeEncodeError) -> tuple[str | bytes, int]:
+    """A name's byte as it is, so that it can be pasted; another character by its number."""
+    first = error.start  # of several, which may be of both kinds
+    one = UnicodeEncodeError(error.encoding, error.object, first, first + 1, error.reason)
     try:
-        return codecs.lookup_error("surrogateescape")(error)
+        return codecs.lookup_error("surrogateescape")(one)
     except UnicodeError:
-        return codecs.backslashreplace_errors(error)
+        return codecs.backslashreplace_errors(one)
 
 
 codecs.register_error(_AS_IT_IS, _as_it_is)
