@@ -34,7 +34,7 @@
 # With `QUICK = True` the flowers are *synthetic*, drawn by a program. Everything then runs on two
 # CPU cores, in 4 to 5 minutes on fast ones and in up to 21 on slow ones. With `QUICK = False` the
 # notebook downloads 218 MB and trains on photographs, four fifths of 3,670; this takes some six
-# times as long. The run shown here took 9 minutes; the figure in section 6 says how much of that was
+# times as long. The run shown here took 8 minutes; the figure in section 6 says how much of that was
 # its training.
 #
 # Lines that begin with `assert` check that what the text says is true of the run at hand. If you
