@@ -174,6 +174,23 @@ def test_a_model_that_goes_on_within_an_epoch_keeps_its_rates(tmp_path, is_kept)
 
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
+def test_a_model_that_was_interrupted_within_an_epoch_keeps_its_rates():
+    model = compiled(generator(), critic())
+    dataset = tf.data.Dataset.from_tensors(IMAGES[:4]).repeat()
+
+    def interrupt(batch: int, logs: dict | None) -> None:
+        if model.iterations_done == 3:
+            raise KeyboardInterrupt
+
+    halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    stop = keras.callbacks.LambdaCallback(on_train_batch_end=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit_to(8, lambda _: dataset, steps_per_epoch=4, callbacks=[halve, stop], verbose=0)
+    model.fit_to(8, lambda _: dataset, steps_per_epoch=4, callbacks=halve, verbose=0)
+    assert float(model.critic_optimizer.learning_rate) == pytest.approx(0.01 / 2**2)
+
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
 def test_a_model_that_begins_within_an_epoch_takes_its_rates_from_callbacks():
     model = compiled(generator(), critic())
     model.train_on_batch(IMAGES[:4])
@@ -232,8 +249,12 @@ def test_a_seed_that_is_assigned_is_kept_with_the_model(tmp_path):
 
 
 def test_a_model_that_is_not_compiled_is_told_so():
+    model = WGANGP(generator(), critic(), n_critic=2)
     with pytest.raises(InputError, match="the model is not compiled"):
-        WGANGP(generator(), critic(), n_critic=2).fit(IMAGES, batch_size=4)
+        model.fit(IMAGES, batch_size=4)
+    model.iteration.assign(2)
+    with pytest.raises(InputError, match="the model is not compiled"):
+        model.fit_to(4, lambda _: IMAGES, steps_per_epoch=4, batch_size=4)
 
 
 def test_an_optimizer_that_is_set_anew_is_the_one_that_callbacks_find():

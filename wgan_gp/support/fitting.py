@@ -196,11 +196,11 @@ class CountingModel(keras.Model):
             last_epoch = -(-iteration // steps_per_epoch)
             steps = steps_per_epoch - done_in_epoch
             # After a restart it is `Checkpoint` that keeps them.
-            is_going_on = done_in_epoch and self._left == (done, id(self.optimizer))
+            is_going_on = done_in_epoch and self._left == self._place()
             kept = [self._keeper_of_rates()] if is_going_on else []
             dataset = images_given(dataset_from(done), "fit_to")
             _check_lasts(dataset, options.get("batch_size"), done, iteration)
-            with self._executions_within(math.gcd(steps, iteration - done)):
+            with self._left_noted(), self._executions_within(math.gcd(steps, iteration - done)):
                 self.fit(
                     dataset,
                     initial_epoch=epoch,
@@ -209,7 +209,17 @@ class CountingModel(keras.Model):
                     callbacks=[*kept, *callbacks],
                     **{"shuffle": False, **options},
                 )
-            self._left = (self.iterations_done, id(self.optimizer))
+
+    @contextlib.contextmanager
+    def _left_noted(self) -> Iterator[None]:
+        """Notes where `fit` has left off in the end, whether it was stopped or has failed."""
+        try:
+            yield
+        finally:
+            self._left = self._place()
+
+    def _place(self) -> tuple[int, int]:
+        return self.iterations_done, id(getattr(self, "optimizer", None))
 
     def _keeper_of_rates(self) -> keras.callbacks.Callback:
         """Keeps them as an epoch goes on, which callbacks have moved when it first began.
