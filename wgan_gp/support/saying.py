@@ -46,8 +46,10 @@ def answer(text: str) -> None:
             raise
 
 
-def _as_it_is(error: UnicodeEncodeError) -> tuple[str | bytes, int]:
+def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
     """A name's byte as it is, so that it can be pasted; another character by its number."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error  # nothing is read by this
     first = error.start  # of several, which may be of both kinds
     one = UnicodeEncodeError(error.encoding, error.object, first, first + 1, error.reason)
     try:
