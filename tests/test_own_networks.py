@@ -1,5 +1,7 @@
 """Networks, and subclasses of the model, that users bring: what they add counts, or is refused."""
 
+import csv
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from keras import layers
 
 from wgan_gp import Checkpoint, HistoryFile, InputError
 from wgan_gp.callbacks.stopping import StopAtNaN
+from wgan_gp.export.saved_model import export_saved_model, load_saved_model
 from wgan_gp.model import WGANGP
 
 IMAGES = np.zeros((8, 2, 8, 8, 3), np.float32)
@@ -171,6 +174,35 @@ def test_a_model_that_goes_on_within_an_epoch_keeps_its_rates(tmp_path, is_kept)
         dataset = tf.data.Dataset.from_tensors(IMAGES[:4]).repeat()
         model.fit_to(end, lambda _: dataset, steps_per_epoch=4, callbacks=callbacks, verbose=0)  # noqa: B023
     assert float(model.critic_optimizer.learning_rate) == pytest.approx(0.01 / 2**2)
+
+
+def test_an_epoch_that_a_model_goes_on_with_is_one(tmp_path):
+    def rows(name: str, *ends: int) -> list[str]:
+        (tmp_path / name).mkdir()
+        model, history = compiled(generator(), critic()), HistoryFile(tmp_path / name / "rows.csv")
+        callbacks = [history, Checkpoint(tmp_path / name / "checkpoints", callbacks=[history])]
+        dataset, epoch = tf.data.Dataset.from_tensors(IMAGES[:4] + 0.5).repeat(), np.int64(4)
+        for end in ends:
+            model.fit_to(
+                end, lambda _: dataset, steps_per_epoch=epoch, callbacks=callbacks, verbose=0
+            )
+        lines = csv.DictReader(history.path.read_text().splitlines())
+        return [{name: x for name, x in line.items() if name != "seconds"} for line in lines]
+
+    assert rows("cut", 3, 6, 8) == rows("whole", 8)
+
+
+def test_a_generator_with_an_operation_in_its_graph_is_exported_from_half_precision(tmp_path):
+    latents = keras.Input((4,))
+    x = generator(policy="mixed_bfloat16")(latents)
+    images = x + layers.Conv2D(3, 3, padding="same", dtype="mixed_bfloat16")(x)
+    model = compiled(
+        keras.Model(latents, layers.Activation("tanh", dtype="float32")(images)), critic()
+    )
+    numbers = np.random.default_rng(0).standard_normal((3, 4), "float32")
+    export_saved_model(model.drawing_generator, tmp_path / "saved")
+    exported = load_saved_model(tmp_path / "saved")(numbers)
+    np.testing.assert_allclose(exported, model.predict(numbers, verbose=0), atol=0.02)
 
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")

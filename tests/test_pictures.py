@@ -109,6 +109,23 @@ def test_a_new_folder_of_pictures_is_there_whole_or_not_at_all(tmp_path, monkeyp
     assert len(list((tmp_path / "far" / "new").iterdir())) == 4
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_picture_that_cannot_be_read_is_neither_ours_nor_another_s(tmp_path, monkeypatch, number):
+    save_pngs(numbered(4), tmp_path)
+    unreadable, really_open = tmp_path / f"0000{number}.png", Image.open
+
+    def refuse(path: Path, **options):
+        if path == unreadable:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return really_open(path, **options)
+
+    monkeypatch.setattr(pictures.Image, "open", refuse)
+    with pytest.raises(InputError, match=f"{number}.png' cannot be read .Permission denied"):
+        save_pngs(255 - numbered(2), tmp_path)
+    monkeypatch.undo()
+    assert np.asarray(Image.open(tmp_path / "00000.png")).tolist() == numbered(1)[0].tolist()
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.ENOSPC, "no space left")])
 def test_pictures_that_replace_others_do_so_all_or_none(tmp_path, monkeypatch, error):
     save_pngs(numbered(4), tmp_path)

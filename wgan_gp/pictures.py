@@ -73,10 +73,12 @@ def save_pngs(images: np.ndarray, folder: Path) -> None:
     What others have written stays. A folder that is not there yet is there whole or not at all.
 
     Raises:
-        InputError: one of these names is taken by a file that this function did not write.
+        InputError: one of these names is taken by a file that this function did not write, or by
+            one that cannot be read.
         OSError: a file cannot be written.
     """
     check_free(folder, len(images))
+    surplus = [path for n, path in _numbered(folder).items() if n >= len(images) and _is_ours(path)]
     if not os.path.lexists(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with replacing(folder) as unfinished:
@@ -85,9 +87,8 @@ def save_pngs(images: np.ndarray, folder: Path) -> None:
         return
     with replacing_in(folder) as unfinished:  # or a stop would leave some of each set
         _save_each(images, unfinished)
-    for number, path in _numbered(folder).items():
-        if number >= len(images) and _is_ours(path):
-            path.unlink()
+    for path in surplus:
+        path.unlink()
 
 
 def _save_each(images: np.ndarray, folder: Path) -> None:
@@ -107,6 +108,12 @@ def _is_ours(path: Path) -> bool:
         with Image.open(path, formats=["PNG"]) as image:
             name, value = _MARK
             return image.info.get(name) == value
+    except (FileNotFoundError, IsADirectoryError):  # a link that leads nowhere; a folder
+        return False
+    except OSError as error:
+        if error.errno is None:  # a decoder's verdict
+            return False
+        raise InputError(f"'{path}' cannot be read ({error.strerror}): is it ours?") from error
     except Exception:  # a damaged file can make a decoder raise anything at all
         return False
 

@@ -386,6 +386,21 @@ def test_generate_keeps_the_pictures_of_others(wgan_gp, finished):
         assert path.name == "00000.png" or path.read_bytes() == before[path]
 
 
+@pytest.mark.parametrize(("command", "name"), [("generate", "a.png"), ("interpolate", "a.gif")])
+def test_a_link_in_place_of_a_picture_is_not_overwritten_or_followed_for_ever(
+    wgan_gp, finished, command, name
+):
+    link = wgan_gp.folder / name
+    link.symlink_to("/nowhere/at/all")
+    said = wgan_gp.mistake(command, "--run-dir", finished[0], "--output", name)
+    assert f"'{name}' exists already" in said
+    assert link.is_symlink()
+    link.unlink()
+    link.symlink_to(link)
+    wgan_gp.mistake(command, "--run-dir", finished[0], "--output", name, "--overwrite")
+    assert link.is_symlink()
+
+
 def test_a_run_never_overwrites_another(wgan_gp, finished, pictures):
     before = (finished[0] / "history.csv").read_bytes()
     result = wgan_gp("train", "--data", pictures, "--run-dir", finished[0], *TINY, status=2)

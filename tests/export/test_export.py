@@ -751,7 +751,8 @@ def kill_at(monkeypatch, wgan_gp, arguments, is_the_end: Callable[[Path], bool])
 
     with monkeypatch.context() as killing:
         killing.setattr(whole_files, "_rename", be_killed)
-        killing.setattr(whole_files, "recover", lambda path: None)  # nothing is mended by a kill
+        for mended in ("recover", "_remove"):  # which a kill does not do
+            killing.setattr(whole_files, mended, lambda path: None)
         with pytest.raises(Killed):
             wgan_gp(*arguments)
 

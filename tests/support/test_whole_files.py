@@ -145,6 +145,24 @@ def test_what_a_kill_left_of_a_folder_that_was_replaced_is_put_back_or_removed(
     assert (folder / "deep" / "b").read_text() == "b"
 
 
+def test_a_folder_that_was_being_removed_does_not_come_back(tmp_path, monkeypatch):
+    write_folder(tmp_path / "folder")
+
+    def be_killed(folder: Path) -> None:
+        (folder / "a").unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killing:
+        killing.setattr(whole_files.shutil, "rmtree", be_killed)
+        with pytest.raises(KeyboardInterrupt):
+            replace_folder(tmp_path / "folder")
+    (tmp_path / "folder").rename(tmp_path / "elsewhere")
+    whole_files.recover(tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+    replace_folder(tmp_path / "folder")
+    assert contents(tmp_path) == {"folder/new": "new", "elsewhere/new": "new"}
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_stop_as_a_folder_takes_the_place_of_another_leaves_one_of_them(
     tmp_path, monkeypatch, number

@@ -200,7 +200,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._epoch.note_rates(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._epoch.end(self.params["steps"], self.model.stop_training)
+        self._epoch.end(self.model, self.params["steps"])
         if not self._epoch.is_unfinished:
             self._note_counts()
         if self.every == "epoch" or self._is_due():

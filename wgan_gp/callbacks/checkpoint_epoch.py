@@ -20,7 +20,7 @@ class Epoch:
     def __init__(self) -> None:
         self.is_unfinished = False
         self._steps = 0  # done
-        self._sums_to_go_on_with: _Sums = {}  # of a restored epoch that is not finished
+        self._sums_to_go_on_with: _Sums = {}  # of an epoch that is not finished
         self._rates_to_go_on_with: Rates = []  # likewise
         self._rates_of_latest_step: Rates = []
         self._sums_before_validation: _Sums | None = None  # where there is one
@@ -33,14 +33,7 @@ class Epoch:
     def restore(self, state: dict[str, Any], model: keras.Model) -> None:
         """Let the epoch of `state` go on, unless that one is finished."""
         sums = state["metrics"] if state["is_within_epoch"] else {}
-        self._sums_to_go_on_with = {
-            metric.name: [
-                np.asarray(value, "float64").reshape(variable.shape)
-                for variable, value in zip(metric.variables, sums[metric.name], strict=True)
-            ]
-            for metric in model.metrics
-            if metric.name in sums
-        }
+        self._sums_to_go_on_with = _shaped(sums, model)
 
     def note_rates_to_go_on_with(self, model: keras.Model) -> None:
         """Before the epoch begins, once or once more."""
@@ -71,14 +64,16 @@ class Epoch:
     def begin_validation(self, model: keras.Model) -> None:
         self._sums_before_validation = _sums(model)  # which Keras resets for it
 
-    def end(self, steps: int | None, is_stopped: bool) -> None:
+    def end(self, model: keras.Model, steps: int | None) -> None:
         """It ends, if only for now: one that was stopped before its `steps` was cut short.
 
         (One that has had no more images is at its end.)
         """
         # It is to be continued if training goes on some day.
-        self.is_unfinished = is_stopped and self._steps < (steps or 0)
+        self.is_unfinished = bool(model.stop_training and self._steps < (steps or 0))
         if self.is_unfinished:
+            sums = self._sums_before_validation or _sums(model)
+            self._sums_to_go_on_with = _shaped(sums, model)
             set_rates(self._rates_of_latest_step)  # which it was too early to lower
 
 
@@ -87,4 +82,16 @@ def _sums(model: keras.Model) -> _Sums:
     return {
         metric.name: [variable.numpy().tolist() for variable in metric.variables]
         for metric in model.metrics
+    }
+
+
+def _shaped(sums: _Sums, model: keras.Model) -> _Sums:
+    """`sums` as arrays in the shapes of the metrics' variables."""
+    return {
+        metric.name: [
+            np.asarray(value, "float64").reshape(variable.shape)
+            for variable, value in zip(metric.variables, sums[metric.name], strict=True)
+        ]
+        for metric in model.metrics
+        if metric.name in sums
     }

@@ -5,6 +5,7 @@ TensorFlow, and with it most of the package, is imported where it is needed: it 
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def generate(command: Generate) -> None:
     from wgan_gp.sampling import generate_images
     from wgan_gp.support.memory import enough_memory
 
-    is_taken = output.exists() if is_one_file else bool(entries(output))
+    is_taken = os.path.lexists(output) if is_one_file else bool(entries(output))
     _check_not_taken(output, is_taken and not command.overwrite)
     generator = folder.load_generator(command.best)
     with _writing(output):
@@ -103,7 +104,7 @@ def interpolate(command: Interpolate) -> None:
     from wgan_gp.support.memory import enough_memory
 
     check_film(output)
-    _check_not_taken(output, output.exists() and not command.overwrite)
+    _check_not_taken(output, os.path.lexists(output) and not command.overwrite)
     with _writing(output):
         _check_apart(output, folder)
     generator = folder.load_generator(command.best)

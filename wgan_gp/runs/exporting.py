@@ -25,7 +25,13 @@ from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import MALFORMED, InputError
 from wgan_gp.support.files import LITTER, digest
 from wgan_gp.support.shapes import latent_dim
-from wgan_gp.support.whole_files import UNFINISHED, recover, replacing, write_whole
+from wgan_gp.support.whole_files import (
+    UNFINISHED,
+    is_cut_short,
+    recover,
+    replacing,
+    write_whole,
+)
 
 Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
 
@@ -168,8 +174,8 @@ def _check_replaceable(path: Path, card: Path, about: Path, overwrite: bool) -> 
     """
     taken = [*_files(path, card, about)]
     facts, written, before = _read(about)
-    is_cut_short = before is not None and not os.path.lexists(path)
-    if taken and not (overwrite or is_cut_short):
+    are_of_a_kill = before is not None and is_cut_short(path)
+    if taken and not (overwrite or are_of_a_kill):
         raise InputError(f"'{taken[0]}' exists already: choose another place, or overwrite it")
     known, found = before or {}, {}
     for file in taken:

@@ -83,7 +83,11 @@ class RunFolder:
         """Raise an InputError if one of the files is the run's own, or in a folder of its own."""
         own = {file.resolve() for file in self.own_files()}
         for file in files:
-            if not own.isdisjoint((file.resolve(), *file.resolve().parents)):
+            try:
+                place = file.resolve()
+            except RuntimeError as error:
+                raise InputError(f"'{file}' is behind a link to itself") from error
+            if not own.isdisjoint((place, *place.parents)):
                 raise InputError(
                     f"'{file}' would be a file of the run itself: choose another place"
                 )

@@ -184,6 +184,7 @@ class CountingModel(keras.Model):
         """
         check_whole("iteration", iteration, least=0)
         check_whole("steps_per_epoch", steps_per_epoch)
+        iteration, steps_per_epoch = int(iteration), int(steps_per_epoch)  # NumPy's may overflow
         if not callable(dataset_from):
             raise InputError(
                 "fit_to takes a function that gives the dataset from an iteration on: "

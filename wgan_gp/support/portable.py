@@ -17,6 +17,8 @@ def portable(generator: keras.Model) -> keras.Model:
         return layer.compute_dtype == "float32" and not getattr(layer, "synchronized", False)
 
     def plain(layer: keras.Layer) -> keras.Layer:
+        if not isinstance(layer, keras.Layer):  # an operation such as `x + y`, of no precision
+            return rebuilt(layer)
         settings: dict[str, Any] = {"dtype": "float32"}
         if "synchronized" in layer.get_config():
             settings["synchronized"] = False

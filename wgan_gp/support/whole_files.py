@@ -75,13 +75,22 @@ def recover(path: Path) -> None:
 
     (`replacing` does so itself.)
     """
-    former = _former(_unfinished(path))
+    unfinished = _unfinished(path)
+    former = _former(unfinished)
     if not os.path.lexists(former):
         return
-    if os.path.lexists(path):
-        _remove(former)
-    else:
+    if not os.path.lexists(path):
         _rename(former, path)
+        return
+    # Under the other name first: what a kill leaves of it there is never put back.
+    _remove(unfinished)
+    _rename(former, unfinished)
+    _remove(unfinished)
+
+
+def is_cut_short(path: Path) -> bool:
+    """Whether what was to become `path` was left unfinished, and nothing is there."""
+    return os.path.lexists(_unfinished(path)) and not os.path.lexists(path)
 
 
 def _former(unfinished: Path) -> Path:

@@ -13,7 +13,7 @@ def is_whole(value: Any, least: int = 1) -> bool:
 
 def check_whole(name: str, value: Any, least: int = 1, most: int | None = None) -> None:
     """Raise an InputError unless `value` is a whole number from `least` to `most`."""
-    if is_whole(value, least) and (most is None or value <= most):
+    if is_whole(value, least) and (most is None or int(value) <= most):
         return
     range_ = f", at least {least}" if most is None else f" from {least} to {most}"
     raise InputError(f"{name} must be a whole number{range_}, not {value!r}")
