@@ -113,7 +113,10 @@ def _is_ours(path: Path) -> bool:
     except OSError as error:
         if error.errno is None:  # a decoder's verdict
             return False
-        raise InputError(f"'{path}' cannot be read ({error.strerror}): is it ours?") from error
+        raise InputError(
+            f"'{path}' cannot be read ({error.strerror}), and may be another program's: move it "
+            f"away, or choose another folder"
+        ) from error
     except Exception:  # a damaged file can make a decoder raise anything at all
         return False
 
