@@ -742,17 +742,21 @@ def test_an_export_that_was_killed_twice_can_be_repeated(wgan_gp, run, monkeypat
 
 def kill_at(monkeypatch, wgan_gp, arguments, is_the_end: Callable[[Path], bool]) -> None:
     """Run the command, and end it as a kill would before something takes its place."""
-    rename = whole_files._rename
+    rename, has_ended = whole_files._rename, []
 
     def be_killed(old: Path, new: Path) -> None:
         if is_the_end(new):
+            has_ended.append(new)
             raise Killed
         rename(old, new)
 
+    def until_then(mend: Callable[[Path], None]) -> Callable[[Path], None]:
+        return lambda path: None if has_ended else mend(path)
+
     with monkeypatch.context() as killing:
         killing.setattr(whole_files, "_rename", be_killed)
-        for mended in ("recover", "_remove"):  # which a kill does not do
-            killing.setattr(whole_files, mended, lambda path: None)
+        for name in ("recover", "_remove"):  # what a kill leaves, nobody mends
+            killing.setattr(whole_files, name, until_then(getattr(whole_files, name)))
         with pytest.raises(Killed):
             wgan_gp(*arguments)
 
