@@ -192,6 +192,28 @@ def test_an_epoch_that_a_model_goes_on_with_is_one(tmp_path):
     assert rows("cut", 3, 6, 8) == rows("whole", 8)
 
 
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
+def test_a_new_epoch_after_one_that_was_cut_is_a_new_one(tmp_path):
+    """As `fit` begins one each time, where `fit_to` would go on."""
+    model, counted = compiled(generator(), critic(), kind=Loosely), []
+
+    def stop(batch: int, logs: dict | None) -> None:
+        model.stop_training = model.iterations_done == 3
+
+    dataset = tf.data.Dataset.from_tensors(IMAGES[:4]).repeat()
+    rate = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 / (1 + model.iterations_done))
+    callbacks = [
+        keras.callbacks.LambdaCallback(on_train_batch_end=stop),
+        rate,
+        Checkpoint(tmp_path),
+    ]
+    for _ in range(2):
+        fitted = model.fit(dataset, steps_per_epoch=4, callbacks=callbacks, verbose=0)
+        counted += fitted.history["counted"]
+    assert counted == [2, 5.5]
+    assert float(model.critic_optimizer.learning_rate) == pytest.approx(1e-3 / 4)
+
+
 def test_a_generator_with_an_operation_in_its_graph_is_exported_from_half_precision(tmp_path):
     latents = keras.Input((4,))
     x = generator(policy="mixed_bfloat16")(latents)

@@ -179,7 +179,8 @@ class Checkpoint(keras.callbacks.Callback):
         for name, counts in self._counts.items():
             set_counts(self._counting[name], counts)
         self._note_counts()
-        self._epoch.note_rates_to_go_on_with(self.model)
+        # Without `params` where somebody calls it in a loop of their own.
+        self._epoch.go_on(self.model, (self.params or {}).get("steps"))
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._epoch.begin(self.model)

@@ -20,6 +20,7 @@ class Epoch:
     def __init__(self) -> None:
         self.is_unfinished = False
         self._steps = 0  # done
+        self._steps_left: int | None = None  # of the latest that was cut; None: it was restored
         self._sums_to_go_on_with: _Sums = {}  # of an epoch that is not finished
         self._rates_to_go_on_with: Rates = []  # likewise
         self._rates_of_latest_step: Rates = []
@@ -33,10 +34,12 @@ class Epoch:
     def restore(self, state: dict[str, Any], model: keras.Model) -> None:
         """Let the epoch of `state` go on, unless that one is finished."""
         sums = state["metrics"] if state["is_within_epoch"] else {}
-        self._sums_to_go_on_with = _shaped(sums, model)
+        self._sums_to_go_on_with, self._steps_left = _shaped(sums, model), None
 
-    def note_rates_to_go_on_with(self, model: keras.Model) -> None:
-        """Before the epoch begins, once or once more."""
+    def go_on(self, model: keras.Model, steps: int | None) -> None:
+        """Before `fit` begins: with the epoch that was cut, if `steps` are those that it lacks."""
+        if self._steps_left not in (None, steps):
+            self._sums_to_go_on_with = {}  # it begins another
         if self._sums_to_go_on_with:
             self._rates_to_go_on_with = settable_rates(model)
 
@@ -74,6 +77,7 @@ class Epoch:
         if self.is_unfinished:
             sums = self._sums_before_validation or _sums(model)
             self._sums_to_go_on_with = _shaped(sums, model)
+            self._steps_left = steps - self._steps
             set_rates(self._rates_of_latest_step)  # which it was too early to lower
 
 
