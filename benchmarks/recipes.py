@@ -30,7 +30,7 @@ from keras import layers, ops
 
 import wgan_gp
 from wgan_gp import WGANGP, Config, build_critic, build_generator
-from wgan_gp.data.stream import training_numbers
+from wgan_gp.data.stream import training_indices
 from wgan_gp.networks import ImageLayerNormalization
 
 SHOWN = 12  # images of the same latents, for each row of the picture
@@ -219,7 +219,7 @@ def make_row(arguments: argparse.Namespace) -> None:
     report = wgan_gp.evaluate(
         model.drawing_generator,
         wgan_gp.held_out_images(images, config),
-        images[training_numbers(images, config)],
+        images[training_indices(images, config)],
         metrics=("swd", "diversity", "checkerboard", "kid", "precision"),
         features=wgan_gp.load_feature_network("efficientnet-lite0"),
     )

@@ -75,7 +75,7 @@ from keras import layers
 
 import wgan_gp
 from wgan_gp import WGANGP, Checkpoint, Config, HistoryFile, Monitor, Quality, networks, objective
-from wgan_gp.data.stream import training_numbers
+from wgan_gp.data.stream import training_indices
 from wgan_gp.export.walk import interpolate
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.modes import FlowerModes
@@ -291,6 +291,12 @@ def small_network(input_shape, *last):
     return keras.Sequential([keras.Input(input_shape), layers.Flatten(), *hidden, *last])
 
 
+def adam_for(network, learning_rate=1e-3):
+    adam = keras.optimizers.Adam(learning_rate, beta_1=0.0, beta_2=0.9)
+    adam.build(network.trainable_variables)  # a compiled function may not make variables
+    return adam
+
+
 def cross_entropy(scores, are_real):
     return tf.reduce_mean(tf.nn.softplus(-scores if are_real else scores))
 
@@ -300,11 +306,7 @@ def train_on_ring(way):
     keras.utils.set_random_seed(1)
     generator = small_network((8,), layers.Dense(2), layers.Reshape((1, 1, 2)))
     critic = small_network((1, 1, 2), layers.Dense(1))
-    critic_adam, generator_adam = (
-        keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.9) for _ in range(2)
-    )
-    critic_adam.build(critic.trainable_variables)
-    generator_adam.build(generator.trainable_variables)
+    critic_adam, generator_adam = adam_for(critic), adam_for(generator)
 
     def critic_loss(real, generated):
         real_scores, scores = critic(real), critic(generated)
@@ -453,7 +455,6 @@ show_source(
     networks.build_critic,
     networks._from_images,
     networks._critic_block,
-    networks._critic_convolution,
     networks._to_score,
 )
 show_source(networks.build_generator, networks._upsampling, networks._norm_and_relu)
@@ -574,8 +575,8 @@ def plain_gradient_penalty(critic, real, generated, epsilon):
 # %% [markdown]
 # In the package, five short functions are the terms of the objective; the training step adds them
 # up. The three in the middle do the same as the function above, and can do it for a list of views as
-# well. (Skip `tf.nest`; section 8 comes
-# back to it.) `gradient_penalty`, used above and below, checks the shape of epsilon and applies
+# well. (`tf.nest` applies a function to one tensor, or to each in a list; section 8 says what the
+# views are.) `gradient_penalty`, used above and below, checks the shape of epsilon and applies
 # `unit_norm_penalty` to the result of `gradient_norms`.
 
 # %%
@@ -661,11 +662,7 @@ def plain_training_step(generator, critic, critic_adam, generator_adam, batches)
 # yet:
 
 # %%
-critic_adam, generator_adam = (
-    keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.9) for _ in range(2)
-)
-critic_adam.build(critic.trainable_variables)
-generator_adam.build(generator.trainable_variables)
+critic_adam, generator_adam = adam_for(critic), adam_for(generator)
 step = tf.function(plain_training_step)
 gaps = [
     float(step(generator, critic, critic_adam, generator_adam, batches))
@@ -694,7 +691,7 @@ show_source(
 # %% [markdown]
 # It is the same algorithm. On a first reading, skip `replicas` (several devices), `scale_loss`
 # (half precision), `_with_penalty_if_due` (which can leave the penalty out of some updates), and
-# `_seen` with its `shift_seed` (which hands the images on as they are; the other case is at the
+# `_critic_inputs` with its `shift_seed` (which hands the images on as they are; the other case is at the
 # end of section 8). The names of the other small functions say what they do: a loop, random
 # numbers, notes for the curve. Two additions matter:
 #
@@ -797,7 +794,7 @@ print(f"the gap then: {gap[early]:.1f}, in the end: {gap[-1]:.1f}")
 assert swd[-1] < swd[early]
 assert not QUICK or gap[-1] > gap[early]
 
-training = training_numbers(images, config)  # real images on both sides are the yardstick
+training = training_indices(images, config)  # real images on both sides are the yardstick
 others = images[training[:: len(training) // len(quality.images)][: len(quality.images)]]
 yardstick = SlicedWasserstein(quality.images)(others)["mean"]
 print(f"SWD of as many training images to the same held-out ones: {yardstick:.0f}")
@@ -877,8 +874,7 @@ show(figure, "The measured gradient norm lies a little below 1 + d / (2λ), and 
 frozen, judge = (keras.models.clone_model(network) for network in (model.generator, model.critic))
 frozen.set_weights(model.generator.get_weights())
 judge.set_weights(model.critic.get_weights())
-adam = keras.optimizers.Adam(2e-4, beta_1=0.0, beta_2=0.9)
-adam.build(judge.trainable_variables)
+adam = adam_for(judge, 2e-4)
 update = tf.function(plain_critic_update)
 stream = iter(wgan_gp.make_dataset(images, config, start_iteration=ITERATIONS))
 gaps = []

@@ -256,7 +256,7 @@ def test_a_subclassed_network_may_give_a_tuple_of_views(config, real_images):
 
 def penalty_between_images(monkeypatch):
     """The line goes from image to image, and the features of what lies on it are scored."""
-    seen, norms = WGANGP._seen, objective.gradient_norms
+    seen, norms = WGANGP._critic_inputs, objective.gradient_norms
     images = []
 
     def watched(self, *both, **options):
@@ -268,19 +268,19 @@ def penalty_between_images(monkeypatch):
         mixed = features_network()(epsilon * real_images + (1 - epsilon) * generated_images)
         return norms(critic, mixed, mixed, epsilon)
 
-    monkeypatch.setattr(WGANGP, "_seen", watched)
+    monkeypatch.setattr(WGANGP, "_critic_inputs", watched)
     monkeypatch.setattr(objective, "gradient_norms", mutated)
 
 
 def gradient_of_some_features(monkeypatch):
     """The same features, some of which tell the generator nothing."""
-    seen = WGANGP._seen
+    seen = WGANGP._critic_inputs
 
     def mutated(self, *images, **options):
         split = (tf.split(features, (4, 1), axis=3) for features in seen(self, *images, **options))
         return [tf.concat([told, tf.stop_gradient(untold)], axis=3) for told, untold in split]
 
-    monkeypatch.setattr(WGANGP, "_seen", mutated)
+    monkeypatch.setattr(WGANGP, "_critic_inputs", mutated)
 
 
 def shift_of_real_images_alone(monkeypatch):

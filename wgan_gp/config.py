@@ -97,7 +97,10 @@ class Config:
             raise InputError('the settings must be one JSON object, such as {"seed": 1}')
         unknown = settings.keys() - {field.name for field in dataclasses.fields(cls)}
         if unknown:
-            raise InputError(f"unknown settings: {', '.join(sorted(unknown))}")
+            raise InputError(
+                f"unknown settings: {', '.join(sorted(unknown))}; take them out, or use the "
+                f"version of wgan_gp that wrote them"
+            )
         return cls(**settings)
 
 
@@ -115,7 +118,7 @@ _SHARED = {
 }
 
 # Each preset says only where it differs from the defaults.
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: dict[PresetName, dict[str, Any]] = {
     # The worked MATLAB example, every number as it stands there.
     "matlab": {},
     # Gulrajani et al. (arXiv:1704.00028): a critic whose score is not squashed. The defaults of
@@ -189,7 +192,10 @@ def check_config(config: Any) -> None:
 
 
 def checked(name: str, kind: Any, value: Any) -> Any:
-    """`value` as the type of the setting `name`, or an InputError that names it."""
+    """`value` as a `kind`: bool, int, float or a Literal of texts.
+
+    Raises an InputError that names it if it is none, or a number out of its range.
+    """
     if kind is bool:
         if not isinstance(value, bool):
             raise InputError(f"{name} must be true or false, not {value!r}")

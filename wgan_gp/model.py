@@ -121,6 +121,8 @@ class WGANGP(CountingModel):
         check_no_batch_norm(critic)
         strategy = tf.distribute.get_strategy()
         replicas.check_shared([*generator.variables, *critic.variables], strategy)
+        # The user's own layers: on several devices the statistics are to be of the whole batch, and
+        # on one they may not wait for others, as those of a model that comes from several would.
         for layer in batch_norms(generator):
             layer.synchronized = replicas.are_used()
         self.generator = generator
@@ -130,7 +132,7 @@ class WGANGP(CountingModel):
         self.gradient_penalty_weight = gradient_penalty_weight
         self.penalty_every = penalty_every
         self.feature_shift = feature_shift
-        self._check_numbers()
+        self._normalize_numbers()
         self._ema_half_life = checked("ema_half_life", int, ema_half_life)
         self.ema_generator = _average_of(generator) if ema_half_life else None
         self.latent_dim = input_shape(generator)[-1]
@@ -237,7 +239,7 @@ class WGANGP(CountingModel):
         latents = self._draw_latents(rows, latent_seed)
         epsilon = self._draw_epsilon(rows, epsilon_seed)
         generated_images = self._images(latents, training=True)  # outside the tape: fixed here
-        real, generated = self._seen(real_images, generated_images, shift_seed=seed)
+        real, generated = self._critic_inputs(real_images, generated_images, shift_seed=seed)
 
         gradients, losses = self._with_penalty_if_due(
             number, partial(self._critic_gradients, real, generated, epsilon)
@@ -292,7 +294,7 @@ class WGANGP(CountingModel):
             penalty = objective.unit_norm_penalty(norms)
             loss += penalty_weight * penalty
             self.gradient_penalty.update_state(penalty, sample_weight)
-            self.gradient_norm.update_state(norms)
+            self.gradient_norm.update_state(norms)  # one an image, so a batch counts by its size
         loss += added_losses(self.critic)
         self.critic_loss.update_state(loss, sample_weight)
         self.critic_loss_unregularized.update_state(unregularized, sample_weight)
@@ -302,7 +304,7 @@ class WGANGP(CountingModel):
         latents = self._draw_latents(rows, seed)
         with tf.GradientTape() as tape:
             images = self._images(latents, training=True)
-            (generated,) = self._seen(images, shift_seed=seed)
+            (generated,) = self._critic_inputs(images, shift_seed=seed)
             loss = objective.generator_loss(self._scores(generated, training=True))
             loss += added_losses(self.generator)
             scaled_loss = self.generator_optimizer.scale_loss(loss / replicas.count())
@@ -363,7 +365,7 @@ class WGANGP(CountingModel):
         seeds = tf.random.split(seed, alg="philox")
         latents = self._draw_latents(rows, seeds[0])
         epsilon = self._draw_epsilon(rows, seeds[1])
-        real, generated = self._seen(real_images, self._images(latents, training=False))
+        real, generated = self._critic_inputs(real_images, self._images(latents, training=False))
         penalty_weight = self.gradient_penalty_weight
         self._critic_losses(real, generated, epsilon, penalty_weight, training=False)
         scores = self._scores(generated, training=False)
@@ -390,7 +392,7 @@ class WGANGP(CountingModel):
             check_no_layers_losses(self.generator)
         return images
 
-    def _seen(
+    def _critic_inputs(
         self, *images: tf.Tensor, shift_seed: tf.Tensor | None = None
     ) -> Sequence[objective.Images]:
         """Each batch in `images`, all of one size, as the critic sees it: the images, or features.
@@ -461,16 +463,16 @@ class WGANGP(CountingModel):
             images = images_alone(images[0])  # in `fit`, or an epoch would be trained before
         check_floats(images)
         if (shape := getattr(images, "shape", None)) is not None:
-            self._check_numbers()
+            self._normalize_numbers()
             n_critic = self.n_critic if is_training else None
             check_batch(tf.TensorShape(shape), self.generator, n_critic)
 
     def numbers_of_the_step(self) -> tuple[float, ...]:
         """The numbers that a trace of the step fixes, checked: a user may have set them."""
-        self._check_numbers()
+        self._normalize_numbers()
         return self.n_critic, self.gradient_penalty_weight, self.penalty_every, self.feature_shift
 
-    def _check_numbers(self) -> None:
+    def _normalize_numbers(self) -> None:
         """Bring them to the types of the step; raise an InputError for one out of its range."""
         weight = self.gradient_penalty_weight
         self.n_critic = checked("n_critic", int, self.n_critic)
@@ -479,6 +481,7 @@ class WGANGP(CountingModel):
         sides = () if self.critic_features is None else output_shape(self.generator)[1:3]
         most = min((side - 1 for side in sides if side is not None), default=None)
         check_whole("feature_shift", self.feature_shift, least=0, most=most)
+        self.feature_shift = int(self.feature_shift)
         if self.compiled and self.steps_per_execution > self._losses_of_execution.shape[0]:
             raise InputError("steps_per_execution has grown since compile: give it to compile")
 
@@ -549,7 +552,7 @@ class WGANGP(CountingModel):
             "ema_half_life": self.ema_half_life,
             "penalty_every": self.penalty_every,
             "critic_features": keras.saving.serialize_keras_object(self.critic_features),
-            "feature_shift": int(self.feature_shift),
+            "feature_shift": self.feature_shift,
             "name": self.name,
         }
 

@@ -65,7 +65,7 @@ def _critic_of_views(config: Config, glorot: Initializers) -> keras.Model:
 def _from_images(config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
     """Halve height and width down to 4x4; the first convolution sees colours, and has no norm."""
     first, *others = _critic_filters(config)
-    yield _critic_convolution(first, config.critic_kernel, 2, glorot)
+    yield layers.Conv2D(first, config.critic_kernel, 2, "same", kernel_initializer=next(glorot))
     yield layers.Activation(leaky_relu)
     for filters in others:
         yield from _critic_block(filters, config.critic_kernel, 2, config, glorot)
@@ -92,18 +92,11 @@ def _to_score(name: str, config: Config, glorot: Initializers) -> Iterator[keras
 def _critic_block(
     filters: int, kernel: int, stride: int, config: Config, glorot: Initializers
 ) -> Iterator[keras.Layer]:
-    yield _critic_convolution(filters, kernel, stride, glorot)
+    """Convolution, layer norm, leaky ReLU."""
+    yield layers.Conv2D(filters, kernel, stride, "same", kernel_initializer=next(glorot))
     is_over_image = config.critic_normalization == "image"  # as in the example
     yield ImageLayerNormalization() if is_over_image else PixelLayerNormalization()
     yield layers.Activation(leaky_relu)
-
-
-def _critic_convolution(
-    filters: int, kernel: int, stride: int, glorot: Initializers
-) -> keras.Layer:
-    return layers.Conv2D(
-        filters, kernel, strides=stride, padding="same", kernel_initializer=next(glorot)
-    )
 
 
 def build_critic_features(config: Config) -> keras.Model | None:

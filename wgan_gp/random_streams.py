@@ -8,6 +8,7 @@ import math
 
 import tensorflow as tf
 
+# A stream's number is part of its draws: new ones come at the end, and none ever moves.
 SHUFFLE, FLIPS, TRAINING, MONITOR, SAMPLES, WALK, QUALITY, VALIDATION = range(8)
 
 

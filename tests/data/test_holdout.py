@@ -7,7 +7,7 @@ import pytest
 
 from wgan_gp.data.holdout import held_out_images, is_held_out
 from wgan_gp.data.images import load_images
-from wgan_gp.data.stream import make_dataset, training_numbers
+from wgan_gp.data.stream import make_dataset, training_indices
 from wgan_gp.support.errors import InputError
 
 
@@ -76,7 +76,7 @@ def test_training_never_reads_a_held_out_image(images, tiny_config):
         pixels = np.rint((element.numpy()[:, :, 0, 0] + 1) * 127.5).astype(int)
         read |= {tuple(pixel) for pixel in pixels.reshape(-1, 3)}
     assert not read & held_out
-    assert len(read) == len(training_numbers(images, config)) == 2000 - len(held_out)
+    assert len(read) == len(training_indices(images, config)) == 2000 - len(held_out)
 
 
 def test_images_whose_pixels_were_changed_are_refused(images, tiny_config):
@@ -92,7 +92,7 @@ def test_a_stream_does_not_begin_before_its_beginning(images, tiny_config):
 
 def test_nothing_held_out_is_the_stream_of_all_images(images, tiny_config):
     first = next(iter(make_dataset(images, tiny_config))).numpy()
-    numbers = training_numbers(images, tiny_config)
+    numbers = training_indices(images, tiny_config)
     np.testing.assert_array_equal(numbers, np.arange(2000))
     held_out = dataclasses.replace(tiny_config, holdout=1e-9)  # of which nothing is below
     np.testing.assert_array_equal(next(iter(make_dataset(images, held_out))).numpy(), first)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wgan_gp.config import MAX_SEED, Config
-from wgan_gp.data.stream import make_dataset, training_numbers
+from wgan_gp.data.stream import make_dataset, training_indices
 from wgan_gp.random_streams import FLIPS, stream_seed
 from wgan_gp.support.errors import InputError
 
@@ -254,13 +254,13 @@ def test_no_image_is_flipped_where_the_settings_say_so(tiny_config):
 )
 def test_images_that_do_not_fit_the_settings_are_an_error(tiny_config, images, message):
     with pytest.raises(InputError, match=message):
-        training_numbers(images, tiny_config)
+        training_indices(images, tiny_config)
     with pytest.raises(InputError, match=message):
         make_dataset(images, tiny_config)
 
 
 def test_images_that_fit_the_settings_are_no_error(tiny_config):
-    training_numbers(marked(4), tiny_config)
+    training_indices(marked(4), tiny_config)
 
 
 # All of it, for any settings

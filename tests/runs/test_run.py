@@ -17,7 +17,7 @@ from PIL import Image
 
 import wgan_gp as package
 from wgan_gp import Config, InputError
-from wgan_gp.data.stream import training_numbers
+from wgan_gp.data.stream import training_indices
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.runs.run import RunImages, start_run
@@ -218,7 +218,7 @@ def test_a_start_that_failed_at_its_checkpoints_is_a_run_to_go_on_with(
 def test_a_run_measures_images_that_it_does_not_train_on(tiny_config, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
     config = dataclasses.replace(tiny_config, holdout=0.4)
-    training = training_numbers(images, config)
+    training = training_indices(images, config)
     (quality,) = _quality(config, RunFolder(tmp_path), images, training)
     assert len(quality.images) == 300 - len(training)
     trained_on = {image.tobytes() for image in images[training]}

@@ -26,12 +26,13 @@ from wgan_gp.callbacks.checkpoint_settings import (
     settings_of,
     with_rates_of,
 )
-from wgan_gp.callbacks.every import check_saves, is_passed
+from wgan_gp.callbacks.every import check_every, is_passed
 from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import MALFORMED, InputError
 from wgan_gp.support.keras_habits import WATCHING, flat_callbacks
 from wgan_gp.support.layers import random_states
+from wgan_gp.support.whole_numbers import check_whole
 
 _SECONDS_AT_RISK = 120.0
 _MODEL = "model.keras"  # the whole model, so that Keras can load it by itself
@@ -76,7 +77,8 @@ class Checkpoint(keras.callbacks.Callback):
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         super().__init__()
-        check_saves(every, keep, names=("every", "keep"))
+        check_every("every", every)
+        check_whole("keep", keep)
         self.folder = CheckpointFolder(Path(folder), (_MODEL, _STATE), keep)
         self.every = every
         named = _named(callbacks)

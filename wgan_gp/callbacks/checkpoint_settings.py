@@ -21,7 +21,7 @@ def settings_of(model: keras.Model) -> dict[str, Any]:
         "penalty_every": model.penalty_every,
     }
     if model.critic_features is not None:
-        settings["feature_shift"] = int(model.feature_shift)
+        settings["feature_shift"] = model.feature_shift
     for network, optimizer in optimizers.items():
         config = _unnamed(optimizer.get_config())
         settings[f"{network}_optimizer"] = type(optimizer).__name__

@@ -1,14 +1,13 @@
 """When a callback acts."""
 
 from wgan_gp.support.errors import InputError
-from wgan_gp.support.whole_numbers import check_whole, is_whole
+from wgan_gp.support.whole_numbers import is_whole
 
 
-def check_saves(every: int | str | None, keep: int, names: tuple[str, str]) -> None:
-    """Raise an InputError for checkpoints that are never due or never kept; `names` are theirs."""
+def check_every(name: str, every: int | str | None) -> None:
+    """Raise an InputError unless it is a number of iterations, 'epoch' or None."""
     if every not in (None, "epoch") and not is_whole(every):
-        raise InputError(f"{names[0]} must be at least 1 iteration, or 'epoch', not {every}")
-    check_whole(names[1], keep)
+        raise InputError(f"{name} must be at least 1 iteration, or 'epoch', not {every}")
 
 
 def is_passed(before: int, now: int, every: int) -> bool:

@@ -112,7 +112,7 @@ def interpolate(command: Interpolate) -> None:
         frames = walk(generator, command.stations, command.frames, command.tiles, command.seed)
         output.parent.mkdir(parents=True, exist_ok=True)
         save_walk(frames, output)
-    say(f"{len(frames)} pictures, which repeat: {output}")
+    say(f"{len(frames)} frames, in a loop: {output}")
 
 
 def export(command: Export) -> None:

@@ -13,11 +13,12 @@ _AT_ONCE = 256  # images handed to a thread; what waits for one takes memory, to
 
 
 def held_out_images(images: np.ndarray, config: Config) -> np.ndarray:
-    """The images that `make_dataset` leaves out: uint8 `(some, height, width, 3)`.
+    """The images that `make_dataset` leaves out: uint8 `(some, height, width, channels)`.
+
+    Their pixels decide, so the same pictures at another size are divided in another way.
 
     Raises:
-        InputError: the images are no such ones; others, even of the same pictures, are told apart
-            in another way.
+        InputError: `images` are not uint8 `(count, height, width, channels)`.
     """
     check_config(config)
     images = np.asanyarray(images)

@@ -21,7 +21,7 @@ def make_dataset(
     images: np.ndarray,
     config: Config,
     start_iteration: int = 0,
-    training: np.ndarray | None = None,
+    indices: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Endless `(batch_size, n_critic, height, width, channels)` float32 elements in -1..1.
 
@@ -33,7 +33,7 @@ def make_dataset(
     Args:
         images: `(count, height, width, 3 or 1)` uint8, in memory or memory-mapped.
         start_iteration: the generator iteration, from 0, to start at.
-        training: what `training_numbers` gave for them, if it was called before.
+        indices: what `training_indices` gave for them, if it was called before.
 
     Raises:
         InputError: the images have another shape or type, those to train on are fewer than one
@@ -41,13 +41,13 @@ def make_dataset(
     """
     check_whole("start_iteration", start_iteration, least=0)
     images = np.asanyarray(images)
-    if training is None:
-        training = training_numbers(images, config)
+    if indices is None:
+        indices = training_indices(images, config)
 
     @tf.autograph.experimental.do_not_convert  # it would take half a second to find nothing
     def load(iteration: tf.Tensor) -> tf.Tensor:
-        chosen = _image_numbers(iteration, len(training), config)  # (batch, n_critic)
-        chosen = tf.gather(training, chosen)
+        chosen = _image_indices(iteration, len(indices), config)  # (batch, n_critic)
+        chosen = tf.gather(indices, chosen)
         batch = tf.numpy_function(images.__getitem__, [chosen], tf.uint8, stateful=False)
         batch = tf.ensure_shape(batch, (config.batch_size, config.n_critic, *images.shape[1:]))
         if config.mirror:
@@ -70,7 +70,7 @@ def _untuned() -> tf.data.Options:
     return options
 
 
-def _image_numbers(iteration: tf.Tensor, count: int, config: Config) -> tf.Tensor:
+def _image_indices(iteration: tf.Tensor, count: int, config: Config) -> tf.Tensor:
     """Which images generator iteration `iteration` reads: int64, `(batch_size, n_critic)`."""
     batches_per_pass = count // config.batch_size
     columns = []
@@ -96,8 +96,8 @@ def _flip_at_random(batch: tf.Tensor, iteration: tf.Tensor, seed: int) -> tf.Ten
     return tf.where(drawn < 0.5, tf.reverse(batch, axis=[3]), batch)
 
 
-def training_numbers(images: np.ndarray, config: Config) -> np.ndarray:
-    """The numbers of the images that `make_dataset` reads: int64, rising.
+def training_indices(images: np.ndarray, config: Config) -> np.ndarray:
+    """The indices of the images that `make_dataset` reads: int64, rising.
 
     Raises:
         InputError: it cannot read `images`.
@@ -110,9 +110,9 @@ def training_numbers(images: np.ndarray, config: Config) -> np.ndarray:
             f"images must be uint8 of shape (count, {', '.join(map(str, expected))}, 3 or 1) for "
             f"image_size {config.image_size}, not {images.dtype} of shape {images.shape}"
         )
-    training = np.flatnonzero(~is_held_out(images, config.holdout))
-    check_enough(len(training), config, held_out=len(images) - len(training))
-    return training
+    indices = np.flatnonzero(~is_held_out(images, config.holdout))
+    check_enough(len(indices), config, held_out=len(images) - len(indices))
+    return indices
 
 
 def check_enough(count: int, config: Config, held_out: int = 0) -> None:

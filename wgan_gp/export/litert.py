@@ -16,11 +16,11 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp.export.saved_model import export_saved_model
-from wgan_gp.support import layers
 from wgan_gp.support.copying import rebuilt
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 from wgan_gp.support.files import plain_path
+from wgan_gp.support.layers import is_functional, layers_within
 from wgan_gp.support.quiet_tensorflow import silent_stderr
 from wgan_gp.support.shapes import latent_dim
 from wgan_gp.support.whole_files import write_whole
@@ -66,8 +66,8 @@ def _with_static_sizes(generator: keras.Model) -> keras.Model:
 
     Repetition hides the size of what it makes from the converter, which then finds no convolution.
     """
-    within = layers.layers_within(generator)
-    if not (any(map(_repeats_pixels, within)) and layers.are_known(generator)):
+    within = layers_within(generator)
+    if not (any(map(_repeats_pixels, within)) and is_functional(generator)):
         return generator
     # A graph of its layers, which may be called more than once each; a `Sequential` hides its own.
     graph = keras.Model(generator.inputs, generator.outputs[0])

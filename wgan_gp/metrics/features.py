@@ -17,7 +17,7 @@ from wgan_gp.support.shapes import input_shape, output_shape
 
 
 def load_feature_network(
-    name: str | Path | keras.Model, value_range: tuple[float, float] | None = None
+    name: str | Path | keras.Model, value_range: tuple[float, float] = (-1.0, 1.0)
 ) -> FeatureNetwork:
     """The network called `name`, or the one in that file.
 
@@ -29,16 +29,16 @@ def load_feature_network(
             a file .keras - any Keras model images -> features;
             a file .onnx - any network images -> features, channels last or first (extra `onnx`);
             or a Keras model itself.
-        value_range: of the images that the network in a .keras or .onnx file takes, by default
-            -1..1. Those with a name have their own: InceptionV3 -1..1, as its `preprocess_input`;
-            EfficientNet-Lite0 (x - 127) / 128.
+        value_range: of the images that the network in a .keras or .onnx file takes. Those with a
+            name have their own: InceptionV3 -1..1, as its `preprocess_input`; EfficientNet-Lite0
+            (x - 127) / 128.
 
     Raises:
         InputError: there is no such network or file, it cannot be read, its weights are out of
             reach (found out within seconds), or an extra is missing.
     """
     if isinstance(name, keras.Model):
-        return _of_model(name.name, name, value_range or (-1.0, 1.0))
+        return _of_model(name.name, name, value_range)
     if name == "inception":
         return _inception("inception_v3", load_inception())
     if name == "efficientnet-lite0":
@@ -50,7 +50,7 @@ def load_feature_network(
             f"there are no features '{name}': use inception, efficientnet-lite0 or a file "
             f".weights.h5, .keras or .onnx"
         )
-    return _from_file(path, value_range or (-1.0, 1.0))
+    return _from_file(path, value_range)
 
 
 def _from_file(path: Path, value_range: tuple[float, float]) -> FeatureNetwork:

@@ -53,7 +53,7 @@ class SetMetric(keras.metrics.Metric):
 
     def update_state(self, real, generated, sample_weight=None) -> None:
         if sample_weight is not None:
-            raise ValueError("a metric of two sets has no use for sample weights")
+            raise InputError(f"{self.name} has no use for sample weights: leave sample_weight out")
         try:
             arrays = [keras.ops.convert_to_numpy(batch) for batch in (real, generated)]
         except NotImplementedError as error:  # of tensors without values

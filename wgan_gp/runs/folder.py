@@ -278,6 +278,8 @@ def _parsed(file: Path, parse: Callable[[str], Any]) -> Any:
         content = file.read_bytes()
     try:
         return parse(content.decode())
+    except InputError as error:
+        raise InputError(f"'{file}' cannot be used: {error}") from error
     except MALFORMED as error:
         raise InputError(f"'{file}' is damaged: {error}") from error
 

@@ -4,10 +4,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-from wgan_gp.callbacks.every import check_saves
+from wgan_gp.callbacks.every import check_every
 from wgan_gp.config import Config, check_config, checked
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.whole_numbers import check_whole
 
 Strategy = Literal["auto", "none", "mirrored", "multi-worker"]
 
@@ -38,8 +39,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_config(self.config)
-        every, names = self.checkpoint_every, ("checkpoint_every", "keep_checkpoints")
-        check_saves(every, self.keep_checkpoints, names)
+        check_every("checkpoint_every", self.checkpoint_every)
+        check_whole("keep_checkpoints", self.keep_checkpoints)
         checked("strategy", Strategy, self.strategy)
         checked("tensorboard", bool, self.tensorboard)
 

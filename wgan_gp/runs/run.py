@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from wgan_gp.config import Config
 from wgan_gp.data.images import load_image_set
-from wgan_gp.data.stream import training_numbers
+from wgan_gp.data.stream import training_indices
 from wgan_gp.imagenet.efficientnet_lite0 import require_weights
 from wgan_gp.model import WGANGP
 from wgan_gp.runs.cost import memory_remedy
@@ -117,7 +117,7 @@ class RunImages(NamedTuple):
 
     images: np.ndarray  # uint8 (count, image_size, image_size, 3), memory-mapped
     crc32: int  # of all their pixels
-    training: np.ndarray  # the numbers of those to train on
+    training: np.ndarray  # the indices of those to train on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -254,4 +254,4 @@ def _load_images(plan: Plan, may_prepare: bool = True) -> RunImages:
         may_prepare=may_prepare,
     )
     # Checked before a folder is made for a run that cannot be.
-    return RunImages(images, crc32, training=training_numbers(images, plan.config))
+    return RunImages(images, crc32, training=training_indices(images, plan.config))

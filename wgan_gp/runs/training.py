@@ -42,7 +42,7 @@ def train_in(
 
     Args:
         images: uint8 `(count, image_size, image_size, 3)`.
-        training: the numbers of those to train on, as `training_numbers` gives them.
+        training: the indices of those to train on, as `training_indices` gives them.
         strategy: the devices to train on.
 
     Raises:
@@ -68,7 +68,7 @@ def train_in(
     say(
         "The first iteration builds the graph and can take half a minute."
         if done < config.iterations
-        else "All of them are done already: what comes at the end is made once more."
+        else "All of them are done already: the final pictures are made once more."
     )
     with ProgressBar(config.iterations) as bar, StopOnSignal(checkpoint.save) as stop:
         model.fit_to(

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from wgan_gp.support import layers
+from wgan_gp.support.layers import is_functional
 from wgan_gp.support.shapes import input_shape
 
 
@@ -19,7 +19,7 @@ def copied(network: keras.Model) -> keras.Model:
 
 def reinitialized(network: keras.Model) -> keras.Model:
     """The same network with new first weights."""
-    if not layers.are_known(network):
+    if not is_functional(network):
         return keras.models.clone_model(network)  # as it says itself how it is made
     return keras.models.clone_model(network, clone_function=rebuilt, recursive=True)
 

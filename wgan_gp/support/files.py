@@ -26,8 +26,7 @@ def reading(path: Path) -> Iterator[None]:
 def plain_path(path: Path) -> Path:
     """`path` without a leading `~` or `~user`; raises an InputError if nobody is called so.
 
-    What leads back out of a folder that is not there yet is not there either, but will be as soon
-    as that folder is made: `new/../a` becomes what it then is.
+    `new/../a` becomes `a`: until there is a folder `new`, the system would not find it.
     """
     try:
         path = path.expanduser()

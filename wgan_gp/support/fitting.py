@@ -21,6 +21,8 @@ from wgan_gp.support.keras_habits import (
 from wgan_gp.support.optimizers import Rates, set_rates, settable_rates
 from wgan_gp.support.whole_numbers import check_whole
 
+_LONGER = "let dataset_from give an endless one (repeat()), or lower iteration"
+
 
 class CountingModel(keras.Model):
     """A model whose `iteration` counts the steps that it was trained for; a `train_step` adds 1.
@@ -251,7 +253,9 @@ class CountingModel(keras.Model):
         def check_lasted(epoch: int, logs: dict | None) -> None:
             done, due = self.iterations_done, (epoch + 1) * steps_per_epoch
             if done < due and not self.stop_training:
-                raise InputError(f"the dataset has ended at iteration {done}, before {iteration}")
+                raise InputError(
+                    f"the dataset has ended at iteration {done}, before {iteration}: {_LONGER}"
+                )
 
         return keras.callbacks.LambdaCallback(
             on_train_batch_end=stop_in_time, on_epoch_end=check_lasted
@@ -285,7 +289,7 @@ def _check_lasts(dataset: Any, batch_size: int | None, done: int, iteration: int
     if length is not None and length < iteration - done:
         raise InputError(
             f"the dataset from iteration {done} on has {length} batches for the next "
-            f"{iteration - done} steps"
+            f"{iteration - done} steps: {_LONGER}"
         )
 
 

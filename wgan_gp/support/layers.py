@@ -28,8 +28,8 @@ def own_state(network: keras.Model) -> list[keras.Variable]:
     return [*random_states(network), *(x for norm in norms for x in norm.non_trainable_variables)]
 
 
-def are_known(network: keras.Model) -> bool:
-    """Whether Keras knows how its layers are connected; of a subclassed one it does not."""
+def is_functional(network: keras.Model) -> bool:
+    """Whether it is a Sequential or functional model; of a subclassed one Keras knows no graph."""
     return hasattr(network, "output_shape")
 
 

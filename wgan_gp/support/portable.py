@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from wgan_gp.support import layers
 from wgan_gp.support.copying import rebuilt
+from wgan_gp.support.layers import is_functional, layers_within
 from wgan_gp.support.shapes import input_shape
 
 
@@ -26,7 +26,7 @@ def portable(generator: keras.Model) -> keras.Model:
             settings["layer"] = keras.saving.serialize_keras_object(plain(layer.layer))
         return rebuilt(layer, **settings)
 
-    if not layers.are_known(generator) or all(map(is_portable, layers.layers_within(generator))):
+    if not is_functional(generator) or all(map(is_portable, layers_within(generator))):
         return generator
     same = keras.models.clone_model(generator, clone_function=plain, recursive=True)
     same(tf.zeros((1, *input_shape(generator)[1:])))  # which Keras's export to ONNX waits for

@@ -13,7 +13,7 @@ class HeldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
 
     Args:
         initial: the rate of the first half.
-        updates: in the whole training; from the last on, the rate is what it is then.
+        updates: of the whole training; after it the rate stays as it is at its end.
         final: share of `initial` that is left at the end.
     """
 

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wgan_gp.support import layers
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.keras_habits import check_backend
+from wgan_gp.support.layers import is_functional
 
 Shape = tuple[int | None, ...]
 Shapes = Any  # a `Shape`, or a list of them where there are several
@@ -61,7 +61,7 @@ def latent_dim(generator: keras.Model) -> int:
             f"'{generator.name}' does not take latents of shape (n, latent_dim): of a WGANGP, give "
             f"its drawing_generator"
         )
-    if layers.are_known(generator) and not are_images(generator.output_shape):
+    if is_functional(generator) and not are_images(generator.output_shape):
         raise InputError(
             f"'{generator.name}' does not make images (n, height, width, channels), but "
             f"{generator.output_shape}"
@@ -71,7 +71,7 @@ def latent_dim(generator: keras.Model) -> int:
 
 def output_shape(network: keras.Model) -> Shapes:
     """Its output's shape, `(None, ...)`, or a list of them; the input's must be known."""
-    if layers.are_known(network):
+    if is_functional(network):
         return network.output_shape
     shapes = input_shape(network)
     are_several = isinstance(shapes, list)

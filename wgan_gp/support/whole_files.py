@@ -71,7 +71,7 @@ def _unfinished(path: Path) -> Path:
 
 
 def recover(path: Path) -> None:
-    """Put the folder that was at `path` back, or remove it, where another's taking its place ended.
+    """Finish, or undo, the replacement of the folder at `path` where a kill has cut it short.
 
     (`replacing` does so itself.)
     """
