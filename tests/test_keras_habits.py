@@ -976,10 +976,32 @@ def test_images_of_a_py_dataset_that_are_none_are_refused_before_an_epoch(tiny_c
     model = build_model(tiny_config)
     with pytest.raises(InputError, match="images must be floats"):
         fit(model, dataset, validation_data=Parts(np.zeros((4, 32, 32, 3), np.uint8)))
-    with pytest.raises(InputError, match="PyDataset to validate on is empty"):
+    with pytest.raises(InputError, match="nothing to evaluate on"):
         fit(model, dataset, validation_data=Parts(np.zeros((0, 32, 32, 3), np.float32)))
     assert model.iterations_done == 0
     fit(model, dataset, validation_data=Parts(np.zeros((4, 32, 32, 3), np.float32)))
+
+
+def test_a_dataset_of_nothing_is_no_training_that_has_ended_well(tiny_config, tiny_images):
+    model, config = build_model(tiny_config), tiny_config
+    images = tf.data.Dataset.from_tensor_slices(tiny_images[:2] / np.float32(127.5) - 1)
+    for size in (config.n_critic, config.batch_size):
+        images = images.batch(size, drop_remainder=True)
+    shape = (0, config.n_critic, *tiny_images.shape[1:])
+    for nothing in (images, np.zeros(shape, np.float32), Parts(np.zeros(shape, np.float32))):
+        with pytest.raises(InputError, match="nothing to train on"):
+            model.fit(nothing, epochs=2, verbose=0)
+    for nothing in (images.unbatch().unbatch(), np.zeros(shape[:1] + shape[2:], np.float32)):
+        with pytest.raises(InputError, match="nothing to evaluate on"):
+            model.evaluate(nothing, verbose=0)
+
+
+def test_the_means_of_training_are_as_before_when_images_are_evaluated(tiny_config, tiny_images):
+    model = build_model(tiny_config)
+    fit(model, make_dataset(tiny_images, tiny_config))
+    before = model.get_metrics_result()
+    model.evaluate(tiny_images / 127.5 - 1, verbose=0)
+    assert model.get_metrics_result() == before
 
 
 def test_labels_of_a_validation_dataset_are_refused_before_an_epoch(tiny_config, tiny_images):

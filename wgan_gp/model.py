@@ -25,7 +25,12 @@ from wgan_gp.support import replicas
 from wgan_gp.support.copying import copied
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.fitting import CountingModel
-from wgan_gp.support.keras_habits import check_backend, check_compile_options, images_alone
+from wgan_gp.support.keras_habits import (
+    check_backend,
+    check_compile_options,
+    check_not_empty,
+    images_alone,
+)
 from wgan_gp.support.layers import (
     added_losses,
     batch_norms,
@@ -450,16 +455,15 @@ class WGANGP(CountingModel):
         return images if self.jit_compile else replicas.in_own_memory(images)
 
     def check_images(self, images: Any, is_training: bool) -> None:
-        """Raise an InputError if images, or those of a dataset, are not floats of the needed shape.
+        """Raise an InputError if there are no images, or not floats of the needed shape.
 
         Checked before the step is: once it was traced for two shapes, all that it can still see is
         an unknown one, and its error could not say what was given.
         """
+        check_not_empty(images, "train on" if is_training else "evaluate on")
         if isinstance(images, tf.data.Dataset):
             images = images_alone(images.element_spec)
         elif isinstance(images, keras.utils.PyDataset) and not is_training:
-            if images.num_batches == 0:
-                raise InputError("the PyDataset to validate on is empty")
             images = images_alone(images[0])  # in `fit`, or an epoch would be trained before
         check_floats(images)
         if (shape := getattr(images, "shape", None)) is not None:

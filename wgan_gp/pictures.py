@@ -34,7 +34,7 @@ def image_grid(images: np.ndarray) -> np.ndarray:
     is_known = images.dtype == np.uint8 or np.issubdtype(images.dtype, np.floating)
     if images.shape[3:] not in ((1,), (3,)) or not len(images) or not is_known:
         raise InputError(
-            f"images to lay out are (count, height, width, channels), uint8 or floats in -1..1, "
+            f"images to lay out are (count, height, width, 1 or 3), uint8 or floats in -1..1, "
             f"not {images.dtype} {images.shape}"
         )
     images = np.asarray(images if images.dtype == np.uint8 else to_uint8(images))

@@ -522,6 +522,14 @@ def test_what_two_replicas_count_is_of_half_as_many_iterations(tmp_path):
         assert [row["iteration"] for row in csv.DictReader(file)] == ["3", "6"]
 
 
+def test_a_monitor_that_cannot_draw_says_so_before_training():
+    layers = [keras.Input((2,)), keras.layers.Dense(64), keras.layers.Reshape((4, 4, 4))]
+    monitor = Monitor()
+    monitor.set_model(types.SimpleNamespace(drawing_generator=keras.Sequential(layers)))
+    with pytest.raises(InputError, match="images of 1 or 3 channels, not of 4"):
+        monitor.on_train_begin()
+
+
 def test_whoever_evaluates_within_an_epoch_loses_no_rows(fit, tiny_images, tmp_path):
     def evaluate(batch: int, logs: dict) -> None:
         if watch.model.iterations_done == 5:

@@ -11,6 +11,7 @@ import math
 import os
 import random
 import shutil
+import time
 import warnings
 from pathlib import Path
 from unittest.mock import Mock
@@ -131,6 +132,62 @@ def test_settings_that_json_writes_otherwise_are_known_again(
         assert checkpoint.restore(model) == (0 if iterations == 2 else 2)
         stream = functools.partial(make_dataset, tiny_images, tiny_config)
         model.fit_to(iterations, stream, callbacks=[checkpoint], verbose=0)
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+def test_a_learning_rate_that_is_a_lambda_may_move_to_another_line(
+    tiny_config, tiny_images, tmp_path
+):
+    rates = (
+        lambda: 1e-3,
+        lambda: 1e-3,
+    )
+    for iterations, rate in zip((2, 3), rates, strict=True):
+        model = WGANGP(build_generator(tiny_config), build_critic(tiny_config))
+        model.compile(keras.optimizers.Adam(rate), keras.optimizers.Adam(1e-3))
+        checkpoint = Checkpoint(tmp_path)
+        assert checkpoint.restore(model) == (0 if iterations == 2 else 2)
+        stream = functools.partial(
+            make_dataset, tiny_images, dataclasses.replace(tiny_config, n_critic=model.n_critic)
+        )
+        model.fit_to(iterations, stream, callbacks=[checkpoint], verbose=0)
+    model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    with pytest.raises(InputError, match="critic_learning_rate is "):
+        Checkpoint(tmp_path).restore(model)
+
+
+def test_a_callback_that_evaluates_changes_no_row_even_after_a_stop(run, tiny_images, tmp_path):
+    def evaluate(number: int, logs: dict | None = None) -> None:
+        if watch.model.iterations_done in (8, 9, 10):
+            watch.model.evaluate(tiny_images / 127.5 - 1, verbose=0)
+
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=evaluate, on_epoch_end=evaluate)
+    for name, others in (("without", []), ("with", [watch])):
+        (tmp_path / name).mkdir()
+        for iterations in (10, 12):
+            run(tmp_path / name, iterations, *others)
+    rows = (tmp_path / "with" / "history.csv").read_text()
+    assert rows == (tmp_path / "without" / "history.csv").read_text()
+    assert rows.count("\n") == 1 + 3  # the header, and the epochs of 4, 8 and 12
+
+
+def test_a_clock_before_any_file_is_noticed_before_training(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("wgan_gp.callbacks.checkpoint.time.localtime", lambda: time.gmtime(1e5))
+    with pytest.raises(InputError, match="the clock is in 1970"):
+        run(tmp_path, 4)
+    assert not list(tmp_path.rglob("iteration-*"))
+
+
+def test_a_training_loop_of_ones_own_writes_checkpoints(tiny_config, tiny_images, tmp_path):
+    model, checkpoint = build_model(tiny_config), Checkpoint(tmp_path, every="epoch")
+    callbacks = keras.callbacks.CallbackList([checkpoint], model=model)
+    callbacks.on_train_begin()
+    callbacks.on_epoch_begin(0)
+    for batch, images in enumerate(make_dataset(tiny_images, tiny_config).take(2)):
+        callbacks.on_train_batch_begin(batch)
+        callbacks.on_train_batch_end(batch, model.train_on_batch(images, return_dict=True))
+    callbacks.on_epoch_end(0)
+    assert Checkpoint(tmp_path).restore(build_model(tiny_config)) == 2
 
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")

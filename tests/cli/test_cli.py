@@ -205,10 +205,12 @@ def test_resuming_a_finished_run_does_not_announce_a_first_iteration(wgan_gp, fi
     assert "The first iteration" not in said
 
 
-@pytest.mark.parametrize("columns", ["1", "4"])
-def test_help_comes_to_its_end_in_the_narrowest_terminal(wgan_gp, monkeypatch, columns):
+@pytest.mark.parametrize("columns", ["1", "4", "30"])
+def test_help_can_be_read_in_the_narrowest_terminal(wgan_gp, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)
-    assert "--base-filters" in wgan_gp("train", "--help").stdout
+    said = wgan_gp("train", "--help").stdout
+    assert "--base-filters" in said
+    assert len(said.splitlines()) < 1000  # not a letter in each
 
 
 def test_a_folder_that_is_no_run_is_called_so_whatever_is_in_it(wgan_gp):
@@ -426,7 +428,9 @@ def test_a_run_never_overwrites_another(wgan_gp, finished, pictures):
         (["export", "--run-dir", "empty", "--output", "."], "must be a new name, not '.'"),
         (["generate", "--run-dir", "x" * 300], "cannot be read: File name too long"),
         (["train", "--resume", "--run-dir", "x" * 300], "cannot be read: File name too long"),
-        (["train", "--data", ""], "data is empty: name 'synthetic', 'tf_flowers' or a folder"),
+        (["train", "--data", ""], "--data is followed by an empty value: give it one, or leave"),
+        (["train", "--resume", "--run-dir="], "--run-dir is followed by an empty value"),
+        (["generate", "--pretrained", "flowers", "--output", ""], "--output is followed by an em"),
         (
             ["generate", "--pretrained", "flowers", "--output", "x" * 300],
             "cannot be used: File name too long",
@@ -482,11 +486,12 @@ def test_a_tensorflow_that_cannot_be_loaded_is_one_sentence(tmp_path, environmen
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_an_answer_that_is_lost_on_a_full_disk_is_said_to_be(monkeypatch, capsys):
+@pytest.mark.parametrize("arguments", [["--version"], ["generate", "--help"]])
+def test_an_answer_that_is_lost_on_a_full_disk_is_said_to_be(monkeypatch, capsys, arguments):
     with Path("/dev/full").open("w") as full, monkeypatch.context() as redirected:
         redirected.setattr(sys, "stdout", full)
         with pytest.raises(SystemExit, match="2"):
-            main(["--version"])
+            main(arguments)
     said = "wgan-gp: 'standard output' cannot be used: No space left on device\n"
     assert capsys.readouterr().err == said
 
@@ -523,7 +528,8 @@ def test_too_little_memory_is_one_sentence(
         ("--count", str(10**20), "--count must be a whole number from 1 to"),
         ("--seed", str(2**63), "--seed must be a whole number from 0 to"),
         ("--output", "flowers.jpg", "takes a FILE.png or a folder, not 'flowers.jpg'"),
-        ("--output", "file/below.png", "'file/below.png' cannot be written"),
+        ("--output", "file", "takes a FILE.png or a folder, not 'file'"),
+        ("--output", "file/below.png", "'file/below.png' cannot be written: a file stands where"),
     ],
 )
 def test_what_generate_cannot_do_is_explained(wgan_gp, finished, option, value, said):

@@ -316,6 +316,7 @@ def test_only_the_network_that_the_critic_looks_through_flatters(
     (run / "config.json").write_text(json.dumps({**settings, "critic_features": through}))
     network = FeatureNetwork(name, np.asarray, None, (0, 1))
     monkeypatch.setattr(evaluating, "load_feature_network", lambda _: network)
+    monkeypatch.setattr(evaluating, "check_features", lambda _: None)
     report = evaluate_run(RunFolder(run), ["precision"], name, count=20)
     assert report.features.startswith(f"{name}, ")
     assert ("which flatters" in report.features) == flatters
@@ -355,14 +356,19 @@ def test_a_file_of_features_adds_their_metrics(wgan_gp, run):
         (["--run-dir=run", "--count=3"], "3 images are too few to compare: count must be 16 or"),
         (["--run-dir=run", "--seed=-1"], "seed must be a whole number from 0 to"),
         (["--run-dir=run", "--data=nowhere"], "there is no folder 'nowhere'"),
-        (["--run-dir=run", "--data="], "data is empty: name"),
-        (["--run-dir=run", "--features="], "there are no features ''"),
-        (["--run-dir=run", "--metrics="], "modes, not ''"),
+        (["--run-dir=run", "--data="], "--data is followed by an empty value"),
+        (["--run-dir=run", "--metrics=,"], "modes, not ''"),
         (["--run-dir=run", "--metrics=modes"], "modes are those of drawn flowers, the data"),
     ],
 )
 def test_what_cannot_be_evaluated_is_explained(wgan_gp, run, options, said):
     assert said in wgan_gp.mistake("evaluate", *options)
+
+
+@pytest.mark.parametrize("option", ["--count=0", "--seed=-1", "--features=nets", "--metrics=nice"])
+def test_a_mistake_costs_no_reading_of_images(wgan_gp, run, monkeypatch, option):
+    monkeypatch.setattr("wgan_gp.runs.evaluating.load_image_set", None)
+    assert option[2:].split("=")[1] in wgan_gp.mistake("evaluate", "--run-dir=run", option)
     assert not (run / "quality.json").exists()
 
 

@@ -181,14 +181,10 @@ class Checkpoint(keras.callbacks.Callback):
         for name, counts in self._counts.items():
             set_counts(self._counting[name], counts)
         self._note_counts()
-        # Without `params` where somebody calls it in a loop of their own.
-        self._epoch.go_on(self.model, (self.params or {}).get("steps"))
+        self._epoch.go_on(self.model, self._steps())
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._epoch.begin(self.model)
-
-    def on_test_begin(self, logs: dict | None = None) -> None:
-        self._epoch.begin_validation(self.model)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._epoch.begin_step()
@@ -203,7 +199,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._epoch.note_rates(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._epoch.end(self.model, self.params["steps"])
+        self._epoch.end(self.model, self._steps())
         if not self._epoch.is_unfinished:
             self._note_counts()
         if self.every == "epoch" or self._is_due():
@@ -211,6 +207,10 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self.save()
+
+    def _steps(self) -> int | None:
+        """In an epoch; None if that is not known, as in a training loop of one's own."""
+        return (self.params or {}).get("steps")
 
     def _note_settings(self) -> None:
         """Note the settings of training from now on; rates that have moved count as they began."""
@@ -270,6 +270,8 @@ def _named(callbacks: Any) -> dict[str, keras.callbacks.Callback]:
 
 def _check_can_be_saved(model: keras.Model) -> None:
     """Raise an InputError where that would fail only once there is something to lose."""
+    if (year := time.localtime().tm_year) < 1980:
+        raise InputError(f"the clock is in {year}, which no .keras file can hold: set it first")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of lambdas, which `save` says again

@@ -24,12 +24,10 @@ class Epoch:
         self._sums_to_go_on_with: _Sums = {}  # of an epoch that is not finished
         self._rates_to_go_on_with: Rates = []  # likewise
         self._rates_of_latest_step: Rates = []
-        self._sums_before_validation: _Sums | None = None  # where there is one
 
     def state(self, model: keras.Model) -> dict[str, Any]:
         """The state that `restore` takes back, as JSON can hold it."""
-        sums = self._sums_before_validation or _sums(model)
-        return {"is_within_epoch": self.is_unfinished, "metrics": sums}
+        return {"is_within_epoch": self.is_unfinished, "metrics": _sums(model)}
 
     def restore(self, state: dict[str, Any], model: keras.Model) -> None:
         """Let the epoch of `state` go on, unless that one is finished."""
@@ -48,7 +46,7 @@ class Epoch:
             sums = self._sums_to_go_on_with.get(metric.name, metric.variables)
             for variable, value in zip(metric.variables, sums, strict=True):
                 variable.assign(value)
-        self._sums_to_go_on_with, self._sums_before_validation = {}, None
+        self._sums_to_go_on_with = {}
         # An epoch that goes on has begun twice, and a `LearningRateScheduler` has changed the rates
         # twice. (At its first step callbacks may set others.)
         set_rates(self._rates_to_go_on_with)
@@ -64,9 +62,6 @@ class Epoch:
         """After a step: those that an epoch which is cut short after it goes on with."""
         self._rates_of_latest_step = settable_rates(model)
 
-    def begin_validation(self, model: keras.Model) -> None:
-        self._sums_before_validation = _sums(model)  # which Keras resets for it
-
     def end(self, model: keras.Model, steps: int | None) -> None:
         """It ends, if only for now: one that was stopped before its `steps` was cut short.
 
@@ -75,8 +70,7 @@ class Epoch:
         # It is to be continued if training goes on some day.
         self.is_unfinished = bool(model.stop_training and self._steps < (steps or 0))
         if self.is_unfinished:
-            sums = self._sums_before_validation or _sums(model)
-            self._sums_to_go_on_with = _shaped(sums, model)
+            self._sums_to_go_on_with = _shaped(_sums(model), model)
             self._steps_left = steps - self._steps
             set_rates(self._rates_of_latest_step)  # which it was too early to lower
 

@@ -59,12 +59,16 @@ def with_rates_of(there: dict[str, Any], settings: dict[str, Any]) -> dict[str, 
 def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
     """Without the names, in which Keras counts the optimizers that a process has made.
 
-    And without the modules of classes, which may have moved since.
+    And without the modules of classes, which may have moved since, and without what is in a
+    lambda: its code knows its own line.
     """
+    left_out = {"name", "module"}
+    if config.get("class_name") == "__lambda__":
+        left_out.add("config")
     return {
         key: _unnamed(value) if isinstance(value, dict) else value
         for key, value in config.items()
-        if key not in ("name", "module")
+        if key not in left_out
     }
 
 

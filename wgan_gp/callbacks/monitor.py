@@ -16,6 +16,7 @@ from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
 from wgan_gp.sampling import check_seed, render
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.notebook import running_cell
+from wgan_gp.support.shapes import output_shape
 from wgan_gp.support.whole_files import write_whole
 from wgan_gp.support.whole_numbers import check_whole
 
@@ -37,7 +38,8 @@ class Monitor(keras.callbacks.Callback):
         quality: what measures quality in the same `fit`; its curve is drawn below the losses.
 
     Raises:
-        InputError: `every` is below 1, `seed` below 0, or `quality` no `Quality`.
+        InputError: `every` is below 1, `seed` below 0, or `quality` no `Quality`; in `fit`: the
+            images have other than 1 or 3 channels.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class Monitor(keras.callbacks.Callback):
         self._stopwatch = Stopwatch(state["seconds"])
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        if (channels := output_shape(self.model.drawing_generator)[-1]) not in (1, 3):
+            raise InputError(f"Monitor draws images of 1 or 3 channels, not of {channels}")
         seed = stream_seed(self.seed, MONITOR)
         self.latents = draw_latents(_TILES, self.model.latent_dim, seed)
         self._done = self.model.iterations_done

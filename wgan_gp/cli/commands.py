@@ -45,7 +45,7 @@ def generate(command: Generate) -> None:
     """Make images with a trained generator."""
     folder, output = command.folder(), plain_path(command.output)
     is_one_file = output.suffix.lower() == ".png"
-    if output.suffix and not (is_one_file or output.is_dir()):
+    if not (is_one_file or output.is_dir()) and (output.suffix or os.path.lexists(output)):
         raise InputError(
             f"--output takes a FILE.png or a folder, not '{output}': a new folder's name has no dot"
         )
@@ -167,5 +167,8 @@ def _writing(output: Path) -> Iterator[None]:
         yield
     except BrokenPipeError:  # nobody sees the progress any more
         raise
+    except (FileExistsError, NotADirectoryError) as error:
+        why = "a file stands where one of its folders should"
+        raise InputError(f"'{output}' cannot be written: {why}") from error
     except OSError as error:
         raise InputError(f"'{output}' cannot be written: {error.strerror or error}") from error

@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Annotated, Any, NoReturn
 
 import tyro
@@ -24,7 +25,7 @@ from wgan_gp.cli.options import Asked, Evaluate, Export, Generate, Interpolate, 
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import DivergedError, InputError, Interrupted
-from wgan_gp.support.saying import answer, be_able_to_say, say
+from wgan_gp.support.saying import answer, answering, be_able_to_say, say
 
 _COMMANDS: dict[type, Callable[[Any], None]] = {
     Train: commands.train,
@@ -35,7 +36,7 @@ _COMMANDS: dict[type, Callable[[Any], None]] = {
 }
 Command = Train | Generate | Evaluate | Interpolate | Export
 _HELP = {"-h", "--help"}
-_LEAST_COLUMNS = 20  # in fewer, the help would never be laid out
+_LEAST_COLUMNS = 40  # in fewer, the help would have a letter in each line, or never be laid out
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -45,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if shutil.get_terminal_size().columns < _LEAST_COLUMNS:
         os.environ["COLUMNS"] = str(_LEAST_COLUMNS)
     try:
-        command = _command(list(sys.argv[1:] if arguments is None else arguments))
+        with answering():  # --help
+            command = _command(list(sys.argv[1:] if arguments is None else arguments))
         _COMMANDS[type(command)](command)
     except InputError as error:
         _exit(_by_option(str(error)), status=2)
@@ -72,6 +74,7 @@ def _command(arguments: list[str]) -> Command:
     if arguments == ["--version"]:
         answer(f"wgan-gp {wgan_gp.__version__}")
         sys.exit()
+    _check_no_empty_value(arguments)
     if not arguments or arguments[0] != "train":
         return _parse(arguments or ["--help"], Train())
     words = [word for word in arguments[1:] if word not in _HELP]
@@ -82,6 +85,14 @@ def _command(arguments: list[str]) -> Command:
     if not asked.run_dir:
         raise InputError("--resume needs --run-dir: the folder of the run to go on with")
     return _parse(arguments, Train.of_plan(Plan.of_run(RunFolder.find(asked.run_dir))))
+
+
+def _check_no_empty_value(arguments: list[str]) -> None:
+    """Raise an InputError for `--run-dir "$UNSET"`: an empty path would be the current folder."""
+    for option, value in pairwise(["wgan-gp", *arguments]):
+        if not value or re.fullmatch("--[a-z0-9-]+=", value):
+            name = value.rstrip("=") or option
+            raise InputError(f"{name} is followed by an empty value: give it one, or leave it out")
 
 
 def _parse(arguments: list[str], train: Train) -> Command:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
 from wgan_gp.support.files import plain_path
+from wgan_gp.support.onnx_runtime import load_onnxruntime
 from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import latent_dim
 from wgan_gp.support.whole_files import write_whole
@@ -37,7 +38,6 @@ def export_onnx(
     """
     require("onnx", "onnx", "tf2onnx", "onnxruntime")
     import onnx
-    import onnxruntime
     import tf2onnx
 
     latents = tf.TensorSpec((None, latent_dim(generator)), tf.float32, "latents")
@@ -55,7 +55,7 @@ def export_onnx(
     content = model.SerializeToString()
     try:
         onnx.checker.check_model(model)
-        onnxruntime.InferenceSession(content, providers=_PROVIDERS)
+        load_onnxruntime().InferenceSession(content, providers=_PROVIDERS)
     except Exception as error:  # their errors have no class in common
         raise InputError(f"ONNX Runtime cannot compute this generator: {error}") from error
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,5 @@ def export_onnx(
 
 def load_onnx(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:
     """The function latents -> images in the ONNX file at `path`."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path, providers=_PROVIDERS)
+    session = load_onnxruntime().InferenceSession(path, providers=_PROVIDERS)
     return lambda latents: session.run(["images"], {"latents": latents})[0]

@@ -44,13 +44,19 @@ def load_feature_network(
     if name == "efficientnet-lite0":
         run = load_efficientnet_lite0().predict_on_batch
         return FeatureNetwork(name, run, 224, (-127 / 128, 1.0))
+    check_features(name)
+    return _from_file(plain_path(Path(name)), value_range)
+
+
+def check_features(name: str | Path) -> None:
+    """Raise an InputError if there is neither a network nor a file of that name."""
     path = plain_path(Path(name))
-    if not path.is_file() or path.suffix not in (".h5", ".keras", ".onnx"):
+    is_file = path.is_file() and path.suffix in (".h5", ".keras", ".onnx")
+    if not is_file and name not in ("inception", "efficientnet-lite0"):
         raise InputError(
-            f"there are no features '{name}': use inception, efficientnet-lite0 or a file "
-            f".weights.h5, .keras or .onnx"
+            f"there are no features '{name}': use inception, efficientnet-lite0 or a file .h5, "
+            f".keras or .onnx"
         )
-    return _from_file(path, value_range)
 
 
 def _from_file(path: Path, value_range: tuple[float, float]) -> FeatureNetwork:

@@ -1,16 +1,14 @@
 """Any network in an ONNX file as images -> features."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from wgan_gp.metrics.feature_network import FeatureNetwork
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.extras import require
-
-if TYPE_CHECKING:
-    import onnxruntime
+from wgan_gp.support.onnx_runtime import load_onnxruntime
 
 
 def load_onnx_features(path: Path, name: str, value_range: tuple[float, float]) -> FeatureNetwork:
@@ -48,11 +46,9 @@ def load_onnx_features(path: Path, name: str, value_range: tuple[float, float]) 
     return FeatureNetwork(name, run, size, value_range, channels, batch)
 
 
-def _session(path: Path) -> "onnxruntime.InferenceSession":
+def _session(path: Path) -> Any:
     require("onnx", "onnxruntime")
-    import onnxruntime
-
     try:
-        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return load_onnxruntime().InferenceSession(path, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common name
         raise InputError(f"'{path}' cannot be read as an ONNX file: {error}") from error

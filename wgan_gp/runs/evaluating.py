@@ -21,11 +21,12 @@ from wgan_gp.metrics.evaluation import (
     possible_metrics,
 )
 from wgan_gp.metrics.feature_network import FeatureNetwork
-from wgan_gp.metrics.features import load_feature_network
+from wgan_gp.metrics.features import check_features, load_feature_network
 from wgan_gp.metrics.report import Report
 from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
+from wgan_gp.sampling import check_count, check_seed
 from wgan_gp.support.errors import MALFORMED, InputError, UnreachableError
 from wgan_gp.support.files import digest, numbered
 from wgan_gp.support.whole_files import write_whole
@@ -68,8 +69,7 @@ def evaluate_run(
     """
     plan, (_, known) = Plan.of_run(folder), folder.read()
     measured = plan.data if data is None else data
-    if metrics is not None:
-        _check_metrics(metrics, measured)
+    _check_asked(metrics, measured, features, count, seed)
     _check_room(folder.path)
     # Taken first: a run that goes on meanwhile may replace the file, and its report would be void.
     facts = _facts(folder.generator_file(best))
@@ -99,7 +99,20 @@ def evaluate_run(
     return report
 
 
-def _check_metrics(metrics: Sequence[str], measured: str | Path) -> None:
+def _check_asked(
+    metrics: Sequence[str] | None,
+    measured: str | Path,
+    features: str | None,
+    count: int,
+    seed: int,
+) -> None:
+    """Raise an InputError for what cannot be had, before the images are read."""
+    check_count(count)
+    check_seed(seed)
+    if features is not None:
+        check_features(features)
+    if metrics is None:
+        return
     check_metrics(metrics)
     if "modes" in metrics and measured != "synthetic":
         raise InputError("modes are those of drawn flowers, the data 'synthetic': leave modes out")

@@ -91,6 +91,8 @@ class CountingModel(keras.Model):
     ) -> Any:
         """`keras.Model.evaluate`.
 
+        The metrics are then as before, so a callback may call it within an epoch of `fit`.
+
         Raises:
             InputError: there are no images, or labels or weights with them, a dataset without an
                 end comes without a number of steps, or the images have another shape than those
@@ -100,7 +102,19 @@ class CountingModel(keras.Model):
         images_alone((x, y, sample_weight))
         check_ends(x, "steps", {"steps": steps})
         self.check_images(x, is_training=False)
-        return super().evaluate(x, y, batch_size, verbose, sample_weight, steps, **options)
+        with self._metrics_kept():
+            return super().evaluate(x, y, batch_size, verbose, sample_weight, steps, **options)
+
+    @contextlib.contextmanager
+    def _metrics_kept(self) -> Iterator[None]:
+        """Bring back the means of the epoch, whose metrics Keras resets, and takes for its own."""
+        variables = [variable for metric in self.metrics for variable in metric.variables]
+        values = [variable.numpy() for variable in variables]
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
 
     def check_images(self, images: Any, is_training: bool) -> None:
         """Raise an InputError for images, or a dataset of them, of a shape that it cannot take."""

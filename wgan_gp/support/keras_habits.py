@@ -76,6 +76,21 @@ def images_given(images: Any, method: str) -> Any:
     return images_alone(tuple(images)) if isinstance(images, tuple | list) else images
 
 
+def check_not_empty(images: Any, purpose: str) -> None:
+    """Raise an InputError for an array, or a dataset of known length, that holds nothing."""
+    if isinstance(images, tf.data.Dataset):
+        count = images.cardinality()
+    elif isinstance(images, keras.utils.PyDataset):
+        count = images.num_batches
+    else:
+        count = (getattr(images, "shape", None) or (None,))[0]
+    if count == 0:
+        raise InputError(
+            f"there is nothing to {purpose}: the images are none, or fewer than one batch of a "
+            f"dataset that drops what is left over"
+        )
+
+
 def check_ends(data: Any, steps: str, options: Mapping[str, Any]) -> None:
     """Raise an InputError for a dataset without an end where `options` do not say how many steps.
 

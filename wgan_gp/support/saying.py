@@ -5,6 +5,7 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -29,8 +30,9 @@ def say(text: str, to: TextIO | None = None) -> None:
     Where nobody reads any more (a closed pipe, a terminal that is gone), training goes on without:
     what follows goes nowhere, and the end of the program does not trip over it either.
     """
-    with contextlib.suppress(OSError):
-        _print(text, to or sys.stdout)
+    stream = to or sys.stdout
+    with contextlib.suppress(OSError), _flushed(stream):
+        print(text, file=stream)
 
 
 def answer(text: str) -> None:
@@ -39,11 +41,26 @@ def answer(text: str) -> None:
     Raises an OSError if standard output is a file on a full disk.
     """
     try:
-        _print(text, sys.stdout)
+        with answering():
+            print(text)
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Within it others may print an answer, which may not be lost unnoticed either.
+
+    Raises an OSError that names standard output if that is a file on a full disk.
+    """
+    try:
+        with _flushed(sys.stdout):
+            yield
     except OSError as error:
         if error.errno in FULL:
             error.filename = "standard output"
-            raise
+        raise
 
 
 def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -61,10 +78,15 @@ def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
 codecs.register_error(_AS_IT_IS, _as_it_is)
 
 
-def _print(text: str, to: TextIO) -> None:
+@contextlib.contextmanager
+def _flushed(stream: TextIO) -> Iterator[None]:
+    """Flush `stream` in the end; if it cannot be written to, what follows goes nowhere."""
     try:
-        print(text, file=to, flush=True)
+        try:
+            yield
+        finally:
+            stream.flush()
     except OSError:
         with contextlib.suppress(OSError), Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), to.fileno())
+            os.dup2(nowhere.fileno(), stream.fileno())
         raise
