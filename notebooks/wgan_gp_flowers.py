@@ -691,8 +691,8 @@ show_source(
 # %% [markdown]
 # It is the same algorithm. On a first reading, skip `replicas` (several devices), `scale_loss`
 # (half precision), `_with_penalty_if_due` (which can leave the penalty out of some updates), and
-# `_critic_inputs` with its `shift_seed` (which hands the images on as they are; the other case is at the
-# end of section 8). The names of the other small functions say what they do: a loop, random
+# `_critic_inputs` with its `shift_seed` (which hands the images on as they are; the other case is
+# at the end of section 8). The names of the other small functions say what they do: a loop, random
 # numbers, notes for the curve. Two additions matter:
 #
 # - All random numbers follow from the seed and the iteration (`stream_seed`), so a run that was

@@ -994,6 +994,14 @@ def test_a_dataset_of_nothing_is_no_training_that_has_ended_well(tiny_config, ti
     for nothing in (images.unbatch().unbatch(), np.zeros(shape[:1] + shape[2:], np.float32)):
         with pytest.raises(InputError, match="nothing to evaluate on"):
             model.evaluate(nothing, verbose=0)
+    with pytest.raises(InputError, match="expects images"):
+        model.fit(tf.constant(1.0), verbose=0)
+
+
+@pytest.mark.parametrize("taken", ["x", "epochs", "initial_epoch"])
+def test_fit_to_says_what_it_decides_itself(tiny_config, taken):
+    with pytest.raises(InputError, match=f"fit_to decides {taken} itself"):
+        build_model(tiny_config).fit_to(1, lambda start: None, **{taken: 1})
 
 
 def test_the_means_of_training_are_as_before_when_images_are_evaluated(tiny_config, tiny_images):

@@ -613,6 +613,14 @@ def test_a_signal_in_the_last_iteration_is_obeyed(tiny_config, tiny_images):
     assert saved == [1]
 
 
+def test_a_signal_while_the_last_checkpoint_is_written_is_obeyed(fit):
+    press = keras.callbacks.LambdaCallback(
+        on_train_end=lambda logs: signal.raise_signal(signal.SIGTERM)
+    )
+    with pytest.raises(Interrupted), StopOnSignal(lambda: None) as stop:
+        fit(press, stop)
+
+
 def test_rows_reach_the_disk_before_a_checkpoint_counts_on_them(tmp_path, monkeypatch):
     synced = []
     monkeypatch.setattr("wgan_gp.callbacks.history.sync", synced.append)

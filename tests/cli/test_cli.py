@@ -19,6 +19,7 @@ from PIL import Image
 from wgan_gp import Config, __version__
 from wgan_gp.cli.main import main
 from wgan_gp.runs.folder import RunFolder
+from wgan_gp.support.alone import alone
 
 
 def test_a_run_leaves_its_results(finished):
@@ -430,6 +431,7 @@ def test_a_run_never_overwrites_another(wgan_gp, finished, pictures):
         (["train", "--resume", "--run-dir", "x" * 300], "cannot be read: File name too long"),
         (["train", "--data", ""], "--data is followed by an empty value: give it one, or leave"),
         (["train", "--resume", "--run-dir="], "--run-dir is followed by an empty value"),
+        (["generate", "--run_dir="], "--run_dir is followed by an empty value"),
         (["generate", "--pretrained", "flowers", "--output", ""], "--output is followed by an em"),
         (
             ["generate", "--pretrained", "flowers", "--output", "x" * 300],
@@ -500,6 +502,24 @@ def test_an_answer_that_is_lost_on_a_full_disk_is_said_to_be(monkeypatch, capsys
 def test_each_command_answers_a_mistake_in_a_process_of_its_own(process, command):
     option = "--data" if command == "train" else "--run-dir"
     assert "'nowhere'" in process.mistake(command, option, "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("command", "output", "place"),
+    [
+        ("generate", "a.png", "a.png"),
+        ("generate", "new/many", "new/many"),
+        ("generate", "old", "old/00000.png"),
+        ("interpolate", "a.gif", "a.gif"),
+    ],
+)
+def test_two_commands_do_not_write_to_one_place(wgan_gp, finished, command, output, place):
+    arguments = (command, "--run-dir", finished[0], "--output", output)
+    (wgan_gp.folder / "old").mkdir()
+    with alone(wgan_gp.folder / place):
+        assert f"another process is writing '{place}'" in wgan_gp.mistake(*arguments)
+    wgan_gp(*arguments)
+    assert not list(wgan_gp.folder.rglob(".writing-*"))
 
 
 @pytest.mark.parametrize(

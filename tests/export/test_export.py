@@ -38,6 +38,7 @@ from wgan_gp.metrics.report import Report, Score
 from wgan_gp.runs import exporting
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.support import whole_files
+from wgan_gp.support.alone import alone
 from wgan_gp.support.portable import portable
 
 BATCHES = (1, 7, 64)
@@ -763,8 +764,8 @@ def kill_at(monkeypatch, wgan_gp, arguments, is_the_end: Callable[[Path], bool])
 
 def test_two_exports_to_one_place_do_not_mix(wgan_gp, run):
     arguments = ("export", "--run-dir", run, "--format", "keras", "--output", "a.keras")
-    with exporting._alone(wgan_gp.folder / "a.keras"):
-        assert "another process is exporting to 'a.keras'" in wgan_gp.mistake(*arguments)
+    with alone(wgan_gp.folder / "a.keras"):
+        assert "another process is writing 'a.keras'" in wgan_gp.mistake(*arguments)
     assert list(wgan_gp.folder.iterdir()) == []
     wgan_gp(*arguments)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import random
 from unittest.mock import Mock
 
 import keras
@@ -69,6 +70,24 @@ def test_the_generated_images_are_compared_with_the_held_out_ones(generator, flo
     assert report.scores["swd"].generated == pytest.approx(expected["mean"])
     assert report.scores["swd_16"].generated == pytest.approx(expected["16"])
     assert report.scores["checkerboard"].generated == pytest.approx(grid_power_share(generated))
+
+
+def test_the_seed_decides_first_weights_that_the_network_leaves_open():
+    layers = [
+        keras.Input((8,)),
+        keras.layers.Dense(3072, "tanh"),
+        keras.layers.Reshape((32, 32, 3)),
+    ]
+    generator, images = keras.Sequential(layers), np.arange(40 * 3072, dtype=np.uint32) * 77 % 251
+    images = images.astype(np.uint8).reshape(40, 32, 32, 3)
+    once, again = (
+        evaluate(generator, images, metrics=["diversity"], seed=3).scores["diversity"].untrained
+        for _ in range(2)
+    )
+    assert once == again
+    state = random.getstate()
+    evaluate(generator, images, metrics=["diversity"])
+    assert random.getstate() == state  # whoever calls it goes on with numbers of their own
 
 
 def test_the_ends_of_the_scale_are_other_real_images_and_the_untrained_generator(

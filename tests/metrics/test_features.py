@@ -119,6 +119,11 @@ def test_a_name_that_is_no_network_is_refused(tmp_path, monkeypatch, name):
         load_feature_network(name)
 
 
+def test_what_is_no_name_is_no_network():
+    with pytest.raises(InputError, match="features are a network's name, its file, or a Keras"):
+        load_feature_network(len)
+
+
 def test_a_file_at_home_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])

@@ -84,6 +84,9 @@ class StopOnSignal(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._stop_if_asked()
 
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self._stop_if_asked()  # while the last checkpoint was written
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._received = number
         self.__exit__()

@@ -14,6 +14,7 @@ from wgan_gp.cli.going_on import resumable
 from wgan_gp.cli.options import Evaluate, Export, Generate, Interpolate, Train
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
+from wgan_gp.support.alone import alone
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import entries, plain_path
 from wgan_gp.support.quiet_tensorflow import load_tensorflow
@@ -54,17 +55,18 @@ def generate(command: Generate) -> None:
     from wgan_gp.sampling import generate_images
     from wgan_gp.support.memory import enough_memory
 
-    is_taken = os.path.lexists(output) if is_one_file else bool(entries(output))
-    _check_not_taken(output, is_taken and not command.overwrite)
     generator = folder.load_generator(command.best)
+    first = output / "00000.png"
     with _writing(output):
-        _check_apart(output if is_one_file else output / "00000.png", folder)
-    with _writing(output), enough_memory("lower --count"):
+        _check_apart(output if is_one_file else first, folder)
+    place = first if output.is_dir() else output  # what is around a folder may be read-only
+    with _writing(output), alone(place), enough_memory("lower --count"):
+        is_taken = os.path.lexists(output) if is_one_file else bool(entries(output))
+        _check_not_taken(output, is_taken and not command.overwrite)
         if not is_one_file:
             check_free(output, command.count)
         images = generate_images(generator, command.count, command.seed)
         if is_one_file:
-            output.parent.mkdir(parents=True, exist_ok=True)
             save_png(image_grid(images), output)
         else:
             save_pngs(images, output)
@@ -104,13 +106,13 @@ def interpolate(command: Interpolate) -> None:
     from wgan_gp.support.memory import enough_memory
 
     check_film(output)
-    _check_not_taken(output, os.path.lexists(output) and not command.overwrite)
+    generator = folder.load_generator(command.best)
     with _writing(output):
         _check_apart(output, folder)
-    generator = folder.load_generator(command.best)
-    with _writing(output), enough_memory("lower --tiles, --stations or --frames"):
+    remedy = "lower --tiles, --stations or --frames"
+    with _writing(output), alone(output), enough_memory(remedy):
+        _check_not_taken(output, os.path.lexists(output) and not command.overwrite)
         frames = walk(generator, command.stations, command.frames, command.tiles, command.seed)
-        output.parent.mkdir(parents=True, exist_ok=True)
         save_walk(frames, output)
     say(f"{len(frames)} frames, in a loop: {output}")
 

@@ -90,7 +90,7 @@ def _command(arguments: list[str]) -> Command:
 def _check_no_empty_value(arguments: list[str]) -> None:
     """Raise an InputError for `--run-dir "$UNSET"`: an empty path would be the current folder."""
     for option, value in pairwise(["wgan-gp", *arguments]):
-        if not value or re.fullmatch("--[a-z0-9-]+=", value):
+        if not value or re.fullmatch("--[a-z0-9_-]+=", value):
             name = value.rstrip("=") or option
             raise InputError(f"{name} is followed by an empty value: give it one, or leave it out")
 

@@ -5,6 +5,7 @@ print(report)
 """
 
 import dataclasses
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -142,9 +143,23 @@ def _sets(
         real=images[numbers[:count]],
         other=other_images[others[:count]],
         generated=generate_images(generator, count, seed),
-        untrained=generate_images(reinitialized(generator), count, seed),
+        untrained=generate_images(_untrained(generator, seed), count, seed),
         training=training_images,
     )
+
+
+def _untrained(generator: keras.Model, seed: int) -> keras.Model:
+    """The generator as it may have begun.
+
+    Where its initializers have no seed, Keras draws one from Python's random numbers, which go on
+    afterwards as if nothing had been drawn.
+    """
+    state = random.getstate()
+    try:
+        random.seed(seed)
+        return reinitialized(generator)
+    finally:
+        random.setstate(state)
 
 
 def _feature_sets(images: Sets, network: FeatureNetwork, with_training: bool) -> Sets:

@@ -50,6 +50,8 @@ def load_feature_network(
 
 def check_features(name: str | Path) -> None:
     """Raise an InputError if there is neither a network nor a file of that name."""
+    if not isinstance(name, str | Path):
+        raise InputError(f"features are a network's name, its file, or a Keras model, not {name!r}")
     path = plain_path(Path(name))
     is_file = path.is_file() and path.suffix in (".h5", ".keras", ".onnx")
     if not is_file and name not in ("inception", "efficientnet-lite0"):

@@ -8,11 +8,10 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import filelock
 import keras
 import numpy as np
 
@@ -22,16 +21,11 @@ from wgan_gp.export.model_card import model_card, model_facts
 from wgan_gp.export.onnx import export_onnx, load_onnx
 from wgan_gp.export.saved_model import export_saved_model, load_saved_model, whole_path
 from wgan_gp.runs.folder import RunFolder
+from wgan_gp.support.alone import alone
 from wgan_gp.support.errors import MALFORMED, InputError
 from wgan_gp.support.files import LITTER, digest
 from wgan_gp.support.shapes import latent_dim
-from wgan_gp.support.whole_files import (
-    UNFINISHED,
-    is_cut_short,
-    recover,
-    replacing,
-    write_whole,
-)
+from wgan_gp.support.whole_files import is_cut_short, recover, replacing, write_whole
 
 Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
 
@@ -74,7 +68,7 @@ def export_run(
 
     Raises:
         InputError: there is no trained generator, the format's extra is not installed, something
-            that is in the way is not to be replaced, another process is exporting to `path`, or the
+            that is in the way is not to be replaced, another process is writing `path`, or the
             exported generator's images are others.
         OSError: a file cannot be written.
     """
@@ -83,8 +77,7 @@ def export_run(
     folder.check_apart(path, card, about)
     generator = folder.load_generator(best)
     facts, text = _facts_and_card(folder, generator, best)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(path):
+    with alone(path):
         recover(path)  # what a kill left of it, or it would not be known as an export's
         former = _check_replaceable(path, card, about, overwrite)
         # All three are written before one takes its place: a full disk leaves none, or the former.
@@ -115,22 +108,6 @@ def _facts_and_card(
     metrics = {} if iteration is None else folder.metrics_at(iteration)
     card = model_card(config, known, metrics, generator, folder.read_quality(best))
     return model_facts(config, known), card
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep other processes from exporting to `path` meanwhile; raises an InputError if one does."""
-    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # of a name that may be long
-    lock = path.with_name(f"{UNFINISHED}{name}.lock")
-    try:
-        with filelock.FileLock(lock, timeout=0):
-            try:
-                yield
-            finally:
-                with contextlib.suppress(OSError):  # Windows removes it afterwards
-                    lock.unlink()
-    except filelock.Timeout as error:
-        raise InputError(f"another process is exporting to '{path}'") from error
 
 
 def _check_name(path: Path, format_: Format) -> None:

@@ -70,7 +70,10 @@ class Plan:
         }
 
     def check_continues(self, run: "Plan", folder: RunFolder) -> None:
-        """Raise an InputError if this plan has other settings than the `run` in `folder`."""
+        """Raise an InputError unless this plan can go on with the `run` in `folder`.
+
+        It cannot with other settings, nor if it ends before that one is now.
+        """
         there = {"preset": run.preset, **dataclasses.asdict(run.config)}
         asked = {"preset": self.preset, **dataclasses.asdict(self.config)}
         # Rates that fall to the end of a run belong to its length.
@@ -85,6 +88,10 @@ class Plan:
             raise InputError(
                 f"'{folder.path}' goes on with its own settings only: {', '.join(changed)}; leave "
                 f"that out, or start a new run"
+            )
+        if (done := folder.newest_checkpoint()) > self.config.iterations:
+            raise InputError(
+                f"'{folder.path}' is at iteration {done} already: iterations must be at least that"
             )
 
 

@@ -46,7 +46,7 @@ def train_in(
         strategy: the devices to train on.
 
     Raises:
-        InputError: the checkpoints are damaged, gone, or further on than the plan.
+        InputError: the checkpoints are damaged or gone.
         DivergedError: a loss is no longer finite.
         Interrupted: a signal asked to stop; a checkpoint is written.
         OSError: something cannot be written; the checkpoints are as they were.
@@ -140,10 +140,6 @@ def _begin(folder: RunFolder, checkpoints: CheckpointFolder) -> None:
 
 def _prepare(folder: RunFolder, plan: Plan, shown: np.ndarray, done: int) -> None:
     """Prepare the folder to go on from iteration `done`; `shown` are some of the real images."""
-    if done > plan.config.iterations:
-        raise InputError(
-            f"'{folder.path}' is at iteration {done} already: iterations must be at least that"
-        )
     # What may have changed: that there are to be more iterations, where the images are.
     folder.write_settings(plan.config)
     folder.update_facts(plan.facts())

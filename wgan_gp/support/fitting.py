@@ -21,6 +21,7 @@ from wgan_gp.support.keras_habits import (
 from wgan_gp.support.optimizers import Rates, set_rates, settable_rates
 from wgan_gp.support.whole_numbers import check_whole
 
+_ITS_OWN = {"x", "epochs", "initial_epoch"}  # arguments of `fit` that `fit_to` gives it
 _LONGER = "let dataset_from give an endless one (repeat()), or lower iteration"
 
 
@@ -108,13 +109,16 @@ class CountingModel(keras.Model):
     @contextlib.contextmanager
     def _metrics_kept(self) -> Iterator[None]:
         """Bring back the means of the epoch, whose metrics Keras resets, and takes for its own."""
-        variables = [variable for metric in self.metrics for variable in metric.variables]
-        values = [variable.numpy() for variable in variables]
+        variables = [variable.value for metric in self.metrics for variable in metric.variables]
+        # Each replica's own part: divided anew, their sum would be rounded.
+        parts_of = self.distribute_strategy.experimental_local_results
+        parts = [part for variable in variables for part in parts_of(variable)]
+        values = [part.numpy() for part in parts]
         try:
             yield
         finally:
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
+            for part, value in zip(parts, values, strict=True):
+                part.assign(value)
 
     def check_images(self, images: Any, is_training: bool) -> None:
         """Raise an InputError for images, or a dataset of them, of a shape that it cannot take."""
@@ -191,13 +195,16 @@ class CountingModel(keras.Model):
                 `lambda start: make_dataset(images, config, start)`.
             steps_per_epoch: generator iterations in an epoch, the same in each session.
             callbacks: as for `fit`; one that sets `stop_training` ends this, too.
-            options: the other arguments of `fit`. Arrays are not shuffled unless `shuffle` says so:
-                after a stop, images of before would come again.
+            options: the other arguments of `fit`, but for epochs and initial_epoch. Arrays are not
+                shuffled unless `shuffle` says so: after a stop, images of before would come again.
 
         Raises:
-            InputError: as `fit`, `iteration` or `steps_per_epoch` is no whole number or too small,
-                `dataset_from` is no function, or the dataset ends before `iteration`.
+            InputError: as `fit`; one of these is among `options`, `iteration` or `steps_per_epoch`
+                is no whole number or too small, `dataset_from` is no function, or the dataset ends
+                before `iteration`.
         """
+        if taken := _ITS_OWN & options.keys():
+            raise InputError(f"fit_to decides {min(taken)} itself: leave it out")
         check_whole("iteration", iteration, least=0)
         check_whole("steps_per_epoch", steps_per_epoch)
         iteration, steps_per_epoch = int(iteration), int(steps_per_epoch)  # NumPy's may overflow

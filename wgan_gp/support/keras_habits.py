@@ -83,7 +83,8 @@ def check_not_empty(images: Any, purpose: str) -> None:
     elif isinstance(images, keras.utils.PyDataset):
         count = images.num_batches
     else:
-        count = (getattr(images, "shape", None) or (None,))[0]
+        shape = tuple(getattr(images, "shape", None) or ())
+        count = shape[0] if shape else None
     if count == 0:
         raise InputError(
             f"there is nothing to {purpose}: the images are none, or fewer than one batch of a "

@@ -58,7 +58,7 @@ def answering() -> Iterator[None]:
         with _flushed(sys.stdout):
             yield
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in FULL and error.filename is None:
             error.filename = "standard output"
         raise
 
@@ -82,11 +82,11 @@ codecs.register_error(_AS_IT_IS, _as_it_is)
 def _flushed(stream: TextIO) -> Iterator[None]:
     """Flush `stream` in the end; if it cannot be written to, what follows goes nowhere."""
     try:
+        yield
+    finally:
         try:
-            yield
-        finally:
             stream.flush()
-    except OSError:
-        with contextlib.suppress(OSError), Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())
-        raise
+        except OSError:
+            with contextlib.suppress(OSError), Path(os.devnull).open("w") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
+            raise
