@@ -1,8 +1,9 @@
-# Both commands set themselves up: a virtual environment in .venv and what it needs.
+# Each command sets itself up: a virtual environment in .venv (of test-oldest: .venv-oldest), and what it needs.
 #
-#   make demo   train the quick preset on the embedded data (4 to 14 minutes on 2 CPU cores)
+#   make demo   train the quick preset on drawn flowers (4 to 14 minutes on 2 CPU cores)
 #   make test   check style and layout, and run the test suite
 #   make test-oldest   run it with the oldest TensorFlow and Keras that are supported
+#   make lint   check style and layout alone
 #   make types  check the type hints
 #   make bench  measure speed beside that of others (half an hour to an hour; PyTorch is installed for it)
 

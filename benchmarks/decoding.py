@@ -2,7 +2,7 @@
 
     python benchmarks/decoding.py [FOLDER]
 
-Without a FOLDER the embedded flowers are written as JPEGs of 128x128. A first start decodes them,
+Without a FOLDER the drawn flowers are written as JPEGs of 128x128. A first start decodes them,
 a second one reads the cache; `image_dataset_from_directory` and `ImageFolder` decode at each start,
 and in each epoch anew. Each reading is a process of its own, which says how much memory it took
 above what its libraries do.

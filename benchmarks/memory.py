@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py
 
-The pictures are JPEGs of the embedded flowers, 128x128, many of them links to the same file: what
+The pictures are JPEGs of the drawn flowers, 128x128, many of them links to the same file: what
 is read and kept is as much as if all were different. The first start decodes them, the second reads
 the cache; both train `quick` for 10 iterations. Counted is what the process has for itself
 ("anonymous"); pages of the memory-mapped cache are the system's, which takes them back at will.

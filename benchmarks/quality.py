@@ -2,7 +2,7 @@
 
     python benchmarks/quality.py
 
-Both are timed in turns in one process, for the presets quick and paper, on the embedded data.
+Both are timed in turns in one process, for the presets quick and paper, on the drawn flowers.
 """
 
 import os

@@ -2,7 +2,7 @@
 
     python benchmarks/resuming.py
 
-Each is measured in iterations of the same training (preset quick, embedded data); iterations with
+Each is measured in iterations of the same training (preset quick, drawn flowers); iterations with
 and without deterministic operations are timed in turns, in processes of their own.
 """
 

@@ -75,7 +75,7 @@ class Peer:
 
 
 def write_work(path: Path, config: Config) -> float:
-    """The first iteration of a training on the embedded flowers; gives its TFLOP."""
+    """The first iteration of a training on the drawn flowers; gives its TFLOP."""
     model = wgan_gp.build_model(config)
     dataset = wgan_gp.make_dataset(wgan_gp.load_images("synthetic", config.image_size), config)
     real_images = next(iter(dataset)).numpy().swapaxes(0, 1)

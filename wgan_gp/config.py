@@ -104,8 +104,8 @@ class Config:
         return cls(**settings)
 
 
-# What `flowers` and `quick` share, as the table in docs/quality.md chose it; the falling rates are
-# common practice.
+# What `flowers` and `quick` share, chosen by the measurements in docs/quality.md; the falling rates
+# are common practice.
 _SHARED = {
     "critic_activation": "linear",
     "upsampling": "smoothed",
@@ -138,7 +138,7 @@ PRESETS: dict[PresetName, dict[str, Any]] = {
         "iterations": 4_000,
         "holdout": 0.2,
     },
-    # Recognisable flowers from the embedded data within minutes on 2 CPU cores.
+    # Recognisable flowers from the drawn flowers within minutes on 2 CPU cores.
     "quick": {
         **_SHARED,
         "base_filters": 16,

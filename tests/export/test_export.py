@@ -405,6 +405,25 @@ def test_the_model_card_tells_the_run_s_own_facts(wgan_gp, run, pictures):
     assert "not kept" not in card
 
 
+def test_a_generator_that_training_replaces_meanwhile_gets_no_card_of_another(
+    run, tmp_path, monkeypatch
+):
+    shutil.copytree(run, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    load = RunFolder.load_generator
+
+    def while_training_goes_on(*arguments):
+        generator = load(*arguments)
+        generator.save(folder.generator)
+        folder.update_facts({"generator_iteration": 4})
+        return generator
+
+    monkeypatch.setattr(RunFolder, "load_generator", while_training_goes_on)
+    with pytest.raises(InputError, match=r"training has replaced '.*' just now: export it once"):
+        exporting.export_run(folder, "keras", tmp_path / "a.keras")
+    assert not list(tmp_path.glob("a.keras*"))
+
+
 @pytest.mark.parametrize("name", ["synthetic", "tf_flowers"])
 def test_the_card_knows_the_licence_of_known_data(run, generator, name):
     config, facts = RunFolder(run).read()

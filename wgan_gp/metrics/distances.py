@@ -10,6 +10,7 @@ import numpy as np
 from wgan_gp.data.subset import Subset
 
 _ROWS = 1024  # of a block
+_ROUNDING = 1e-13  # of |x|^2 + |y|^2: what the difference of equal vectors may come to
 
 
 def distance_blocks(
@@ -18,7 +19,7 @@ def distance_blocks(
     """For some of the queries at a time: which, and their distances to all references.
 
     In float64, since in float32 the difference of such large numbers hides that two vectors are
-    equal. Centred first, for the same reason.
+    equal. Centred first, for the same reason. Equal vectors are at 0.
 
     Args:
         queries: `(n, dims)`.
@@ -32,9 +33,10 @@ def distance_blocks(
     reference_squares = np.square(references).sum(axis=1)
     for start in range(0, len(queries), _ROWS):
         block = queries[start : start + _ROWS].astype(np.float64) - centre
-        squares = np.square(block).sum(axis=1)[:, None] + reference_squares
-        squares -= 2 * (block @ references.T)
-        yield slice(start, start + len(block)), np.sqrt(np.maximum(squares, 0, out=squares))
+        largest = np.square(block).sum(axis=1)[:, None] + reference_squares
+        squares = largest - 2 * (block @ references.T)
+        squares[squares < _ROUNDING * largest] = 0
+        yield slice(start, start + len(block)), np.sqrt(squares, out=squares)
 
 
 def nearest(queries: np.ndarray, references: np.ndarray | Subset) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,5 @@
 """Measuring the generator of a run against the images that the run did not train on."""
 
-import contextlib
 import dataclasses
 import json
 import logging
@@ -28,7 +27,7 @@ from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.sampling import check_count, check_seed
 from wgan_gp.support.errors import MALFORMED, InputError, UnreachableError
-from wgan_gp.support.files import digest, numbered
+from wgan_gp.support.files import numbered
 from wgan_gp.support.whole_files import write_whole
 
 _log = logging.getLogger(__name__)
@@ -72,7 +71,10 @@ def evaluate_run(
     _check_asked(metrics, measured, features, count, seed)
     _check_room(folder.path)
     # Taken first: a run that goes on meanwhile may replace the file, and its report would be void.
-    facts = _facts(folder.generator_file(best))
+    facts = {
+        "generator": folder.generator_file(best).name,
+        "sha256": folder.generator_digest(best),
+    }
     generator = folder.load_generator(best)
     real, training, reference = _images(plan, known["images_crc32"], data, data_dir, cache_dir)
     if metrics is None:
@@ -175,14 +177,7 @@ def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwo
         return None
 
 
-def _facts(generator: Path) -> dict[str, str]:
-    """Which generator a report is of; what is wrong with one, `load_generator` says."""
-    with contextlib.suppress(OSError):
-        return {"generator": generator.name, "sha256": digest(generator)}
-    return {}
-
-
-def _write(facts: dict[str, str], report: Report, quality: Path, nearest: Path) -> None:
+def _write(facts: dict[str, str | None], report: Report, quality: Path, nearest: Path) -> None:
     _keep_former(facts, report, quality, nearest)
     write_whole(quality, json.dumps({**facts, **report.to_dict()}, indent=2) + "\n")
     if report.pairs is None:
@@ -191,14 +186,16 @@ def _write(facts: dict[str, str], report: Report, quality: Path, nearest: Path) 
         save_png(image_grid(report.pairs), nearest)
 
 
-def _keep_former(facts: dict[str, str], report: Report, quality: Path, nearest: Path) -> None:
+def _keep_former(
+    facts: dict[str, str | None], report: Report, quality: Path, nearest: Path
+) -> None:
     """Copy the report in `quality` aside if it says of this generator what `report` does not.
 
     It may have taken long.
     """
     try:
         former = json.loads(quality.read_text(encoding="utf-8"))
-        is_of_this = former["sha256"] == facts.get("sha256")
+        is_of_this = former["sha256"] == facts["sha256"]
         is_comparable = former["reference"] == report.reference
         is_comparable &= former["features"] in (None, report.features)
         is_covered = is_comparable and former["scores"].keys() <= report.scores.keys()

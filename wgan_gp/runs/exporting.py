@@ -68,15 +68,14 @@ def export_run(
 
     Raises:
         InputError: there is no trained generator, the format's extra is not installed, something
-            that is in the way is not to be replaced, another process is writing `path`, or the
-            exported generator's images are others.
+            that is in the way is not to be replaced, another process is writing `path`, training
+            replaces the generator meanwhile, or the exported generator's images are others.
         OSError: a file cannot be written.
     """
     _check_name(path, format_)
     card, about = (path.with_name(path.name + ending) for ending in (".md", ".json"))
     folder.check_apart(path, card, about)
-    generator = folder.load_generator(best)
-    facts, text = _facts_and_card(folder, generator, best)
+    generator, facts, text = _whole_story(folder, best)
     with alone(path):
         recover(path)  # what a kill left of it, or it would not be known as an export's
         former = _check_replaceable(path, card, about, overwrite)
@@ -96,6 +95,17 @@ def export_run(
 
 def _as_json(facts: dict[str, Any]) -> bytes:
     return (json.dumps(facts, indent=2) + "\n").encode()
+
+
+def _whole_story(folder: RunFolder, best: bool) -> tuple[keras.Model, dict[str, str | int], str]:
+    """The generator with its facts and its card, which are of no other than this."""
+    before = folder.generator_digest(best)
+    generator = folder.load_generator(best)
+    facts, card = _facts_and_card(folder, generator, best)
+    if folder.generator_digest(best) != before:
+        replaced = folder.generator_file(best)
+        raise InputError(f"training has replaced '{replaced}' just now: export it once more")
+    return generator, facts, card
 
 
 def _facts_and_card(

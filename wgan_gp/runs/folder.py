@@ -236,6 +236,13 @@ class RunFolder:
             raise InputError(f"'{self.path}' holds no {file.name}{instead}: {why}")
         return load_generator(file)
 
+    def generator_digest(self, best: bool = False) -> str | None:
+        """The SHA-256 of its file; None where `load_generator` says that it cannot be read."""
+        try:
+            return digest(self.generator_file(best))
+        except OSError:
+            return None
+
     def read_quality(self, best: bool = False) -> Report | None:
         """The report of `evaluate` on the generator that is there now, if there is one.
 
@@ -250,7 +257,7 @@ class RunFolder:
         try:
             quality = json.loads(content)
             report = Report.from_dict(quality)
-            is_current = quality["sha256"] == digest(self.generator_file(best))
+            is_current = quality["sha256"] == self.generator_digest(best)
         except MALFORMED as error:
             raise InputError(f"'{file}' is damaged: measure the run once more") from error
         if is_current:
