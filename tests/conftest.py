@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the command line has it: the same bits
 
 import dataclasses
+import gc
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,14 @@ def flower_photographs() -> Path:
     if not folder.is_dir():
         pytest.skip("no folder of flower photographs beside the project")
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def garbage() -> Iterator[None]:
+    """What a file's tests leave to stay is not looked through for garbage in all that follow."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

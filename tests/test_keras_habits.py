@@ -363,6 +363,25 @@ def test_labels_are_refused(tiny_config, dataset, tiny_images):
         model.train_on_batch(images[:, None], class_weight={0: 2.0})
 
 
+@pytest.mark.parametrize(
+    ("method", "shape"),
+    [("train_on_batch", (4, 3, 32, 32, 3)), ("test_on_batch", (4, 32, 32, 3))],
+)
+def test_a_batch_is_checked_as_a_dataset_is(models, tiny_config, method, shape):
+    model, images = models.take(tiny_config), np.zeros(shape, np.float32)
+    take = getattr(model, method)
+    for given, said in (
+        ((images[:0],), "there is nothing to"),
+        ((images[0],), r"not \((3, )?32, 32, 3\)"),
+        ((None,), f"{method} needs images"),
+        ((images, np.zeros(4)), "no use for labels"),
+    ):
+        with pytest.raises(InputError, match=said):
+            take(*given)
+    assert all(np.isfinite(weights).all() for weights in model.get_weights())
+    assert np.isfinite(take((images,))).all()
+
+
 def test_images_may_come_in_a_tuple_or_a_list(tiny_config, dataset):
     model = build_model(tiny_config)
     images = next(iter(dataset)).numpy()

@@ -44,6 +44,7 @@ from wgan_gp.support.layers import (
 from wgan_gp.support.optimizers import (
     BothOptimizers,
     apply_gradients,
+    build,
     check_trains,
     scaling,
 )
@@ -213,8 +214,8 @@ class WGANGP(CountingModel):
             tf.zeros((self.steps_per_execution, 2)), trainable=False
         )
         # Built here, so that a checkpoint always finds the variables it is to restore.
-        self.critic_optimizer.build(self.critic.trainable_variables)
-        self.generator_optimizer.build(self.generator.trainable_variables)
+        build(self.critic_optimizer, self.critic.trainable_variables)
+        build(self.generator_optimizer, self.generator.trainable_variables)
 
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """One generator iteration on `(batch, n_critic, height, width, channels)` images."""

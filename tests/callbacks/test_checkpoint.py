@@ -1,5 +1,6 @@
 """The Checkpoint callback, and the checkpoints on disk."""
 
+import contextlib
 import dataclasses
 import errno
 import functools
@@ -35,6 +36,7 @@ from wgan_gp.callbacks.checkpoint_settings import settings_in
 from wgan_gp.callbacks.stopping import StopAtNaN
 from wgan_gp.model import WGANGP, build_model
 from wgan_gp.support.errors import DivergedError
+from wgan_gp.support.layer_defaults import layer_defaults
 
 
 @pytest.fixture
@@ -169,6 +171,52 @@ def test_a_callback_that_evaluates_changes_no_row_even_after_a_stop(run, tiny_im
     rows = (tmp_path / "with" / "history.csv").read_text()
     assert rows == (tmp_path / "without" / "history.csv").read_text()
     assert rows.count("\n") == 1 + 3  # the header, and the epochs of 4, 8 and 12
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, InputError])
+def test_an_epoch_that_an_error_has_cut_is_one_row_when_the_model_goes_on(
+    tiny_config, tiny_images, tmp_path, error
+):
+    def fail(batch: int, logs: dict | None = None) -> None:
+        if failing.model.iterations_done in failures:
+            failures.remove(failing.model.iterations_done)
+            raise error
+
+    failing = keras.callbacks.LambdaCallback(on_train_batch_end=fail)
+    rows = []
+    for failures in ([], [5, 6, 10]):
+        model = build_model(tiny_config)
+        history = HistoryFile(tmp_path / f"{len(rows)}.csv")
+        checkpoint = Checkpoint(tmp_path / f"{len(rows)}", "epoch", callbacks=[history])
+        while model.iterations_done < 12:
+            with contextlib.suppress(error):
+                model.fit_to(
+                    12,
+                    lambda start: make_dataset(tiny_images, tiny_config, start),
+                    steps_per_epoch=4,
+                    callbacks=[failing, history, checkpoint],
+                    verbose=0,
+                )
+        assert not failures
+        rows.append(history.path.read_text())
+    assert rows[0] == rows[1]
+
+
+def test_nadam_in_float16_goes_on_to_the_bit(tiny_config, tiny_images, tmp_path):
+    config = dataclasses.replace(tiny_config, precision="mixed_float16")
+    weights = []
+    for name, stops in (("whole", [3]), ("parts", [2, 3])):
+        for stop in stops:
+            keras.utils.set_random_seed(0)
+            with layer_defaults(config.precision):
+                model = WGANGP(build_generator(config), build_critic(config), config.n_critic)
+            model.compile(keras.optimizers.Nadam(1e-3), keras.optimizers.Nadam(1e-3))
+            checkpoint = Checkpoint(tmp_path / name)
+            checkpoint.restore(model)
+            stream = functools.partial(make_dataset, tiny_images, config)
+            model.fit_to(stop, stream, callbacks=[checkpoint], verbose=0)
+        weights.append(all_variables(model))
+    assert all(map(np.array_equal, *weights))
 
 
 def test_a_clock_before_any_file_is_noticed_before_training(run, tmp_path, monkeypatch):

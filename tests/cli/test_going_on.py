@@ -1,5 +1,6 @@
 """What is said where training does not come to its end."""
 
+import dataclasses
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,8 +19,10 @@ from wgan_gp.support.memory import enough_memory
 def run(tmp_path: Path, is_chief: bool = True, **options) -> SimpleNamespace:
     folder = RunFolder(tmp_path / "my run")
     folder.path.mkdir()
-    folder.write_settings(Config())
-    return SimpleNamespace(folder=folder, plan=Plan(Config(), **options), is_chief=is_chief)
+    plan = Plan(Config(), **options)
+    folder.write_facts({**plan.facts(), "images": 20, "images_crc32": 0})
+    folder.write_settings(plan.config)
+    return SimpleNamespace(folder=folder, plan=plan, is_chief=is_chief)
 
 
 def said_of(error: BaseException, stopped: SimpleNamespace) -> BaseException:
@@ -36,6 +39,16 @@ def test_what_a_folder_does_not_keep_is_part_of_how_to_go_on(tmp_path):
         f"--resume --cache-dir '/big disk' --strategy multi-worker"
     )
     assert said.signal == signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    "change", [{"config": Config(iterations=12_000)}, {"data": "moved here"}, {"tensorboard": True}]
+)
+def test_what_a_folder_has_not_been_told_yet_is_told_again(tmp_path, change):
+    stopped = run(tmp_path)
+    stopped.plan = dataclasses.replace(stopped.plan, **change)
+    said = said_of(Interrupted(signal.SIGTERM, "stopped"), stopped)
+    assert str(said) == "stopped; give the same command again"
 
 
 def test_on_windows_it_is_quoted_as_its_command_line_has_it(tmp_path, monkeypatch):

@@ -105,6 +105,14 @@ def test_a_folder_that_is_taken_is_refused_before_the_images_are_read(begun, mon
         package.train(SETTINGS, run_dir=begun)
 
 
+def test_a_batch_that_no_images_fill_is_refused_before_they_are_read(
+    pictures, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("wgan_gp.runs.run.load_image_set", None)
+    with pytest.raises(InputError, match="fewer than one mini-batch of 300"):
+        package.train(Config(batch_size=300), pictures, tmp_path / "run")
+
+
 def test_a_folder_that_another_run_has_taken_meanwhile_is_left_to_it(tmp_path, monkeypatch):
     images = RunImages(np.zeros((4, 32, 32, 3), np.uint8), crc32=5, training=np.arange(4))
     monkeypatch.setattr("wgan_gp.runs.run._load_images", lambda plan: images)

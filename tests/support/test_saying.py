@@ -61,3 +61,8 @@ def test_a_bar_without_standard_error_leaves_standard_output_alone(monkeypatch, 
     monkeypatch.setattr("sys.stderr", None)
     assert list(progress_bar([1, 2])) == [1, 2]
     assert capsys.readouterr().out == ""
+
+
+def test_a_line_of_a_log_is_not_said_again_before_the_next_is_due():
+    bar = progress_bar([1, 2], file=io.StringIO())
+    assert bar.maxinterval == bar.mininterval == 60

@@ -184,7 +184,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._epoch.go_on(self.model, self._steps())
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._epoch.begin(self.model)
+        self._epoch.begin(self.model, self._steps())
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._epoch.begin_step()
@@ -194,12 +194,11 @@ class Checkpoint(keras.callbacks.Callback):
             self.save()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._epoch.end_step(batch)
         if self._counting:  # the only ones that lower a rate as an epoch ends
             self._epoch.note_rates(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._epoch.end(self.model, self._steps())
+        self._epoch.end(self.model)
         if not self._epoch.is_unfinished:
             self._note_counts()
         if self.every == "epoch" or self._is_due():

@@ -19,8 +19,7 @@ class Epoch:
 
     def __init__(self) -> None:
         self.is_unfinished = False
-        self._steps = 0  # done
-        self._steps_left: int | None = None  # of the latest that was cut; None: it was restored
+        self._end: int | None = None  # the iteration that it ends at; None: that is not known
         self._sums_to_go_on_with: _Sums = {}  # of an epoch that is not finished
         self._rates_to_go_on_with: Rates = []  # likewise
         self._rates_of_latest_step: Rates = []
@@ -32,16 +31,22 @@ class Epoch:
     def restore(self, state: dict[str, Any], model: keras.Model) -> None:
         """Let the epoch of `state` go on, unless that one is finished."""
         sums = state["metrics"] if state["is_within_epoch"] else {}
-        self._sums_to_go_on_with, self._steps_left = _shaped(sums, model), None
+        self._sums_to_go_on_with = _shaped(sums, model)
+        self._end, self.is_unfinished = None, False
 
     def go_on(self, model: keras.Model, steps: int | None) -> None:
         """Before `fit` begins: with the epoch that was cut, if `steps` are those that it lacks."""
-        if self._steps_left not in (None, steps):
+        is_same = bool(steps) and model.iterations_done + steps == self._end
+        if self._end is not None and not is_same:
             self._sums_to_go_on_with = {}  # it begins another
+        elif is_same and self.is_unfinished and not self._sums_to_go_on_with:
+            # An error or Ctrl-C has ended `fit`, and the metrics still are as that left them.
+            self._sums_to_go_on_with = _shaped(_sums(model), model)
         if self._sums_to_go_on_with:
             self._rates_to_go_on_with = settable_rates(model)
 
-    def begin(self, model: keras.Model) -> None:
+    def begin(self, model: keras.Model, steps: int | None) -> None:
+        self._end = model.iterations_done + steps if steps else None
         for metric in model.metrics:  # which `fit` has just reset
             sums = self._sums_to_go_on_with.get(metric.name, metric.variables)
             for variable, value in zip(metric.variables, sums, strict=True):
@@ -55,23 +60,20 @@ class Epoch:
     def begin_step(self) -> None:
         self.is_unfinished = True  # at its first step, too: rates may have changed as it began
 
-    def end_step(self, batch: int) -> None:
-        self._steps = batch + 1
-
     def note_rates(self, model: keras.Model) -> None:
         """After a step: those that an epoch which is cut short after it goes on with."""
         self._rates_of_latest_step = settable_rates(model)
 
-    def end(self, model: keras.Model, steps: int | None) -> None:
-        """It ends, if only for now: one that was stopped before its `steps` was cut short.
+    def end(self, model: keras.Model) -> None:
+        """It ends, if only for now: one that was stopped before its last step was cut short.
 
         (One that has had no more images is at its end.)
         """
         # It is to be continued if training goes on some day.
-        self.is_unfinished = bool(model.stop_training and self._steps < (steps or 0))
+        is_short = self._end is not None and model.iterations_done < self._end
+        self.is_unfinished = bool(model.stop_training and is_short)
         if self.is_unfinished:
             self._sums_to_go_on_with = _shaped(_sums(model), model)
-            self._steps_left = steps - self._steps
             set_rates(self._rates_of_latest_step)  # which it was too early to lower
 
 

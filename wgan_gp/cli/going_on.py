@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import DivergedError, InputError, Interrupted, TooLittleMemoryError
 
 if TYPE_CHECKING:  # it needs TensorFlow
@@ -45,6 +46,8 @@ def _how_to_go_on(run: "Run") -> str:
         return "start this worker again with --resume, like the first one"
     if not run.folder.config_file.exists():
         return "start it again"
+    if not _is_noted(run):
+        return "give the same command again"
     words = ["wgan-gp", "train", *_option("--run-dir", run.folder.path), "--resume"]
     if run.plan.cache_dir:
         words += _option("--cache-dir", run.plan.cache_dir)
@@ -52,6 +55,15 @@ def _how_to_go_on(run: "Run") -> str:
         words += _option("--strategy", run.plan.strategy)
     command = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
     return f"go on with: {command}"
+
+
+def _is_noted(run: "Run") -> bool:
+    """Whether the folder holds what this session was told, or still what the one before was."""
+    try:
+        known = Plan.of_run(run.folder)
+    except InputError:  # its disk may be what has failed
+        return True
+    return (known.config, known.facts()) == (run.plan.config, run.plan.facts())
 
 
 def _option(name: str, value: Path | str) -> list[str]:

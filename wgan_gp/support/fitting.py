@@ -128,17 +128,27 @@ class CountingModel(keras.Model):
     ) -> Any:
         """`keras.Model.train_on_batch`.
 
-        Raises an InputError for labels and weights, and where replicas would each take all.
+        Raises an InputError for what `fit` would refuse, and where replicas would take all.
         """
         self._check_one_replica("train_on_batch", "fit")
+        x = images_given(x, "train_on_batch")
         for weights in (sample_weight, class_weight):
             images_alone((x, y, weights))
+        self.check_images(x, is_training=True)
         return super().train_on_batch(x, **options)
 
-    def test_on_batch(self, *args: Any, **options: Any) -> Any:
-        """`keras.Model.test_on_batch`; raises an InputError where replicas would each take all."""
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, **options: Any
+    ) -> Any:
+        """`keras.Model.test_on_batch`.
+
+        Raises an InputError for what `evaluate` would refuse, and where replicas would take all.
+        """
         self._check_one_replica("test_on_batch", "evaluate")
-        return super().test_on_batch(*args, **options)
+        x = images_given(x, "test_on_batch")
+        images_alone((x, y, sample_weight))
+        self.check_images(x, is_training=False)
+        return super().test_on_batch(x, **options)
 
     def make_train_function(self, force: bool = False) -> None:
         """Keras's, which traces anew where one of `numbers_of_the_step` has changed."""

@@ -92,6 +92,21 @@ def scaling(
     return optimizer
 
 
+def build(optimizer: keras.optimizers.Optimizer, weights: list[keras.Variable]) -> None:
+    """Make the variables of `optimizer`, all of which are saved.
+
+    While a `LossScaleOptimizer` builds the one within it, Keras overlooks what that has as a mere
+    attribute, such as Nadam's product of momenta.
+    """
+    optimizer.build(weights)
+    inner = unscaled(optimizer)
+    known = set(map(id, inner.variables))
+    for name, value in list(vars(inner).items()):
+        if isinstance(value, keras.Variable) and id(value) not in known:
+            delattr(inner, name)  # Keras takes no note of what is there already
+            setattr(inner, name, value)
+
+
 def check_trains(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> None:
     """Raise an InputError if it averages weights, or has moments of others than it is to train.
 

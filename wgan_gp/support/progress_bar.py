@@ -28,7 +28,9 @@ def progress_bar(
     if is_terminal or running_cell() is not None:
         layout = {"file": file, "mininterval": _TERMINAL_INTERVAL, "dynamic_ncols": True}
     else:
-        layout = {"file": _Lines(file), "mininterval": _LOG_FILE_INTERVAL, "ncols": 79}
+        # `tqdm` would say the same once more after its `maxinterval`.
+        often = {"mininterval": _LOG_FILE_INTERVAL, "maxinterval": _LOG_FILE_INTERVAL}
+        layout = {"file": _Lines(file), "ncols": 79, **often}
     return tqdm(items, **layout, **options)
 
 
