@@ -138,7 +138,7 @@ PRESETS: dict[PresetName, dict[str, Any]] = {
         "iterations": 4_000,
         "holdout": 0.2,
     },
-    # Recognisable flowers from the drawn flowers within minutes on 2 CPU cores.
+    # Drawn flowers, recognisable within minutes on 2 CPU cores.
     "quick": {
         **_SHARED,
         "base_filters": 16,

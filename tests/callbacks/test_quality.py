@@ -313,13 +313,14 @@ def test_the_note_of_the_best_is_never_that_of_another_one(improving, tmp_path, 
     assert not (tmp_path / "best.json").exists()
 
 
-def test_a_full_disk_leaves_the_best_and_its_note(improving, tmp_path, monkeypatch):
+@pytest.mark.parametrize("failing", ["keras.Model.save", "os.fsync"])
+def test_a_full_disk_leaves_the_best_and_its_note(improving, tmp_path, monkeypatch, failing):
     before = [(tmp_path / name).read_bytes() for name in ("best.keras", "best.json")]
 
     def be_full(*_) -> None:
         raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr(keras.Model, "save", be_full)
+    monkeypatch.setattr(failing, be_full)
     with pytest.raises(OSError, match="no space left"):
         improving.measure(2)
     assert [(tmp_path / name).read_bytes() for name in ("best.keras", "best.json")] == before

@@ -23,7 +23,7 @@ from wgan_gp.sampling import check_count, check_seed, render
 from wgan_gp.support.errors import MALFORMED, InputError
 from wgan_gp.support.portable import portable
 from wgan_gp.support.shapes import output_shape
-from wgan_gp.support.whole_files import replacing, write_whole
+from wgan_gp.support.whole_files import replacing, sync, write_whole
 from wgan_gp.support.whole_numbers import check_whole
 
 
@@ -141,5 +141,6 @@ class Quality(keras.callbacks.Callback):
         facts = self.best.with_suffix(".json")
         with replacing(self.best) as unfinished:
             portable(self.model.drawing_generator).save(unfinished)
+            sync(unfinished)  # here at the latest a full disk shows
             facts.unlink(missing_ok=True)  # they are those of the generator before
         write_whole(facts, json.dumps({"iteration": iteration, **self._latest}, indent=2) + "\n")

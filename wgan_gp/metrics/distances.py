@@ -10,7 +10,7 @@ import numpy as np
 from wgan_gp.data.subset import Subset
 
 _ROWS = 1024  # of a block
-_ROUNDING = 1e-13  # of |x|^2 + |y|^2: what the difference of equal vectors may come to
+_ROUNDING = 1e-13  # what it may leave of |x|^2 + |y|^2 between equal vectors
 
 
 def distance_blocks(
@@ -33,9 +33,9 @@ def distance_blocks(
     reference_squares = np.square(references).sum(axis=1)
     for start in range(0, len(queries), _ROWS):
         block = queries[start : start + _ROWS].astype(np.float64) - centre
-        largest = np.square(block).sum(axis=1)[:, None] + reference_squares
-        squares = largest - 2 * (block @ references.T)
-        squares[squares < _ROUNDING * largest] = 0
+        norms = np.square(block).sum(axis=1)[:, None] + reference_squares  # |x|^2 + |y|^2
+        squares = norms - 2 * (block @ references.T)
+        squares[squares < _ROUNDING * norms] = 0
         yield slice(start, start + len(block)), np.sqrt(squares, out=squares)
 
 

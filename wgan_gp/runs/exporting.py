@@ -75,7 +75,7 @@ def export_run(
     _check_name(path, format_)
     card, about = (path.with_name(path.name + ending) for ending in (".md", ".json"))
     folder.check_apart(path, card, about)
-    generator, facts, text = _whole_story(folder, best)
+    generator, facts, text = _generator_with_facts(folder, best)
     with alone(path):
         recover(path)  # what a kill left of it, or it would not be known as an export's
         former = _check_replaceable(path, card, about, overwrite)
@@ -97,7 +97,9 @@ def _as_json(facts: dict[str, Any]) -> bytes:
     return (json.dumps(facts, indent=2) + "\n").encode()
 
 
-def _whole_story(folder: RunFolder, best: bool) -> tuple[keras.Model, dict[str, str | int], str]:
+def _generator_with_facts(
+    folder: RunFolder, best: bool
+) -> tuple[keras.Model, dict[str, str | int], str]:
     """The generator with its facts and its card, which are of no other than this."""
     before = folder.generator_digest(best)
     generator = folder.load_generator(best)
