@@ -154,6 +154,7 @@ def test_images_whose_name_is_too_long_or_none_have_a_folder_all_the_same(
     tmp_path, monkeypatch, data, name
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("wgan_gp.runs.run.count_pictures", lambda data, data_dir: None)
     monkeypatch.setattr("wgan_gp.runs.run._load_images", lambda plan: None)
     assert start_run(Plan(SETTINGS, data=data)).folder.path.name == f"0001-custom-{name}"
 
