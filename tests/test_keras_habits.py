@@ -374,6 +374,8 @@ def test_a_batch_is_checked_as_a_dataset_is(models, tiny_config, method, shape):
         ((images[:0],), "there is nothing to"),
         ((images[0],), r"not \((3, )?32, 32, 3\)"),
         ((None,), f"{method} needs images"),
+        (((None,),), f"{method} needs images"),
+        (([],), f"{method} needs images"),
         ((images, np.zeros(4)), "no use for labels"),
     ):
         with pytest.raises(InputError, match=said):

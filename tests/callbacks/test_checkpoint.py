@@ -173,33 +173,54 @@ def test_a_callback_that_evaluates_changes_no_row_even_after_a_stop(run, tiny_im
     assert rows.count("\n") == 1 + 3  # the header, and the epochs of 4, 8 and 12
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, InputError])
-def test_an_epoch_that_an_error_has_cut_is_one_row_when_the_model_goes_on(
-    tiny_config, tiny_images, tmp_path, error
-):
-    def fail(batch: int, logs: dict | None = None) -> None:
-        if failing.model.iterations_done in failures:
-            failures.remove(failing.model.iterations_done)
-            raise error
+CUTS = [  # the hooks of a callback, and the iterations after which they fail, once each
+    ("on_epoch_begin", 0, KeyboardInterrupt),
+    ("on_train_batch_begin", 0, InputError),
+    ("on_train_batch_end", 5, KeyboardInterrupt),
+    ("on_epoch_begin", 5, KeyboardInterrupt),
+    ("on_train_batch_begin", 6, InputError),
+    ("on_train_batch_begin", 6, KeyboardInterrupt),
+    ("on_epoch_begin", 8, InputError),
+    ("on_train_batch_begin", 8, KeyboardInterrupt),
+    ("on_train_batch_end", 10, InputError),
+]
 
-    failing = keras.callbacks.LambdaCallback(on_train_batch_end=fail)
-    rows = []
-    for failures in ([], [5, 6, 10]):
-        model = build_model(tiny_config)
-        history = HistoryFile(tmp_path / f"{len(rows)}.csv")
-        checkpoint = Checkpoint(tmp_path / f"{len(rows)}", "epoch", callbacks=[history])
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
+def test_an_epoch_that_an_error_has_cut_goes_on_with_the_model(tiny_config, tiny_images, tmp_path):
+    class Failing(keras.callbacks.Callback):
+        def fail(self, hook: str) -> None:
+            if cuts and cuts[0][:2] == (hook, self.model.iterations_done):
+                raise cuts.pop(0)[2]
+
+    for hook in {hook for hook, _, _ in CUTS}:
+        setattr(Failing, hook, lambda self, number, logs=None, hook=hook: self.fail(hook))
+
+    def rows_of(place: int) -> str:
+        model, folder = build_model(tiny_config), tmp_path / f"{place} {len(cuts)}"
+        history = HistoryFile(folder / "history.csv")
+        checkpoint = Checkpoint(folder, "epoch", callbacks=[history])
+        fall = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.8 * rate)
+        callbacks = [fall, history, checkpoint]
+        callbacks.insert(place, Failing())
         while model.iterations_done < 12:
-            with contextlib.suppress(error):
+            with contextlib.suppress(KeyboardInterrupt, InputError):
                 model.fit_to(
                     12,
                     lambda start: make_dataset(tiny_images, tiny_config, start),
                     steps_per_epoch=4,
-                    callbacks=[failing, history, checkpoint],
+                    callbacks=callbacks,
                     verbose=0,
                 )
-        assert not failures
-        rows.append(history.path.read_text())
-    assert rows[0] == rows[1]
+        assert not cuts
+        return history.path.read_text()
+
+    cuts = []
+    expected = rows_of(0)
+    assert expected.count("\n") == 1 + 3  # the header, and the epochs of 4, 8 and 12
+    for place in (0, 1, 3):  # before the rates fall, after that, after the checkpoint
+        cuts = CUTS.copy()
+        assert rows_of(place) == expected
 
 
 def test_nadam_in_float16_goes_on_to_the_bit(tiny_config, tiny_images, tmp_path):
@@ -210,7 +231,8 @@ def test_nadam_in_float16_goes_on_to_the_bit(tiny_config, tiny_images, tmp_path)
             keras.utils.set_random_seed(0)
             with layer_defaults(config.precision):
                 model = WGANGP(build_generator(config), build_critic(config), config.n_critic)
-            model.compile(keras.optimizers.Nadam(1e-3), keras.optimizers.Nadam(1e-3))
+            optimizers = keras.optimizers.Nadam(1e-3), keras.optimizers.Nadam(1e-3)
+            model.compile(*optimizers, run_eagerly=True)
             checkpoint = Checkpoint(tmp_path / name)
             checkpoint.restore(model)
             stream = functools.partial(make_dataset, tiny_images, config)

@@ -19,7 +19,8 @@ class Epoch:
 
     def __init__(self) -> None:
         self.is_unfinished = False
-        self._end: int | None = None  # the iteration that it ends at; None: that is not known
+        self._start = -1  # the iteration that it began at; -1: before it was restored
+        self._end: int | None = None  # the one that it ends at; None: that is not known
         self._sums_to_go_on_with: _Sums = {}  # of an epoch that is not finished
         self._rates_to_go_on_with: Rates = []  # likewise
         self._rates_of_latest_step: Rates = []
@@ -32,20 +33,22 @@ class Epoch:
         """Let the epoch of `state` go on, unless that one is finished."""
         sums = state["metrics"] if state["is_within_epoch"] else {}
         self._sums_to_go_on_with = _shaped(sums, model)
-        self._end, self.is_unfinished = None, False
+        self._start, self._end = -1, None
 
     def go_on(self, model: keras.Model, steps: int | None) -> None:
         """Before `fit` begins: with the epoch that was cut, if `steps` are those that it lacks."""
         is_same = bool(steps) and model.iterations_done + steps == self._end
         if self._end is not None and not is_same:
             self._sums_to_go_on_with = {}  # it begins another
-        elif is_same and self.is_unfinished and not self._sums_to_go_on_with:
+        elif is_same and self._start < model.iterations_done and not self._sums_to_go_on_with:
             # An error or Ctrl-C has ended `fit`, and the metrics still are as that left them.
             self._sums_to_go_on_with = _shaped(_sums(model), model)
         if self._sums_to_go_on_with:
             self._rates_to_go_on_with = settable_rates(model)
 
     def begin(self, model: keras.Model, steps: int | None) -> None:
+        if not self._sums_to_go_on_with:
+            self._start = model.iterations_done
         self._end = model.iterations_done + steps if steps else None
         for metric in model.metrics:  # which `fit` has just reset
             sums = self._sums_to_go_on_with.get(metric.name, metric.variables)

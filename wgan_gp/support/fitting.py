@@ -230,44 +230,53 @@ class CountingModel(keras.Model):
             last_epoch = -(-iteration // steps_per_epoch)
             steps = steps_per_epoch - done_in_epoch
             # After a restart it is `Checkpoint` that keeps them.
-            is_going_on = done_in_epoch and self._left == self._place()
-            kept = [self._keeper_of_rates()] if is_going_on else []
+            is_going_on = bool(done_in_epoch) and self._left == self._place()
+            begun: dict[int, Rates] = {}
+            keeper = self._keeper_of_rates(begun, is_going_on)
             dataset = images_given(dataset_from(done), "fit_to")
             _check_lasts(dataset, options.get("batch_size"), done, iteration)
-            with self._left_noted(), self._executions_within(math.gcd(steps, iteration - done)):
+            at_once = self._executions_within(math.gcd(steps, iteration - done))
+            with self._left_noted(begun), at_once:
                 self.fit(
                     dataset,
                     initial_epoch=epoch,
                     epochs=epoch + 1 if done_in_epoch else last_epoch,
                     steps_per_epoch=steps,
-                    callbacks=[*kept, *callbacks],
+                    callbacks=[keeper, *callbacks],
                     **{"shuffle": False, **options},
                 )
 
     @contextlib.contextmanager
-    def _left_noted(self) -> Iterator[None]:
-        """Notes where `fit` has left off in the end, whether it was stopped or has failed."""
+    def _left_noted(self, begun: dict[int, Rates]) -> Iterator[None]:
+        """Notes where `fit` has left off in the end, whether it was stopped or has failed.
+
+        An epoch that had only begun will begin once more, and so with the rates from before it.
+        """
         try:
             yield
         finally:
+            set_rates(begun.get(self.iterations_done, []))
             self._left = self._place()
 
     def _place(self) -> tuple[int, int]:
         return self.iterations_done, id(getattr(self, "optimizer", None))
 
-    def _keeper_of_rates(self) -> keras.callbacks.Callback:
-        """Keeps them as an epoch goes on, which callbacks have moved when it first began.
+    def _keeper_of_rates(
+        self, begun: dict[int, Rates], is_going_on: bool
+    ) -> keras.callbacks.Callback:
+        """Notes them in `begun`, by the iteration, before callbacks move them as an epoch begins.
 
-        It comes first: what others do before the epoch and before a step remains.
+        One that goes on has begun before, and keeps them. This comes first: what others do before
+        a step remains.
         """
-        rates: Rates = []
 
         def note(epoch: int, logs: dict | None) -> None:
-            rates.extend(settable_rates(self))
+            begun.clear()
+            begun[self.iterations_done] = settable_rates(self)
 
         def keep(batch: int, logs: dict | None) -> None:
-            if batch == 0:
-                set_rates(rates)
+            if is_going_on and batch == 0:
+                set_rates(begun[self.iterations_done])
 
         return keras.callbacks.LambdaCallback(on_epoch_begin=note, on_train_batch_begin=keep)
 

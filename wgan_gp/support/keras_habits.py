@@ -71,9 +71,11 @@ def images_given(images: Any, method: str) -> Any:
 
     Raises an InputError if there are none (Keras's error would speak of an empty set), or labels.
     """
+    if isinstance(images, tuple | list):
+        images = images_alone(tuple(images)) if images else None
     if images is None:
         raise InputError(f"{method} needs images: a dataset such as make_dataset's, or an array")
-    return images_alone(tuple(images)) if isinstance(images, tuple | list) else images
+    return images
 
 
 def check_not_empty(images: Any, purpose: str) -> None:
