@@ -69,7 +69,7 @@ def flower_photographs() -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def garbage() -> Iterator[None]:
-    """What a file's tests leave to stay is not looked through for garbage in all that follow."""
+    """What a file's tests leave in memory is frozen: each later collection would go through it."""
     yield
     gc.collect()
     gc.freeze()

@@ -446,6 +446,12 @@ class WGANGP(CountingModel):
         kept = self._losses_of_execution.numpy()
         return np.roll(kept, -self.iterations_done, axis=0)
 
+    @property
+    def iterations_averaged(self) -> int:
+        """How many generator iterations the metrics are the means of."""
+        counted = int(self.generator_loss.count.numpy())  # by every replica
+        return counted // self.distribute_strategy.num_replicas_in_sync
+
     def _real_images(self, data: Any, n_critic: int | None = None) -> tf.Tensor:
         """The images of `evaluate`, or of `fit`, whose elements hold `n_critic` mini-batches."""
         images = tf.convert_to_tensor(images_alone(data))

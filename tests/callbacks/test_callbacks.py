@@ -24,7 +24,7 @@ from wgan_gp.callbacks.curve import Curve
 from wgan_gp.callbacks.monitor import Monitor, _clock
 from wgan_gp.callbacks.progress import IterationCount, ProgressBar
 from wgan_gp.callbacks.stopping import StopAtNaN, StopOnSignal
-from wgan_gp.model import build_model
+from wgan_gp.model import WGANGP, build_model
 from wgan_gp.random_streams import MONITOR, draw_latents, stream_seed
 from wgan_gp.support.errors import DivergedError, InputError, Interrupted
 
@@ -504,8 +504,11 @@ def test_a_log_file_is_not_flooded(fit, capsys):
 
 
 def test_what_two_replicas_count_is_of_half_as_many_iterations(tmp_path):
+    class OnTwoReplicas(types.SimpleNamespace):
+        iterations_averaged = WGANGP.iterations_averaged
+
     count = keras.Variable(0.0)
-    model = types.SimpleNamespace(
+    model = OnTwoReplicas(
         iterations_done=0,
         generator_loss=types.SimpleNamespace(count=count),
         distribute_strategy=types.SimpleNamespace(num_replicas_in_sync=2),

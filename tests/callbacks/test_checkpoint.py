@@ -223,6 +223,37 @@ def test_an_epoch_that_an_error_has_cut_goes_on_with_the_model(tiny_config, tiny
         assert rows_of(place) == expected
 
 
+def test_an_epoch_that_is_taken_back_goes_on_with_nothing(tiny_config, tiny_images, tmp_path):
+    def stop(batch: int, logs: dict | None = None) -> None:
+        if cuts == [model.iterations_done]:
+            cuts.clear()
+            raise KeyboardInterrupt
+
+    model, history, cuts = build_model(tiny_config), HistoryFile(tmp_path / "history.csv"), []
+    cutting = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+    callbacks = [cutting, history, Checkpoint(tmp_path, 100)]
+
+    def train(until: int) -> None:
+        stream = functools.partial(make_dataset, tiny_images, tiny_config)
+        model.fit_to(until, stream, steps_per_epoch=4, callbacks=callbacks, verbose=0)
+
+    train(8)
+    expected = history.path.read_text()
+    model = build_model(tiny_config)
+    callbacks[1:] = [history := HistoryFile(tmp_path / "b.csv"), Checkpoint(tmp_path / "b", 100)]
+    train(4)
+    model.save_weights(tmp_path / "4.weights.h5")
+    adams = [v.numpy() for v in model.optimizer.variables]
+    cuts.append(6)
+    with pytest.raises(KeyboardInterrupt):
+        train(8)
+    model.load_weights(tmp_path / "4.weights.h5")
+    for variable, value in zip(model.optimizer.variables, adams, strict=True):
+        variable.assign(value)
+    train(8)
+    assert history.path.read_text() == expected
+
+
 def test_nadam_in_float16_goes_on_to_the_bit(tiny_config, tiny_images, tmp_path):
     config = dataclasses.replace(tiny_config, precision="mixed_float16")
     weights = []

@@ -105,14 +105,6 @@ def test_a_folder_that_is_taken_is_refused_before_the_images_are_read(begun, mon
         package.train(SETTINGS, run_dir=begun)
 
 
-def test_a_batch_that_no_images_fill_is_refused_before_they_are_read(
-    pictures, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("wgan_gp.runs.run.load_image_set", None)
-    with pytest.raises(InputError, match="fewer than one mini-batch of 300"):
-        package.train(Config(batch_size=300), pictures, tmp_path / "run")
-
-
 def test_a_folder_that_another_run_has_taken_meanwhile_is_left_to_it(tmp_path, monkeypatch):
     images = RunImages(np.zeros((4, 32, 32, 3), np.uint8), crc32=5, training=np.arange(4))
     monkeypatch.setattr("wgan_gp.runs.run._load_images", lambda plan: images)
@@ -154,7 +146,6 @@ def test_images_whose_name_is_too_long_or_none_have_a_folder_all_the_same(
     tmp_path, monkeypatch, data, name
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("wgan_gp.runs.run.count_pictures", lambda data, data_dir: None)
     monkeypatch.setattr("wgan_gp.runs.run._load_images", lambda plan: None)
     assert start_run(Plan(SETTINGS, data=data)).folder.path.name == f"0001-custom-{name}"
 

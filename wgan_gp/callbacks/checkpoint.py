@@ -117,6 +117,7 @@ class Checkpoint(keras.callbacks.Callback):
         if not model.compiled:
             raise InputError("compile the model before restoring it: optimizers are restored, too")
         self._settings, self._optimizer = settings_of(model), model.optimizer
+        self._epoch = Epoch()
         checkpoint = self.folder.newest_sound()
         if checkpoint is None:
             return 0
@@ -181,10 +182,10 @@ class Checkpoint(keras.callbacks.Callback):
         for name, counts in self._counts.items():
             set_counts(self._counting[name], counts)
         self._note_counts()
-        self._epoch.go_on(self.model, self._steps())
+        self._epoch.go_on(self.model, self._end_of_epoch())
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._epoch.begin(self.model, self._steps())
+        self._epoch.begin(self.model, self._end_of_epoch())
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._epoch.begin_step()
@@ -207,9 +208,10 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         self.save()
 
-    def _steps(self) -> int | None:
-        """In an epoch; None if that is not known, as in a training loop of one's own."""
-        return (self.params or {}).get("steps")
+    def _end_of_epoch(self) -> int | None:
+        """The iteration; None if that is not known, as in a training loop of one's own."""
+        steps = (self.params or {}).get("steps")
+        return self.model.iterations_done + steps if steps else None
 
     def _note_settings(self) -> None:
         """Note the settings of training from now on; rates that have moved count as they began."""

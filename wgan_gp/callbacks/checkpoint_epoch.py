@@ -19,8 +19,8 @@ class Epoch:
 
     def __init__(self) -> None:
         self.is_unfinished = False
-        self._start = -1  # the iteration that it began at; -1: before it was restored
-        self._end: int | None = None  # the one that it ends at; None: that is not known
+        self._start = 0  # the iteration that it has begun after
+        self._end: int | None = None  # the one that it ends with; None: that is not known
         self._sums_to_go_on_with: _Sums = {}  # of an epoch that is not finished
         self._rates_to_go_on_with: Rates = []  # likewise
         self._rates_of_latest_step: Rates = []
@@ -32,29 +32,29 @@ class Epoch:
     def restore(self, state: dict[str, Any], model: keras.Model) -> None:
         """Let the epoch of `state` go on, unless that one is finished."""
         sums = state["metrics"] if state["is_within_epoch"] else {}
-        self._sums_to_go_on_with = _shaped(sums, model)
-        self._start, self._end = -1, None
+        self._sums_to_go_on_with, self._end = _shaped(sums, model), None
 
-    def go_on(self, model: keras.Model, steps: int | None) -> None:
-        """Before `fit` begins: with the epoch that was cut, if `steps` are those that it lacks."""
-        is_same = bool(steps) and model.iterations_done + steps == self._end
-        if self._end is not None and not is_same:
+    def go_on(self, model: keras.Model, end: int | None) -> None:
+        """Before `fit` begins: with the epoch that was cut, if this one ends where that was to."""
+        if self._end not in (None, end):
             self._sums_to_go_on_with = {}  # it begins another
-        elif is_same and self._start < model.iterations_done and not self._sums_to_go_on_with:
-            # An error or Ctrl-C has ended `fit`, and the metrics still are as that left them.
+        elif self._end is not None and not self._sums_to_go_on_with and self._is_measured(model):
             self._sums_to_go_on_with = _shaped(_sums(model), model)
         if self._sums_to_go_on_with:
             self._rates_to_go_on_with = settable_rates(model)
 
-    def begin(self, model: keras.Model, steps: int | None) -> None:
-        if not self._sums_to_go_on_with:
-            self._start = model.iterations_done
-        self._end = model.iterations_done + steps if steps else None
+    def _is_measured(self, model: keras.Model) -> bool:
+        """Whether the metrics are those of the steps done of it: not after `load_weights`."""
+        return 0 < model.iterations_done - self._start == model.iterations_averaged
+
+    def begin(self, model: keras.Model, end: int | None) -> None:
+        """Bring back what it goes on with, if it does."""
         for metric in model.metrics:  # which `fit` has just reset
             sums = self._sums_to_go_on_with.get(metric.name, metric.variables)
             for variable, value in zip(metric.variables, sums, strict=True):
                 variable.assign(value)
         self._sums_to_go_on_with = {}
+        self._start, self._end = model.iterations_done - model.iterations_averaged, end
         # An epoch that goes on has begun twice, and a `LearningRateScheduler` has changed the rates
         # twice. (At its first step callbacks may set others.)
         set_rates(self._rates_to_go_on_with)
@@ -76,7 +76,6 @@ class Epoch:
         is_short = self._end is not None and model.iterations_done < self._end
         self.is_unfinished = bool(model.stop_training and is_short)
         if self.is_unfinished:
-            self._sums_to_go_on_with = _shaped(_sums(model), model)
             set_rates(self._rates_of_latest_step)  # which it was too early to lower
 
 

@@ -69,9 +69,7 @@ class HistoryFile(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         if batch == 0:  # when `Checkpoint` has brought back the sums of an epoch that goes on
-            counted = int(self.model.generator_loss.count.numpy())  # by every replica
-            averaged = counted // self.model.distribute_strategy.num_replicas_in_sync
-            self._start = self.model.iterations_done - averaged
+            self._start = self.model.iterations_done - self.model.iterations_averaged
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         iteration = self.model.iterations_done

@@ -96,7 +96,7 @@ def count_pictures(source: str | Path, data_dir: str | Path | None = None) -> in
     Raises:
         InputError: there is no such source, or no picture in it, as `load_images` says.
     """
-    if isinstance(source, str) and source == "tf_flowers":
+    if source == "tf_flowers":
         check_data_dir(_plain(data_dir))
         return None
     return _open(source, data_dir, may_prepare=False).count

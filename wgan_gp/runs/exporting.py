@@ -100,7 +100,7 @@ def _as_json(facts: dict[str, Any]) -> bytes:
 def _generator_with_facts(
     folder: RunFolder, best: bool
 ) -> tuple[keras.Model, dict[str, str | int], str]:
-    """The generator with its facts and its card, which are of no other than this."""
+    """The generator with its facts and its card, unless its file is replaced meanwhile."""
     before = folder.generator_digest(best)
     generator = folder.load_generator(best)
     facts, card = _facts_and_card(folder, generator, best)

@@ -17,8 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from wgan_gp.config import Config
-from wgan_gp.data.images import count_pictures, load_image_set
-from wgan_gp.data.stream import check_enough, training_indices
+from wgan_gp.data.images import load_image_set
+from wgan_gp.data.stream import training_indices
 from wgan_gp.imagenet.efficientnet_lite0 import require_weights
 from wgan_gp.model import WGANGP
 from wgan_gp.runs.cost import memory_remedy
@@ -171,9 +171,6 @@ def start_run(plan: Plan, run_dir: str | Path | None = None) -> Run:
     strategy = _strategy(plan)
     if run_dir and is_chief(strategy):
         RunFolder(plain_path(Path(run_dir))).check_free()  # before it takes minutes to read them
-    found = count_pictures(plan.data, plan.data_dir)
-    if found is not None:
-        check_enough(found, plan.config)  # likewise
     images = _load_images(plan)
     if not is_chief(strategy):
         folder = _worker_folder()

@@ -95,8 +95,8 @@ def scaling(
 def build(optimizer: keras.optimizers.Optimizer, weights: list[keras.Variable]) -> None:
     """Make the variables of `optimizer`, all of which are saved.
 
-    While a `LossScaleOptimizer` builds the one within it, Keras overlooks what that has as a mere
-    attribute, such as Nadam's product of momenta.
+    Keras's `LossScaleOptimizer` turns tracking off while it builds the one within it. What that
+    keeps as a mere attribute, such as Nadam's product of momenta, would not be saved.
     """
     optimizer.build(weights)
     inner = unscaled(optimizer)

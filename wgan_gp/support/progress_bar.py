@@ -28,7 +28,7 @@ def progress_bar(
     if is_terminal or running_cell() is not None:
         layout = {"file": file, "mininterval": _TERMINAL_INTERVAL, "dynamic_ncols": True}
     else:
-        # `tqdm` would say the same once more after its `maxinterval`.
+        # A thread of `tqdm` repeats a bar that has stood still for its maxinterval.
         often = {"mininterval": _LOG_FILE_INTERVAL, "maxinterval": _LOG_FILE_INTERVAL}
         layout = {"file": _Lines(file), "ncols": 79, **often}
     return tqdm(items, **layout, **options)
