@@ -5,6 +5,8 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the command line has it: the same bits
+# Two processes share the cores: threads of NumPy's that wait for each other would take them away.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import dataclasses
 import gc

@@ -19,6 +19,15 @@ def stream_seed(seed: int | tf.Tensor, stream: int, position: int | tf.Tensor = 
     return tf.random.fold_in(key, tf.cast(position, tf.int64), alg="philox")
 
 
+def stream_key(seed: int, stream: int) -> int:
+    """The first of the two numbers that `stream_seed` gives: the same at every position.
+
+    The second is the position itself (`fold_in` puts it there), so that a graph that draws at many
+    positions can do without `stream_seed`.
+    """
+    return int(stream_seed(seed, stream)[0])
+
+
 def draw_latents(
     count: int | tf.Tensor, latent_dim: int, seed: tf.Tensor, under_xla: bool = False
 ) -> tf.Tensor:

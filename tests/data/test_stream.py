@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wgan_gp.config import MAX_SEED, Config
 from wgan_gp.data.stream import make_dataset, training_indices
-from wgan_gp.random_streams import FLIPS, stream_seed
+from wgan_gp.random_streams import FLIPS, SHUFFLE, stream_key, stream_seed
 from wgan_gp.support.errors import InputError
 
 
@@ -290,6 +290,14 @@ def test_every_stream_consists_of_passes_and_can_start_anywhere(data):
     for images_read in passes.values():
         assert len(set(images_read)) == len(images_read) <= batches_per_pass * batch_size
         assert set(images_read) <= set(range(count))
+
+
+@pytest.mark.parametrize("seed", [0, 3, MAX_SEED])
+def test_a_key_and_a_position_are_the_seed_of_a_draw(seed):
+    for stream in (SHUFFLE, FLIPS):
+        for position in (0, 7, 2**40):
+            found = [stream_key(seed, stream), position]
+            np.testing.assert_array_equal(stream_seed(seed, stream, position), found)
 
 
 def test_flips_are_drawn_from_a_stream_of_their_own(tiny_config):

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -174,6 +175,18 @@ def saved_model(exported):
     return tf.saved_model.load(exported)
 
 
+@pytest.fixture
+def quick_exports(exported, monkeypatch) -> None:
+    """For tests of the files around a SavedModel: it is copied; as ever, no two are alike."""
+    numbers = itertools.count()
+
+    def write(generator: keras.Model, path: Path) -> None:
+        shutil.copytree(exported, path)
+        (path / "number").write_text(str(next(numbers)))
+
+    monkeypatch.setattr(exporting, "export_saved_model", write)
+
+
 def test_a_saved_model_that_cannot_be_written_is_an_os_error(generator, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OSError, match="not a directory") as raised:
@@ -262,6 +275,7 @@ def test_an_export_of_an_earlier_version_is_overwritten_when_told(wgan_gp, run):
     assert "a.keras.json' is not as an export wrote it" in wgan_gp.mistake(*export)
 
 
+@pytest.mark.usefixtures("quick_exports")
 def test_the_digests_are_those_of_the_files(wgan_gp, run):
     wgan_gp("export", "--run-dir", run, "--output", "flowers")
     digests = json.loads((wgan_gp.folder / "flowers.json").read_text())["sha256"]
@@ -640,6 +654,7 @@ def test_litert_takes_models_within_a_model(tmp_path):
     np.testing.assert_allclose(images, generator(latents), atol=1e-5)
 
 
+@pytest.mark.usefixtures("quick_exports")
 @pytest.mark.parametrize("name", ["flowers/assets.extra/requests", "flowers/new.txt"])
 def test_what_others_put_into_an_export_is_named_and_kept(wgan_gp, run, name):
     export = ["export", "--run-dir", run, "--output", "flowers", "--overwrite"]
@@ -663,6 +678,7 @@ def test_what_others_put_into_an_export_is_named_and_kept(wgan_gp, run, name):
     assert "is not as an export wrote it" in wgan_gp.mistake(*export)
 
 
+@pytest.mark.usefixtures("quick_exports")
 def test_another_s_saved_model_is_not_replaced(wgan_gp, run):
     wgan_gp("export", "--run-dir", run, "--output", "flowers")
     (wgan_gp.folder / "flowers.json").unlink()
@@ -715,6 +731,7 @@ class Killed(BaseException):
     """Nothing in the program catches it."""
 
 
+@pytest.mark.usefixtures("quick_exports")
 @pytest.mark.parametrize("is_there", [False, True])
 @pytest.mark.parametrize("ending", ["", ".md", ".json"])
 def test_an_export_that_was_killed_can_be_repeated(wgan_gp, run, monkeypatch, ending, is_there):
@@ -751,6 +768,7 @@ def test_an_export_that_was_killed_before_its_model_was_there_is_not_in_its_own_
     assert "exists already" in wgan_gp.mistake(*arguments)
 
 
+@pytest.mark.usefixtures("quick_exports")
 def test_an_export_that_was_killed_twice_can_be_repeated(wgan_gp, run, monkeypatch):
     arguments = ("export", "--run-dir", run, "--output", "a", "--overwrite")
     wgan_gp(*arguments)
@@ -891,15 +909,10 @@ def test_what_onnx_runtime_cannot_compute_is_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_negative_seed_is_explained(tiny_config, tmp_path):
-    export_saved_model(build_model(tiny_config).generator, tmp_path / "model")
-    function = tf.saved_model.load(tmp_path / "model").signatures["generate"]
+def test_a_negative_seed_is_explained(saved_model):
     with pytest.raises(tf.errors.InvalidArgumentError, match="seed must be 0 or more"):
-        function(count=tf.constant(1), seed=tf.constant(-1, tf.int64))
+        generate(saved_model, 1, -1)
 
 
-def test_the_largest_count_is_answered(tiny_config, tmp_path):
-    export_saved_model(build_model(tiny_config).generator, tmp_path / "model")
-    function = tf.saved_model.load(tmp_path / "model").signatures["generate"]
-    images = function(count=tf.constant(4096), seed=tf.constant(0, tf.int64))["images"]
-    assert images.shape == (4096, 32, 32, 3)
+def test_the_largest_count_is_answered(saved_model):
+    assert generate(saved_model, 4096, 0).shape == (4096, 32, 32, 3)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from wgan_gp.config import Config, check_config
 from wgan_gp.data.holdout import is_held_out
-from wgan_gp.random_streams import FLIPS, SHUFFLE, stream_seed
+from wgan_gp.random_streams import FLIPS, SHUFFLE, stream_key
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.whole_numbers import check_whole
 
@@ -43,15 +43,16 @@ def make_dataset(
     images = np.asanyarray(images)
     if indices is None:
         indices = training_indices(images, config)
+    shuffle_key, flip_key = (stream_key(config.seed, stream) for stream in (SHUFFLE, FLIPS))
 
     @tf.autograph.experimental.do_not_convert  # it would take half a second to find nothing
     def load(iteration: tf.Tensor) -> tf.Tensor:
-        chosen = _image_indices(iteration, len(indices), config)  # (batch, n_critic)
+        chosen = _image_indices(iteration, len(indices), config, shuffle_key)
         chosen = tf.gather(indices, chosen)
         batch = tf.numpy_function(images.__getitem__, [chosen], tf.uint8, stateful=False)
         batch = tf.ensure_shape(batch, (config.batch_size, config.n_critic, *images.shape[1:]))
         if config.mirror:
-            batch = _flip_at_random(batch, iteration, config.seed)
+            batch = _flip_at_random(batch, [flip_key, iteration])
         return tf.cast(batch, tf.float32) / 127.5 - 1.0
 
     iterations = tf.data.Dataset.range(start_iteration, np.iinfo(np.int64).max)
@@ -70,29 +71,27 @@ def _untuned() -> tf.data.Options:
     return options
 
 
-def _image_indices(iteration: tf.Tensor, count: int, config: Config) -> tf.Tensor:
+def _image_indices(iteration: tf.Tensor, count: int, config: Config, key: int) -> tf.Tensor:
     """Which images generator iteration `iteration` reads: int64, `(batch_size, n_critic)`."""
     batches_per_pass = count // config.batch_size
+    places = tf.range(config.batch_size, dtype=tf.int64)
     columns = []
     for update in range(config.n_critic):
         batch = iteration * config.n_critic + update  # mini-batches read before this one
-        position = batch % batches_per_pass * config.batch_size
+        # A pseudorandom permutation of 0..count-1, evaluated only where it is needed.
         columns.append(
-            # A pseudorandom permutation of 0..count-1, evaluated only where it is needed.
             tf.random.experimental.index_shuffle(
-                position + tf.range(config.batch_size, dtype=tf.int64),
-                stream_seed(config.seed, SHUFFLE, batch // batches_per_pass),
+                batch % batches_per_pass * config.batch_size + places,
+                [key, batch // batches_per_pass],
                 count - 1,
             )
         )
     return tf.stack(columns, axis=1)
 
 
-def _flip_at_random(batch: tf.Tensor, iteration: tf.Tensor, seed: int) -> tf.Tensor:
+def _flip_at_random(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """`batch`, `(batch, n_critic, height, width, channels)`, each image mirrored or not."""
-    drawn = tf.random.stateless_uniform(
-        [*batch.shape[:2], 1, 1, 1], stream_seed(seed, FLIPS, iteration), alg="philox"
-    )
+    drawn = tf.random.stateless_uniform([*batch.shape[:2], 1, 1, 1], seed, alg="philox")
     return tf.where(drawn < 0.5, tf.reverse(batch, axis=[3]), batch)
 
 
