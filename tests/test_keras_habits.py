@@ -1078,6 +1078,10 @@ def test_images_are_asked_for(tiny_config, method):
         getattr(build_model(tiny_config), method)()
 
 
+class EndlessParts(Parts):
+    num_batches = None  # as which Keras has those without an end
+
+
 def test_a_dataset_without_an_end_needs_a_number_of_steps(tiny_config, tiny_images, dataset):
     model = build_model(tiny_config)
     for endless in (dataset, dataset.take(1).repeat()):
@@ -1088,6 +1092,9 @@ def test_a_dataset_without_an_end_needs_a_number_of_steps(tiny_config, tiny_imag
         model.evaluate(dataset.map(lambda images: images[:, 0]))
     with pytest.raises(InputError, match=r"has no end: say how much .* by validation_steps"):
         fit(model, dataset, validation_data=validation)
+    for method in (model.fit, model.evaluate):
+        with pytest.raises(InputError, match=r"has no end: say how much of it to take by steps"):
+            method(EndlessParts(np.zeros((4, 32, 32, 3), "f4")))
     fit(model, dataset, validation_data=validation, validation_steps=1)
     model.fit(dataset.take(1), verbose=0)
     assert model.iterations_done == 2

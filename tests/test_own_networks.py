@@ -155,6 +155,8 @@ def test_a_network_that_cannot_be_saved_is_told_so_before_training(tmp_path):
     with pytest.raises(InputError, match=r"cannot be saved .*Unsaved.*get_config"):
         model.fit(IMAGES, batch_size=4, callbacks=[Checkpoint(tmp_path)], verbose=0)
     assert model.iterations_done == 0
+    with pytest.raises(InputError, match=r"^there cannot be a second Unsaved: .*get_config"):
+        WGANGP(unsaved, critic(), ema_half_life=10)
 
 
 @pytest.mark.parametrize("number", ["auto", 0, 1.5])

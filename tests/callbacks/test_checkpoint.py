@@ -545,6 +545,19 @@ def test_by_default_the_time_since_the_last_decides(run, tmp_path, monkeypatch):
     assert names(tmp_path) == [f"iteration-{i:06d}" for i in (3, 6, 9, 12)]
 
 
+def test_a_run_that_is_moved_meanwhile_is_not_begun_once_more_in_its_place(run, tmp_path):
+    def move(batch: int, logs: dict | None = None) -> None:
+        if moving.model.iterations_done == 5:
+            (tmp_path / "a").rename(tmp_path / "b")
+
+    (tmp_path / "a").mkdir()
+    moving = keras.callbacks.LambdaCallback(on_train_batch_begin=move)
+    with pytest.raises(FileNotFoundError):
+        run(tmp_path / "a", 8, moving, every=3)
+    assert not (tmp_path / "a").exists()
+    assert names(tmp_path / "b") == ["iteration-000003"]
+
+
 def test_the_model_of_a_checkpoint_loads_with_keras(run, tmp_path):
     model, _ = run(tmp_path, 4)
     loaded = keras.saving.load_model(tmp_path / "checkpoints" / "iteration-000004" / "model.keras")

@@ -1,6 +1,8 @@
 """What is said where training does not come to its end."""
 
 import dataclasses
+import errno
+import shutil
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +84,17 @@ def test_a_run_that_had_not_begun_is_not_to_be_resumed(tmp_path):
     stopped = run(tmp_path)
     stopped.folder.config_file.unlink()
     assert str(said_of(KeyboardInterrupt(), stopped)) == "stopped; start it again"
+
+
+def test_a_folder_that_is_gone_is_to_be_brought_back(tmp_path):
+    stopped = run(tmp_path)
+    shutil.rmtree(stopped.folder.path)
+    file = str(stopped.folder.history)
+    said = said_of(FileNotFoundError(errno.ENOENT, "No such file or directory", file), stopped)
+    assert str(said) == (
+        f"'{tmp_path}/my run' cannot be used (No such file or directory): when that is mended, go "
+        f"on with: wgan-gp train --run-dir '{tmp_path}/my run' --resume"
+    )
 
 
 @pytest.mark.parametrize(

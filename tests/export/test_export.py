@@ -727,6 +727,20 @@ def test_a_full_disk_leaves_the_export_before_or_none(wgan_gp, run, monkeypatch,
     wgan_gp(*arguments, *(["--overwrite"] if is_there else []))
 
 
+def test_the_disk_has_the_model_before_anything_takes_its_place(wgan_gp, run, monkeypatch):
+    sync = exporting.sync
+
+    def fail(path: Path) -> None:
+        sync(path)
+        assert path.name == ".writing-a.keras"
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(exporting, "sync", fail)
+    arguments = ("export", "--run-dir", run, "--format", "keras", "--output", "a.keras")
+    assert "Input/output error" in wgan_gp.mistake(*arguments)
+    assert list(wgan_gp.folder.iterdir()) == []
+
+
 class Killed(BaseException):
     """Nothing in the program catches it."""
 
@@ -750,7 +764,7 @@ def test_an_export_that_was_killed_can_be_repeated(wgan_gp, run, monkeypatch, en
         killing.setattr(exporting, "model_card", lambda *facts: "another card")
         with pytest.raises(Killed):
             wgan_gp(*arguments, "--overwrite")
-    wgan_gp(*arguments, "--overwrite")
+    wgan_gp(*arguments, *(["--overwrite"] if is_there else []))
     assert "sha256_before" not in json.loads((wgan_gp.folder / "a.json").read_text())
     (wgan_gp.folder / "a.md").write_text("by hand")
     assert "a.md' is not as an export wrote it" in wgan_gp.mistake(*arguments, "--overwrite")

@@ -17,6 +17,23 @@ from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import TooLittleMemoryError
 
 
+def test_a_generator_of_before_a_run_was_lengthened_is_told(tmp_path, caplog):
+    run = RunFolder(tmp_path)
+    run.write_settings(Config(iterations=60))
+    run.write_facts({**Plan(Config()).facts(), "images": 9, "images_crc32": 0})
+    keras.Sequential([keras.Input((4,)), keras.layers.Reshape((2, 2, 1))]).save(run.generator)
+    (run.checkpoints / "iteration-000040").mkdir(parents=True)
+    run.load_generator()
+    assert not caplog.text  # version 0.1.0 did not note of which iteration it is
+    run.update_facts({"generator_iteration": 20})
+    run.load_generator()
+    assert f"'{run.generator}' is of iteration 20, and the run is at 40: finish it" in caplog.text
+    caplog.clear()
+    run.update_facts({"generator_iteration": 40})
+    run.load_generator()
+    assert not caplog.text
+
+
 def test_numbers_go_up_from_the_highest(tmp_path):
     (tmp_path / "0007-old").mkdir()
     (tmp_path / "notes").mkdir()

@@ -29,7 +29,7 @@ from wgan_gp.callbacks.checkpoint_settings import (
 from wgan_gp.callbacks.every import check_every, is_passed
 from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support import replicas
-from wgan_gp.support.errors import MALFORMED, InputError
+from wgan_gp.support.errors import MALFORMED, InputError, without_example
 from wgan_gp.support.keras_habits import WATCHING, flat_callbacks
 from wgan_gp.support.layers import random_states
 from wgan_gp.support.whole_numbers import check_whole
@@ -172,6 +172,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         _check_can_be_saved(self.model)
+        self.folder.make()
         if self.every is None and replicas.are_apart(self.model.distribute_strategy):
             self.every = "epoch"  # the same iteration everywhere, whatever a machine's clock says
         self._saved_at = time.monotonic()
@@ -278,7 +279,7 @@ def _check_can_be_saved(model: keras.Model) -> None:
             warnings.simplefilter("ignore")  # of lambdas, which `save` says again
             keras.saving.serialize_keras_object(model)
     except (NotImplementedError, TypeError) as error:
-        why = " ".join(str(error).strip().split("\n\n")[0].split())  # without Keras's example
+        why = without_example(error)
         raise InputError(f"the model cannot be saved in a checkpoint: {why}") from error
 
 

@@ -79,7 +79,7 @@ class HistoryFile(keras.callbacks.Callback):
         kept = _until(self._start, self.rows)
         is_next = len(kept) == len(self.rows) and row.keys() <= set(self._columns)
         self.rows = [*kept, row]
-        if not is_next:
+        if not (is_next and self.path.exists()):
             self._write_all()
             return
         with self.path.open("a", newline="", encoding="utf-8") as file:

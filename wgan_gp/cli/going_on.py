@@ -35,8 +35,9 @@ def resumable(run: "Run") -> Iterator[None]:
         remedy = f"; or {_how_to_go_on(run)}" if folder.newest_checkpoint() else ""
         raise InputError(f"{error}{remedy}") from error
     except OSError as error:
+        path = error.filename if folder.path.exists() else None
         raise InputError(
-            f"'{error.filename or folder.path}' cannot be used ({error.strerror or error}): "
+            f"'{path or folder.path}' cannot be used ({error.strerror or error}): "
             f"when that is mended, {_how_to_go_on(run)}"
         ) from error
 
@@ -44,7 +45,7 @@ def resumable(run: "Run") -> Iterator[None]:
 def _how_to_go_on(run: "Run") -> str:
     if not run.is_chief:  # its folder is a copy, and goes with this process
         return "start this worker again with --resume, like the first one"
-    if not run.folder.config_file.exists():
+    if not run.folder.config_file.exists() and run.folder.path.exists():
         return "start it again"
     if not _is_noted(run):
         return "give the same command again"

@@ -97,7 +97,11 @@ def evaluate_run(
     if network is not None and network.name == plan.config.critic_features:
         label = f"{label}; the critic looked through it, which flatters"
     report = dataclasses.replace(report, reference=reference, features=label)
-    _write(facts, report, *folder.report_files(best))
+    try:
+        _write(facts, report, *folder.report_files(best))
+    except OSError:
+        _log.warning("what was measured could not be kept:\n%s", report)
+        raise
     return report
 
 
@@ -156,12 +160,12 @@ def _images(
             "on or held out by its pixels",
             plan.data,
         )
+    changed = " of a set that has changed since training" if is_changed else ""
     side = is_held_out(images, plan.config.holdout)
     if not side.any():
-        changed = " of a set that has changed since training"
-        return images, None, "images" + (changed if is_changed else " that were trained on")
+        return images, None, f"images{changed or ' that were trained on'}"
     held_out, training = (Subset(images, np.flatnonzero(x)) for x in (side, ~side))
-    return held_out, training, "held-out images"
+    return held_out, training, f"held-out images{changed}"
 
 
 def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwork | None:
@@ -198,6 +202,7 @@ def _keep_former(
         is_of_this = former["sha256"] == facts["sha256"]
         is_comparable = former["reference"] == report.reference
         is_comparable &= former["features"] in (None, report.features)
+        is_comparable &= former["count"] <= report.count
         is_covered = is_comparable and former["scores"].keys() <= report.scores.keys()
     except (OSError, *MALFORMED):
         return
@@ -207,4 +212,4 @@ def _keep_former(
     for file in filter(Path.exists, (quality, nearest)):
         write_whole(file.with_stem(f"{file.stem}-{number}"), file.read_bytes())
     kept = quality.with_stem(f"{quality.stem}-{number}")
-    _log.warning("the report before, of other metrics or images, is kept as '%s'", kept)
+    _log.warning("the report before, of other metrics or more images, is kept as '%s'", kept)

@@ -25,7 +25,7 @@ from wgan_gp.support.alone import alone
 from wgan_gp.support.errors import MALFORMED, InputError
 from wgan_gp.support.files import LITTER, digest
 from wgan_gp.support.shapes import latent_dim
-from wgan_gp.support.whole_files import is_cut_short, recover, replacing, write_whole
+from wgan_gp.support.whole_files import recover, replacing, sync, write_whole
 
 Images = Callable[[np.ndarray], np.ndarray]  # latents -> images
 
@@ -88,6 +88,7 @@ def export_run(
             noted = {**facts, "sha256": files, "sha256_of_facts": _digest_of(facts)}
             # If this ends while they take their places, those of before count as exported, too.
             new_about.write_bytes(_as_json({**noted, "sha256_before": former}))
+            sync(export)  # while this is on its way to the disk, the others wait
         with contextlib.suppress(OSError):  # which would do no harm if they stayed
             write_whole(about, _as_json(noted))
     return difference
@@ -163,8 +164,8 @@ def _check_replaceable(path: Path, card: Path, about: Path, overwrite: bool) -> 
     """
     taken = [*_files(path, card, about)]
     facts, written, before = _read(about)
-    are_of_a_kill = before is not None and is_cut_short(path)
-    if taken and not (overwrite or are_of_a_kill):
+    are_cut_short = before is not None and not os.path.lexists(path)
+    if taken and not (overwrite or are_cut_short):
         raise InputError(f"'{taken[0]}' exists already: choose another place, or overwrite it")
     known, found = before or {}, {}
     for file in taken:

@@ -234,7 +234,23 @@ class RunFolder:
             is_best_there = not best and self.generator_file(best=True).is_file()
             instead = " (the best one so far is there: ask for the best)" if is_best_there else ""
             raise InputError(f"'{self.path}' holds no {file.name}{instead}: {why}")
+        if not best:
+            self._tell_if_outdated()
         return load_generator(file)
+
+    def _tell_if_outdated(self) -> None:
+        """Log where a finished run was lengthened, and its new end has not come."""
+        try:
+            made_at = self.read()[1].get("generator_iteration")
+        except InputError:
+            return
+        if made_at is not None and (newest := self.newest_checkpoint()) > made_at:
+            _log.warning(
+                "'%s' is of iteration %d, and the run is at %d: finish it, or ask for the best",
+                self.generator,
+                made_at,
+                newest,
+            )
 
     def generator_digest(self, best: bool = False) -> str | None:
         """The SHA-256 of its file; None where `load_generator` says that it cannot be read."""
@@ -313,7 +329,7 @@ def _strange_entries(folder: Path) -> Iterator[Path]:
         for inner in (Path(directory, name) for name in (*subdirectories, *files)):
             leads_out = inner.is_symlink() and not inner.resolve().is_relative_to(root)
             # What a run removes meanwhile is neither.
-            if leads_out or (inner.exists() and not (inner.is_file() or inner.is_dir())):
+            if leads_out or (not (inner.is_file() or inner.is_dir()) and inner.exists()):
                 yield inner
 
 

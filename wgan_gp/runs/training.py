@@ -17,6 +17,7 @@ from wgan_gp.data.subset import Subset
 from wgan_gp.model import WGANGP, build_model
 from wgan_gp.pictures import evenly_spread, image_grid, save_film, save_png
 from wgan_gp.runs.folder import RunFolder
+from wgan_gp.runs.generator_file import load_generator
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.layer_defaults import layer_defaults
@@ -150,7 +151,7 @@ def _prepare(folder: RunFolder, plan: Plan, shown: np.ndarray, done: int) -> Non
 def _holds(folder: RunFolder, generator: keras.Model) -> bool:
     """Whether `folder` has this very generator already."""
     try:
-        saved = folder.load_generator().get_weights()
+        saved = load_generator(folder.generator).get_weights()
     except InputError:  # there is none, or it is damaged
         return False
     weights = generator.get_weights()

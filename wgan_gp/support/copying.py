@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from wgan_gp.support.errors import InputError, without_example
 from wgan_gp.support.layers import is_functional
 from wgan_gp.support.shapes import input_shape
 
@@ -20,8 +21,17 @@ def copied(network: keras.Model) -> keras.Model:
 def reinitialized(network: keras.Model) -> keras.Model:
     """The same network with new first weights."""
     if not is_functional(network):
-        return keras.models.clone_model(network)  # as it says itself how it is made
+        return _as_it_says_itself(network)
     return keras.models.clone_model(network, clone_function=rebuilt, recursive=True)
+
+
+def _as_it_says_itself(network: keras.Model) -> keras.Model:
+    try:
+        return keras.models.clone_model(network)
+    except (NotImplementedError, TypeError) as error:
+        raise InputError(
+            f"there cannot be a second {type(network).__name__}: {without_example(error)}"
+        ) from error
 
 
 def rebuilt(layer: keras.Layer, /, **settings: Any) -> keras.Layer:

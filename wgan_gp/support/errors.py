@@ -34,3 +34,8 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, signal: int, message: str) -> None:
         super().__init__(message)
         self.signal = signal
+
+
+def without_example(error: Exception) -> str:
+    """What an error of Keras's says, in a line, without the code that it proposes."""
+    return " ".join(str(error).strip().split("\n\n")[0].split())

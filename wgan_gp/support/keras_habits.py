@@ -99,10 +99,17 @@ def check_ends(data: Any, steps: str, options: Mapping[str, Any]) -> None:
 
     Keras would never come to the end of the epoch.
     """
-    if not isinstance(data, tf.data.Dataset) or options.get(steps) is not None:
-        return
-    if data.cardinality() == tf.data.INFINITE_CARDINALITY or data.cardinality() > _MOST_STEPS:
+    if options.get(steps) is None and _is_endless(data):
         raise InputError(f"the dataset has no end: say how much of it to take by {steps}")
+
+
+def _is_endless(data: Any) -> bool:
+    if isinstance(data, keras.utils.PyDataset):
+        return data.num_batches is None
+    if not isinstance(data, tf.data.Dataset):
+        return False
+    length = data.cardinality()
+    return bool(length == tf.data.INFINITE_CARDINALITY or length > _MOST_STEPS)
 
 
 def check_compile_options(options: Mapping[str, Any]) -> None:

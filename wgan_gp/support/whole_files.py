@@ -88,11 +88,6 @@ def recover(path: Path) -> None:
     _remove(unfinished)
 
 
-def is_cut_short(path: Path) -> bool:
-    """Whether what was to become `path` was left unfinished, and nothing is there."""
-    return os.path.lexists(_unfinished(path)) and not os.path.lexists(path)
-
-
 def _former(unfinished: Path) -> Path:
     """Where a folder is for the moment in which another takes its place."""
     return unfinished.with_name(f"{unfinished.name}-former")
