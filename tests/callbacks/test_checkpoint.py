@@ -556,6 +556,19 @@ def test_a_run_that_is_moved_meanwhile_is_not_begun_once_more_in_its_place(run, 
         run(tmp_path / "a", 8, moving, every=3)
     assert not (tmp_path / "a").exists()
     assert names(tmp_path / "b") == ["iteration-000003"]
+    with pytest.raises(FileNotFoundError):  # nor if it was moved while the model was built
+        CheckpointFolder(tmp_path / "a" / "checkpoints", ()).begin()
+
+
+def test_a_folder_that_was_removed_between_two_fits_is_made_once_more(
+    tiny_config, tiny_images, tmp_path
+):
+    model, checkpoint = build_model(tiny_config), Checkpoint(tmp_path / "a" / "b")
+    stream = functools.partial(make_dataset, tiny_images, tiny_config)
+    for iteration in (1, 2):
+        model.fit_to(iteration, stream, callbacks=[checkpoint], verbose=0)
+        assert CheckpointFolder(tmp_path / "a" / "b", ()).newest() == iteration
+        shutil.rmtree(tmp_path / "a")
 
 
 def test_the_model_of_a_checkpoint_loads_with_keras(run, tmp_path):

@@ -177,7 +177,7 @@ def saved_model(exported):
 
 @pytest.fixture
 def quick_exports(exported, monkeypatch) -> None:
-    """For tests of the files around a SavedModel: it is copied; as ever, no two are alike."""
+    """For tests of the files around a SavedModel: copies of one, with a file that differs."""
     numbers = itertools.count()
 
     def write(generator: keras.Model, path: Path) -> None:

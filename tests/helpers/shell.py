@@ -69,7 +69,7 @@ class Shell:
 class InProcess(Shell):
     """The same in this process: `main` is called, and TensorFlow need not start once more.
 
-    Its folder has to be the current one.
+    Its folder has to be the current one, or every path absolute.
     """
 
     def __call__(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess:

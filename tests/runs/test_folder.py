@@ -17,23 +17,6 @@ from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import TooLittleMemoryError
 
 
-def test_a_generator_of_before_a_run_was_lengthened_is_told(tmp_path, caplog):
-    run = RunFolder(tmp_path)
-    run.write_settings(Config(iterations=60))
-    run.write_facts({**Plan(Config()).facts(), "images": 9, "images_crc32": 0})
-    keras.Sequential([keras.Input((4,)), keras.layers.Reshape((2, 2, 1))]).save(run.generator)
-    (run.checkpoints / "iteration-000040").mkdir(parents=True)
-    run.load_generator()
-    assert not caplog.text  # version 0.1.0 did not note of which iteration it is
-    run.update_facts({"generator_iteration": 20})
-    run.load_generator()
-    assert f"'{run.generator}' is of iteration 20, and the run is at 40: finish it" in caplog.text
-    caplog.clear()
-    run.update_facts({"generator_iteration": 40})
-    run.load_generator()
-    assert not caplog.text
-
-
 def test_numbers_go_up_from_the_highest(tmp_path):
     (tmp_path / "0007-old").mkdir()
     (tmp_path / "notes").mkdir()
@@ -91,6 +74,30 @@ def test_a_generator_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeyp
     monkeypatch.setattr("wgan_gp.runs.generator_file.zipfile.ZipFile", refuse)
     with pytest.raises(InputError, match=r"generator\.keras' cannot be read: Input/output error"):
         folder.load_generator()
+
+
+def test_a_generator_of_before_a_run_was_lengthened_is_told(tmp_path, caplog, monkeypatch):
+    run = RunFolder(tmp_path)
+    run.write_settings(Config(iterations=60))
+    run.write_facts({**Plan(Config()).facts(), "images": 9, "images_crc32": 0})
+    keras.Sequential([keras.Input((4,)), keras.layers.Reshape((2, 2, 1))]).save(run.generator)
+    (run.checkpoints / "iteration-000040").mkdir(parents=True)
+    run.load_generator()
+    assert not caplog.text  # version 0.1.0 did not note of which iteration it is
+    run.update_facts({"generator_iteration": 20})
+    run.load_generator()
+    said = f"'{run.generator}' is of iteration 20, and the run is at 40: finish it"
+    assert caplog.messages == [said]
+    run.best.touch()
+    run.load_generator()
+    assert caplog.messages == [said, f"{said}, or ask for the best"]
+    caplog.clear()
+    with monkeypatch.context() as closed:
+        closed.setattr(run, "newest_checkpoint", Mock(side_effect=PermissionError))
+        run.load_generator()
+    run.update_facts({"generator_iteration": 40})
+    run.load_generator()
+    assert not caplog.text
 
 
 def test_an_unfinished_run_says_that_its_best_generator_is_there(tmp_path):

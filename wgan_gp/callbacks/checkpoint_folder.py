@@ -32,20 +32,14 @@ class CheckpointFolder:
         self.path = path
         self.names = sorted(names)
         self.keep = keep
-        self._is_made = False
 
     def make(self) -> None:
-        """Make the folder, and those that it is in.
-
-        From then on these have to stay: after a run was moved away, the rest of its checkpoints
-        would come to lie in an empty folder with its name.
-        """
-        self.path.mkdir(parents=not self._is_made, exist_ok=True)
-        self._is_made = True
+        """Make the folder, and those that it is in, before training begins."""
+        self.path.mkdir(parents=True, exist_ok=True)
 
     def begin(self) -> None:
         """Make the folder, which from now on says of itself that there has been no checkpoint."""
-        self.make()
+        self.path.mkdir(exist_ok=True)
         (self.path / _NONE_YET).touch()
 
     def has_begun_only(self) -> bool:
@@ -62,7 +56,7 @@ class CheckpointFolder:
         It takes its name only when it is on the disk. Then the oldest are removed: what a later
         good one has superseded, and nothing else.
         """
-        self.make()
+        self.path.mkdir(exist_ok=True)  # but not what it is in, which may have been moved away
         for leftover in self.path.glob(f"{UNFINISHED}*"):  # of a process that was killed
             shutil.rmtree(leftover, ignore_errors=True)
         with replacing(self.path / f"iteration-{iteration:06d}") as unfinished:

@@ -35,7 +35,7 @@ def resumable(run: "Run") -> Iterator[None]:
         remedy = f"; or {_how_to_go_on(run)}" if folder.newest_checkpoint() else ""
         raise InputError(f"{error}{remedy}") from error
     except OSError as error:
-        path = error.filename if folder.path.exists() else None
+        path = error.filename if os.path.lexists(folder.path) else None
         raise InputError(
             f"'{path or folder.path}' cannot be used ({error.strerror or error}): "
             f"when that is mended, {_how_to_go_on(run)}"
@@ -45,7 +45,7 @@ def resumable(run: "Run") -> Iterator[None]:
 def _how_to_go_on(run: "Run") -> str:
     if not run.is_chief:  # its folder is a copy, and goes with this process
         return "start this worker again with --resume, like the first one"
-    if not run.folder.config_file.exists() and run.folder.path.exists():
+    if os.path.lexists(run.folder.path) and not os.path.lexists(run.folder.config_file):
         return "start it again"
     if not _is_noted(run):
         return "give the same command again"

@@ -52,7 +52,7 @@ def make_dataset(
         batch = tf.numpy_function(images.__getitem__, [chosen], tf.uint8, stateful=False)
         batch = tf.ensure_shape(batch, (config.batch_size, config.n_critic, *images.shape[1:]))
         if config.mirror:
-            batch = _flip_at_random(batch, [flip_key, iteration])
+            batch = _flip_at_random(batch, seed=tf.stack([flip_key, iteration]))
         return tf.cast(batch, tf.float32) / 127.5 - 1.0
 
     iterations = tf.data.Dataset.range(start_iteration, np.iinfo(np.int64).max)

@@ -100,7 +100,7 @@ def evaluate_run(
     try:
         _write(facts, report, *folder.report_files(best))
     except OSError:
-        _log.warning("what was measured could not be kept:\n%s", report)
+        _log.warning("not all of what was measured could be kept:\n%s", report)
         raise
     return report
 
@@ -212,4 +212,4 @@ def _keep_former(
     for file in filter(Path.exists, (quality, nearest)):
         write_whole(file.with_stem(f"{file.stem}-{number}"), file.read_bytes())
     kept = quality.with_stem(f"{quality.stem}-{number}")
-    _log.warning("the report before, of other metrics or more images, is kept as '%s'", kept)
+    _log.warning("the report before, which this one does not cover, is kept as '%s'", kept)

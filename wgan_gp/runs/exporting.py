@@ -88,7 +88,7 @@ def export_run(
             noted = {**facts, "sha256": files, "sha256_of_facts": _digest_of(facts)}
             # If this ends while they take their places, those of before count as exported, too.
             new_about.write_bytes(_as_json({**noted, "sha256_before": former}))
-            sync(export)  # while this is on its way to the disk, the others wait
+            sync(export)  # before the card and the facts are there, which would be without it
         with contextlib.suppress(OSError):  # which would do no harm if they stayed
             write_whole(about, _as_json(noted))
     return difference

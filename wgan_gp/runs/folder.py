@@ -242,14 +242,14 @@ class RunFolder:
         """Log where a finished run was lengthened, and its new end has not come."""
         try:
             made_at = self.read()[1].get("generator_iteration")
-        except InputError:
+            newest = self.newest_checkpoint()
+        except (InputError, OSError):
             return
-        if made_at is not None and (newest := self.newest_checkpoint()) > made_at:
+        if made_at is not None and newest > made_at:
+            instead = ", or ask for the best" if self.best.is_file() else ""
             _log.warning(
-                "'%s' is of iteration %d, and the run is at %d: finish it, or ask for the best",
-                self.generator,
-                made_at,
-                newest,
+                "'%s' is of iteration %d, and the run is at %d: finish it%s",
+                *(self.generator, made_at, newest, instead),
             )
 
     def generator_digest(self, best: bool = False) -> str | None:
