@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -55,7 +56,7 @@ def test_what_a_folder_has_not_been_told_yet_is_told_again(tmp_path, change):
 
 def test_on_windows_it_is_quoted_as_its_command_line_has_it(tmp_path, monkeypatch):
     stopped = run(tmp_path, cache_dir="C:\\big disk")
-    monkeypatch.setattr(going_on, "os", SimpleNamespace(name="nt"))
+    monkeypatch.setattr(going_on, "os", SimpleNamespace(name="nt", path=os.path))
     stopped.folder.path = r"runs\0001-quick"
     said = said_of(Interrupted(signal.SIGTERM, "stopped"), stopped)
     assert str(said) == (
