@@ -25,8 +25,8 @@ def stream_key(seed: int, stream: int) -> int:
     The second is the position itself (`fold_in` puts it there), so that a graph that draws at many
     positions can do without `stream_seed`.
     """
-    with tf.init_scope():  # also where a graph is being built
-        return int(stream_seed(seed, stream)[0])
+    with tf.init_scope():  # also within a tf.function, where AutoGraph makes an int32 of `int`
+        return stream_seed(seed, stream)[0].numpy().item()
 
 
 def draw_latents(

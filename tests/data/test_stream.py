@@ -298,6 +298,7 @@ def test_a_key_and_a_position_are_the_seed_of_a_draw(seed):
         for position in (0, 7, 2**40):
             found = [stream_key(seed, stream), position]
             np.testing.assert_array_equal(stream_seed(seed, stream, position), found)
+        assert int(tf.function(stream_key)(seed, stream)) == found[0]
 
 
 def test_flips_are_drawn_from_a_stream_of_their_own(tiny_config):
