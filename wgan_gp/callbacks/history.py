@@ -37,7 +37,7 @@ class HistoryFile(keras.callbacks.Callback):
     def __init__(self, path: str | Path) -> None:
         super().__init__()
         self.path = Path(path)
-        self.rows: list[dict[str, Any]] | None = None  # until `fit` begins
+        self._rows: list[dict[str, Any]] | None = None  # until `fit` begins
         self._columns: list[str] = []
         self._expected = 0  # rows that a restored checkpoint counts on
         self._start = 0  # the iteration that the epoch has begun after
@@ -46,11 +46,11 @@ class HistoryFile(keras.callbacks.Callback):
         """The rows reach the disk before the checkpoint that counts on them does."""
         if self.path.is_file():
             sync(self.path)
-        return {"count": len(self.rows or ())}
+        return {"count": len(self._rows or ())}
 
     def set_state(self, state: dict[str, Any]) -> None:
         # Version 0.1.0 kept the rows in there.
-        self.rows = [dict(row) for row in state["rows"]] if "rows" in state else None
+        self._rows = [dict(row) for row in state["rows"]] if "rows" in state else None
         self._expected = int(state.get("count", 0))
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -59,10 +59,10 @@ class HistoryFile(keras.callbacks.Callback):
                 f"'{self.path}' is no history of this program, and would be lost: choose another "
                 f"file, or move it away"
             )
-        rows = read_rows(self.path) if self.rows is None else self.rows
-        self.rows = _until(self.model.iterations_done, rows)
-        if len(self.rows) < self._expected:
-            _log.warning("'%s' has lost %d rows", self.path, self._expected - len(self.rows))
+        rows = read_rows(self.path) if self._rows is None else self._rows
+        self._rows = _until(self.model.iterations_done, rows)
+        if len(self._rows) < self._expected:
+            _log.warning("'%s' has lost %d rows", self.path, self._expected - len(self._rows))
         self._expected = 0  # a model may be taken back later
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._write_all()
@@ -76,9 +76,9 @@ class HistoryFile(keras.callbacks.Callback):
         if iteration == self._start:  # the images had come to an end with the epoch before
             return
         row = {"epoch": epoch, **_numbers(logs), "iteration": iteration}
-        kept = _until(self._start, self.rows)
-        is_next = len(kept) == len(self.rows) and row.keys() <= set(self._columns)
-        self.rows = [*kept, row]
+        kept = _until(self._start, self._rows)
+        is_next = len(kept) == len(self._rows) and row.keys() <= set(self._columns)
+        self._rows = [*kept, row]
         if not (is_next and self.path.exists()):
             self._write_all()
             return
@@ -86,16 +86,16 @@ class HistoryFile(keras.callbacks.Callback):
             csv.DictWriter(file, self._columns).writerow(row)
 
     def _write_all(self) -> None:
-        names = {name for row in self.rows for name in row} - {"epoch"}
+        names = {name for row in self._rows for name in row} - {"epoch"}
         self._columns = ["epoch", *sorted(names)]
         with (
             replacing(self.path) as unfinished,
             unfinished.open("w", newline="", encoding="utf-8") as file,
         ):
-            if self.rows:
+            if self._rows:
                 writer = csv.DictWriter(file, self._columns)
                 writer.writeheader()
-                writer.writerows(self.rows)
+                writer.writerows(self._rows)
 
 
 def _numbers(logs: dict[str, Any]) -> dict[str, float]:
