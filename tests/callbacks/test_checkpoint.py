@@ -43,7 +43,7 @@ from wgan_gp.support.layer_defaults import layer_defaults
 def run(tiny_config, tiny_images):
     """Trains for the given iterations, in epochs of 4, from where the checkpoints are."""
 
-    def fit(folder: Path, iterations: int, *others: keras.callbacks.Callback, **options):
+    def fit(folder: Path, iterations: int, *others: keras.callbacks.Callback, last=(), **options):
         model = build_model(tiny_config)
         monitor = Monitor(every=100)
         history = HistoryFile(folder / "history.csv")
@@ -55,7 +55,7 @@ def run(tiny_config, tiny_images):
             iterations,
             lambda start: make_dataset(tiny_images, tiny_config, start),
             steps_per_epoch=4,
-            callbacks=[*others, monitor, history, checkpoint],
+            callbacks=[*others, monitor, history, checkpoint, *last],
             verbose=0,
         )
         return model, monitor
@@ -292,23 +292,23 @@ def test_a_training_loop_of_ones_own_writes_checkpoints(tiny_config, tiny_images
 
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
-def test_an_epoch_that_begins_twice_lowers_its_rates_once(run, tmp_path):
-    def halved(epoch: int, rate: float) -> float:
-        return rate / 2
-
-    rates = []
-    for name, stops in (("whole", [10]), ("parts", [6, 7, 10])):
-        (tmp_path / name).mkdir()
-        for stop in stops:
-            schedule = keras.callbacks.LearningRateScheduler(halved)
-            model, _ = run(tmp_path / name, stop, schedule, every=3)
-        optimizers = (model.critic_optimizer, model.generator_optimizer)
-        rates.append([float(optimizer.learning_rate) for optimizer in optimizers])
-    assert rates[0] == rates[1]
+@pytest.mark.parametrize("place", ["before the checkpoint", "after it"])
+def test_an_epoch_that_begins_twice_lowers_its_rates_once(run, tiny_config, tmp_path, place):
+    for stop in (6, 7, 10):
+        halving = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        both = ([], [halving]) if place == "after it" else ([halving], [])
+        model, _ = run(tmp_path, stop, *both[0], last=both[1], every=3)
+    optimizers = (model.critic_optimizer, model.generator_optimizer)
+    rates = [float(optimizer.learning_rate) for optimizer in optimizers]
+    first = (tiny_config.critic_learning_rate, tiny_config.generator_learning_rate)
+    assert rates == pytest.approx([rate / 2**3 for rate in first])  # in epochs of 4, 4 and 2
 
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
-def test_an_epoch_that_has_only_begun_lowers_its_rates_once(run, tmp_path, monkeypatch):
+@pytest.mark.parametrize("place", ["before the checkpoint", "after it"])
+def test_an_epoch_that_has_only_begun_lowers_its_rates_once(
+    run, tiny_config, tmp_path, monkeypatch, place
+):
     clock = [0.0]
     monkeypatch.setattr("wgan_gp.callbacks.checkpoint.time.monotonic", lambda: clock[0])
 
@@ -319,21 +319,20 @@ def test_an_epoch_that_has_only_begun_lowers_its_rates_once(run, tmp_path, monke
         if clock[0] and batch == 0:
             raise InterruptedError
 
-    def rate(folder: Path, iterations: int, **others) -> float:
-        schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    def rate(**others) -> float:
+        halving = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        both = ([], [halving]) if place == "after it" else ([halving], [])
         watching = keras.callbacks.LambdaCallback(**others)
-        model, _ = run(folder, iterations, schedule, watching, every=None)
+        model, _ = run(tmp_path, 8, *both[0], watching, last=both[1], every=None)
         return float(model.critic_optimizer.learning_rate)
 
     with pytest.raises(InterruptedError):
         rate(
-            tmp_path / "parts",
-            8,
             on_epoch_begin=lambda epoch, logs: wait(epoch),
             on_train_batch_end=lambda batch, logs: die(batch),
         )
-    assert "iteration-000004" in names(tmp_path / "parts")
-    assert rate(tmp_path / "parts", 8) == rate(tmp_path / "whole", 8)
+    assert "iteration-000004" in names(tmp_path)
+    assert rate() == pytest.approx(tiny_config.critic_learning_rate / 2**2)
 
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
@@ -789,6 +788,17 @@ def test_a_model_without_optimizers_is_not_restored(tiny_config, tmp_path):
     save(compiled, tmp_path)
     with pytest.raises(InputError, match=r"^compile the model before restoring it"):
         Checkpoint(tmp_path).restore(WGANGP(compiled.generator, compiled.critic))
+
+
+def test_a_model_that_no_checkpoint_can_hold_is_not_restored(tiny_config, tmp_path):
+    class Silent(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 1e-3
+
+    model = WGANGP(build_generator(tiny_config), build_critic(tiny_config))
+    model.compile(keras.optimizers.Adam(Silent()), keras.optimizers.Adam())
+    with pytest.raises(InputError, match=r"cannot be saved in a checkpoint: .*'Silent' must overr"):
+        Checkpoint(tmp_path).restore(model)
 
 
 def save(model: keras.Model, folder: Path, checkpoint: Checkpoint | None = None) -> None:

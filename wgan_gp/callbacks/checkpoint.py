@@ -49,7 +49,8 @@ class Checkpoint(keras.callbacks.Callback):
     start at any iteration. A checkpoint may lie within an epoch; `WGANGP.fit_to` does the rest of
     that epoch first, in fewer steps, and so has to do whoever calls `fit`.
 
-    Put it after the callbacks whose state it saves.
+    Put it after the callbacks whose state it saves; where `fit` itself is called, also after those
+    that change learning rates as an epoch begins.
 
     Args:
         folder: where to keep the checkpoints.
@@ -110,12 +111,13 @@ class Checkpoint(keras.callbacks.Callback):
             The generator iterations done.
 
         Raises:
-            InputError: the model is not compiled, every checkpoint is damaged, or the newest is of
-                another model, or of one with other settings.
+            InputError: the model is not compiled or cannot be saved, every checkpoint is damaged,
+                or the newest is of another model, or of one with other settings.
             OSError: one cannot be read.
         """
         if not model.compiled:
             raise InputError("compile the model before restoring it: optimizers are restored, too")
+        _check_can_be_saved(model)
         self._settings, self._optimizer = settings_of(model), model.optimizer
         self._epoch = Epoch()
         checkpoint = self.folder.newest_sound()
@@ -125,6 +127,8 @@ class Checkpoint(keras.callbacks.Callback):
         _load_weights(model, checkpoint / _MODEL)
         for variable, value in zip(random_states(model), drawn_from, strict=False):
             variable.assign(value)
+        if self._epoch.is_unfinished:
+            model.note_restored_epoch()
         self._saved_iteration = model.iterations_done
         self._is_restored = True
         return self._saved_iteration

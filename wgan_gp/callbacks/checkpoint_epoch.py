@@ -31,7 +31,8 @@ class Epoch:
 
     def restore(self, state: dict[str, Any], model: keras.Model) -> None:
         """Let the epoch of `state` go on, unless that one is finished."""
-        sums = state["metrics"] if state["is_within_epoch"] else {}
+        self.is_unfinished = bool(state["is_within_epoch"])
+        sums = state["metrics"] if self.is_unfinished else {}
         self._sums_to_go_on_with, self._end = _shaped(sums, model), None
 
     def go_on(self, model: keras.Model, end: int | None) -> None:

@@ -34,6 +34,7 @@ class CountingModel(keras.Model):
     iteration: keras.Variable  # int64
     steps_per_execution: int  # Keras's
     _left = (0, 0)  # where `fit_to` has left off, and with which optimizers
+    _restored = (0, 0)  # likewise, where a checkpoint within an epoch has
 
     @property
     def iterations_done(self) -> int:
@@ -229,8 +230,7 @@ class CountingModel(keras.Model):
             epoch, done_in_epoch = divmod(done, steps_per_epoch)
             last_epoch = -(-iteration // steps_per_epoch)
             steps = steps_per_epoch - done_in_epoch
-            # After a restart it is `Checkpoint` that keeps them.
-            is_going_on = bool(done_in_epoch) and self._left == self._place()
+            is_going_on = self._place() in (self._restored, self._left if done_in_epoch else None)
             begun: dict[int, Rates] = {}
             keeper = self._keeper_of_rates(begun, is_going_on)
             dataset = images_given(dataset_from(done), "fit_to")
@@ -257,6 +257,10 @@ class CountingModel(keras.Model):
         finally:
             set_rates(begun.get(self.iterations_done, []))
             self._left = self._place()
+
+    def note_restored_epoch(self) -> None:
+        """Let `fit_to` know that the epoch to come has begun before, and has moved its rates."""
+        self._restored = self._place()
 
     def _place(self) -> tuple[int, int]:
         return self.iterations_done, id(getattr(self, "optimizer", None))
