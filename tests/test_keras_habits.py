@@ -27,6 +27,7 @@ from wgan_gp import (
 )
 from wgan_gp.model import WGANGP, build_model
 from wgan_gp.support.layer_defaults import layer_defaults
+from wgan_gp.support.layers import layers_within
 from wgan_gp.support.optimizers import scaling
 from wgan_gp.support.portable import portable
 
@@ -921,6 +922,41 @@ def test_a_generator_with_parts_that_no_file_may_hold_is_measured_and_made_porta
     real = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), np.uint8)
     report = wgan_gp.evaluate(generator("float32"), real, metrics=["diversity"])
     assert report.scores["diversity"].untrained > 0
+
+
+def test_layers_of_ones_own_compute_in_float32_where_that_is_all_there_is():
+    class Block(keras.layers.Layer):
+        def __init__(self, filters: int, **options) -> None:
+            super().__init__(**options)
+            self.filters, self.inner = filters, keras.layers.Conv2DTranspose(filters, 4, 2, "same")
+
+        def call(self, x):
+            return self.inner(x)
+
+        def get_config(self):
+            return {**super().get_config(), "filters": self.filters}
+
+    class Scale(keras.layers.Layer):
+        """It takes no precision, and so has Keras's default one."""
+
+        def __init__(self, factor: float = 2.0) -> None:
+            super().__init__()
+            self.factor = factor
+
+        def call(self, x):
+            return self.factor * x
+
+        def get_config(self):
+            return {"factor": self.factor}
+
+    with layer_defaults("mixed_float16"):
+        parts = [keras.layers.Dense(48), keras.layers.Reshape((4, 4, 3)), Block(3), Scale()]
+        half = keras.Sequential([keras.Input((4,)), *parts])
+    plain = portable(half)
+    assert {x.compute_dtype for x in layers_within(half)} == {"float16"}
+    assert {x.compute_dtype for x in layers_within(plain)} == {"float32"}
+    latents = np.random.default_rng(0).standard_normal((3, 4), "float32")
+    np.testing.assert_allclose(plain(latents), half(latents), atol=1e-2)
 
 
 def test_losses_are_not_scaled_where_that_is_said(tiny_config):

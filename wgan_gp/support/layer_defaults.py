@@ -12,11 +12,21 @@ def layer_defaults(policy: str | keras.DTypePolicy) -> Iterator[None]:
 
     At the end both settings are what they were before.
     """
-    former = keras.config.dtype_policy(), keras.config.image_data_format()
-    keras.config.set_dtype_policy(policy)
+    former = keras.config.image_data_format()
     keras.config.set_image_data_format("channels_last")
+    try:
+        with default_policy(policy):
+            yield
+    finally:
+        keras.config.set_image_data_format(former)
+
+
+@contextlib.contextmanager
+def default_policy(policy: str | keras.DTypePolicy) -> Iterator[None]:
+    """Layers made inside have this dtype policy; at the end it is what it was before."""
+    former = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
     try:
         yield
     finally:
-        keras.config.set_dtype_policy(former[0])
-        keras.config.set_image_data_format(former[1])
+        keras.config.set_dtype_policy(former)

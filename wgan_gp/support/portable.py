@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from wgan_gp.support.copying import rebuilt
+from wgan_gp.support.layer_defaults import default_policy
 from wgan_gp.support.layers import is_functional, layers_within
 from wgan_gp.support.shapes import input_shape
 
@@ -19,8 +20,11 @@ def portable(generator: keras.Model) -> keras.Model:
     def plain(layer: keras.Layer) -> keras.Layer:
         if not isinstance(layer, keras.Layer):  # an operation such as `x + y`, of no precision
             return rebuilt(layer)
-        settings: dict[str, Any] = {"dtype": "float32"}
-        if "synchronized" in layer.get_config():
+        config = layer.get_config()
+        settings: dict[str, Any] = {}
+        if "dtype" in config:  # a layer of one's own may not take any
+            settings["dtype"] = "float32"
+        if "synchronized" in config:
             settings["synchronized"] = False
         if isinstance(layer, keras.layers.Wrapper):
             settings["layer"] = keras.saving.serialize_keras_object(plain(layer.layer))
@@ -28,7 +32,8 @@ def portable(generator: keras.Model) -> keras.Model:
 
     if not is_functional(generator) or all(map(is_portable, layers_within(generator))):
         return generator
-    same = keras.models.clone_model(generator, clone_function=plain, recursive=True)
+    with default_policy("float32"):  # for layers that a layer of one's own makes
+        same = keras.models.clone_model(generator, clone_function=plain, recursive=True)
     same(tf.zeros((1, *input_shape(generator)[1:])))  # which Keras's export to ONNX waits for
     same.set_weights(generator.get_weights())
     return same
