@@ -433,6 +433,10 @@ def test_arrays_train_the_same_model_however_often_training_stops(tiny_config, k
             ),
             "ModelCheckpoint cannot know",
         ),
+        (
+            lambda path: keras.callbacks.ModelCheckpoint(path / "best.h5"),
+            r"two optimizers, to '.*best.h5': let it be a \.keras file",
+        ),
         (lambda path: keras.callbacks.BackupAndRestore(path), "use wgan_gp.Checkpoint"),
         (lambda path: keras.callbacks.SwapEMAWeights(), "take its ema_generator"),
         (lambda path: keras.callbacks.TerminateOnNaN(), "use wgan_gp.StopAtNaN"),
@@ -474,6 +478,15 @@ def test_an_optimizer_that_averages_weights_is_refused(tiny_config):
         for both in ((optimizer, other), (other, optimizer)):
             with pytest.raises(InputError, match="give WGANGP an ema_half_life"):
                 model.compile(*both)
+
+
+@pytest.mark.skipif(not KNOWS_TWO_OPTIMIZERS, reason="of Keras 3.15")
+def test_several_optimizers_for_the_layers_of_a_network_are_refused(tiny_config):
+    model, adam = build_model(tiny_config), keras.optimizers.Adam()
+    several = keras.optimizers.MultiOptimizer(adam)
+    for optimizer in (several, keras.optimizers.LossScaleOptimizer(several)):
+        with pytest.raises(InputError, match=r"one optimizer, such as Adam, not by several in a M"):
+            model.compile("sgd", optimizer)
 
 
 def test_batch_norm_in_the_critic_is_refused_by_name(tiny_config):

@@ -141,10 +141,21 @@ def check_callbacks(callbacks: Sequence[Any], are_rates_settable: bool) -> None:
                 f"but not the optimizers: keep the best by wgan_gp.Quality(..., best=FILE) or "
                 f"ModelCheckpoint"
             )
+        if isinstance(callback, keras.callbacks.ModelCheckpoint):
+            _check_format(callback)
         if isinstance(callback, _OF_RATES):
             _check_moves_rates(type(callback).__name__, are_rates_settable)
         if type(callback) in WATCHING:
             _check_knows_direction(callback)
+
+
+def _check_format(callback: keras.callbacks.ModelCheckpoint) -> None:
+    is_hdf5 = str(callback.filepath).endswith((".h5", ".hdf5"))
+    if is_hdf5 and not callback.save_weights_only:
+        raise InputError(
+            f"ModelCheckpoint cannot write a WGANGP, which has two optimizers, to "
+            f"'{callback.filepath}': let it be a .keras file"
+        )
 
 
 def _check_knows_direction(callback: Any) -> None:

@@ -108,11 +108,16 @@ def build(optimizer: keras.optimizers.Optimizer, weights: list[keras.Variable]) 
 
 
 def check_trains(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> None:
-    """Raise an InputError if it averages weights, or has moments of others than it is to train.
+    """Raise an InputError if it is several, averages weights, or has moments of others than these.
 
     Where those of layers that were frozen since are among them, Keras saves all and loads none.
     """
     optimizer = unscaled(optimizer)
+    if hasattr(optimizer, "optimizers"):
+        raise InputError(
+            f"'{network.name}' is trained by one optimizer, such as Adam, not by several in a "
+            f"{type(optimizer).__name__}"
+        )
     if optimizer.use_ema:
         raise InputError("use_ema averages a network in place: give WGANGP an ema_half_life")
     known = getattr(optimizer, "_trainable_variables", None)  # where it is built by Keras's way
