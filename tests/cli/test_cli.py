@@ -1,5 +1,6 @@
 """The command line, run as a user runs it."""
 
+import errno
 import json
 import os
 import re
@@ -458,6 +459,20 @@ def test_nothing_is_written_to_a_current_folder_that_is_gone(wgan_gp, monkeypatc
     assert "cannot be written: No such file" in wgan_gp.mistake(command, "--pretrained", "flowers")
 
 
+@pytest.mark.parametrize("is_left", [True, False])
+def test_what_another_user_has_left_in_the_way_is_named(wgan_gp, monkeypatch, is_left):
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", ".writing-a.png")
+
+    monkeypatch.setattr("wgan_gp.cli.commands.alone", refuse)
+    if is_left:
+        (wgan_gp.folder / ".writing-a.png").touch()
+    said = wgan_gp.mistake("generate", "--pretrained", "flowers", "--output", "a.png")
+    left = ", as '.writing-a.png' is in the way" if is_left else ""
+    denied = f"'a.png' cannot be written: Permission denied{left}; choose another --output"
+    assert said == f"wgan-gp: {denied}"
+
+
 def test_without_a_folder_for_temporary_files_one_is_asked_for(wgan_gp, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", None)  # where one is kept that was found
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)
@@ -548,12 +563,15 @@ def test_too_little_memory_is_one_sentence(
         ("--count", str(10**20), "--count must be a whole number from 1 to"),
         ("--seed", str(2**63), "--seed must be a whole number from 0 to"),
         ("--output", "flowers.jpg", "takes a FILE.png or a folder, not 'flowers.jpg'"),
-        ("--output", "file", "takes a FILE.png or a folder, not 'file'"),
-        ("--output", "file/below.png", "'file/below.png' cannot be written: a file stands where"),
+        ("--output", "file", "takes a FILE.png or a folder, and 'file' is neither"),
+        ("--output", "link", "takes a FILE.png or a folder, and 'link' is neither"),
+        ("--output", "file/below.png", "'file/below.png' cannot be written: a file, or a link"),
+        ("--output", "link/below.png", "'link/below.png' cannot be written: a file, or a link"),
     ],
 )
 def test_what_generate_cannot_do_is_explained(wgan_gp, finished, option, value, said):
     (wgan_gp.folder / "file").write_text("")
+    (wgan_gp.folder / "link").symlink_to("nowhere")
     assert said in wgan_gp.mistake("generate", "--run-dir", finished[0], option, value)
 
 

@@ -6,9 +6,11 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -576,6 +578,16 @@ def test_litert_takes_a_network_of_ones_own(tmp_path):
     ):
         export_litert(Subclassed(), tmp_path / "b.tflite")
     assert not (tmp_path / "b.tflite").exists()
+
+
+def test_litert_names_the_folder_in_which_there_is_no_room(tmp_path, monkeypatch):
+    def fail(*_) -> None:
+        raise OSError("saved_model.pb; No space left on device")
+
+    monkeypatch.setattr("wgan_gp.export.litert.export_saved_model", fail)
+    message = rf"'{re.escape(tempfile.gettempdir())}' \(.*No space .*\): .* let TMPDIR name another"
+    with pytest.raises(InputError, match=message):
+        export_litert(_twice_enlarged(), tmp_path / "a.tflite")
 
 
 def test_litert_takes_a_network_that_was_built_under_another_default(tmp_path):

@@ -23,6 +23,7 @@ from wgan_gp.runs import evaluating
 from wgan_gp.runs.evaluating import evaluate_run
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.sampling import generate_images
+from wgan_gp.support.alone import alone
 
 HOLDOUT = ["--holdout=0.4", "--quality-every=2"]
 
@@ -59,6 +60,15 @@ def test_a_run_measures_itself_and_keeps_its_best(run):
     assert "val_swd" in header
     assert float(rows[-1].split(",")[header.split(",").index("val_swd")]) > 0
     assert keras.saving.load_model(run / "best.keras").output_shape == (None, 32, 32, 3)
+
+
+def test_two_reports_are_written_one_after_the_other(wgan_gp, run, monkeypatch):
+    monkeypatch.setattr(evaluating, "_WAIT", 0.1)
+    with alone(run / "quality.json"):
+        result = wgan_gp.attempt("evaluate", "--run-dir", "run", "--count", "64")
+    assert "another process is writing 'run/quality.json'" in str(result.returncode) + result.stderr
+    assert "not all of what was measured could be kept" in result.stderr
+    assert not (run / "quality.json").exists()
 
 
 def test_evaluate_prints_a_table_and_keeps_the_report(wgan_gp, run):
@@ -442,4 +452,5 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(
     monkeypatch.setattr("wgan_gp.runs.evaluating.tempfile.TemporaryFile", refuse)
     monkeypatch.setattr("wgan_gp.runs.evaluating.evaluate", lambda *a, **b: pytest.fail("measured"))
     said = wgan_gp.mistake("evaluate", "--run-dir", "run")
-    assert said == "wgan-gp: 'run' cannot be written: Permission denied"
+    denied = "'run' cannot be written: Permission denied"
+    assert said == f"wgan-gp: {denied}; its report is kept there, so measure a copy of the folder"

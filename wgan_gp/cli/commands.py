@@ -5,6 +5,7 @@ TensorFlow, and with it most of the package, is imported where it is needed: it 
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ from wgan_gp.support.errors import InputError
 from wgan_gp.support.files import entries, plain_path
 from wgan_gp.support.quiet_tensorflow import load_tensorflow
 from wgan_gp.support.saying import answer, say
+from wgan_gp.support.whole_files import UNFINISHED
+
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def train(command: Train) -> None:
@@ -46,10 +50,8 @@ def generate(command: Generate) -> None:
     """Make images with a trained generator."""
     folder, output = command.folder(), plain_path(command.output)
     is_one_file = output.suffix.lower() == ".png"
-    if not (is_one_file or output.is_dir()) and (output.suffix or os.path.lexists(output)):
-        raise InputError(
-            f"--output takes a FILE.png or a folder, not '{output}': a new folder's name has no dot"
-        )
+    if not (is_one_file or output.is_dir()):
+        _check_new_folder(output)
     load_tensorflow()
     from wgan_gp.pictures import check_free, image_grid, save_png, save_pngs
     from wgan_gp.sampling import generate_images
@@ -81,7 +83,8 @@ def evaluate(command: Evaluate) -> None:
     from wgan_gp.support.memory import enough_memory
 
     asked = command.metrics
-    with _writing(folder.path), enough_memory("lower --count"):
+    remedy = "its report is kept there, so measure a copy of the folder"
+    with _writing(folder.path, remedy), enough_memory("lower --count"):
         report = evaluate_run(
             folder,
             None if asked is None else [name.strip() for name in asked.split(",")],
@@ -141,6 +144,15 @@ def export(command: Export) -> None:
     )
 
 
+def _check_new_folder(output: Path) -> None:
+    if os.path.lexists(output):
+        raise InputError(f"--output takes a FILE.png or a folder, and '{output}' is neither")
+    if output.suffix:
+        raise InputError(
+            f"--output takes a FILE.png or a folder, not '{output}': a new folder's name has no dot"
+        )
+
+
 def _check_not_taken(output: Path, is_taken: bool) -> None:
     if is_taken:
         raise InputError(f"'{output}' exists already: choose another --output or add --overwrite")
@@ -163,14 +175,20 @@ def _check_apart(picture: Path, folder: RunFolder) -> None:
 
 
 @contextlib.contextmanager
-def _writing(output: Path) -> Iterator[None]:
-    """Say in one sentence that `output` cannot be written."""
+def _writing(output: Path, remedy: str = "choose another --output") -> Iterator[None]:
+    """Say in one sentence that `output` cannot be written, and what to do if it may not be."""
     try:
         yield
     except BrokenPipeError:  # nobody sees the progress any more
         raise
     except (FileExistsError, NotADirectoryError) as error:
-        why = "a file stands where one of its folders should"
+        why = "a file, or a link that leads nowhere, stands where one of its folders should"
         raise InputError(f"'{output}' cannot be written: {why}") from error
     except OSError as error:
-        raise InputError(f"'{output}' cannot be written: {error.strerror or error}") from error
+        why = error.strerror or str(error)
+        if error.errno in _FORBIDDEN:
+            # Left by a process of another user, in a folder where only its owner may remove it.
+            left = error.filename if UNFINISHED in str(error.filename) else ""
+            why += f", as '{left}' is in the way" if os.path.lexists(left) else ""
+            why += f"; {remedy}"
+        raise InputError(f"'{output}' cannot be written: {why}") from error

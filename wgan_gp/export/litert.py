@@ -33,15 +33,16 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
         float16: keep the weights in half the space, to three digits.
 
     Raises:
-        InputError: the extra `litert` is not installed, or the generator has parts that LiteRT
-            cannot compute, such as repeated pixels within a subclassed network.
+        InputError: the extra `litert` is not installed, the generator has parts that LiteRT
+            cannot compute, such as repeated pixels within a subclassed network, or there is no
+            room for temporary files.
         OSError: the file cannot be written.
     """
     require("litert", "ai_edge_litert")
     latent_dim(generator)  # which raises if it is no generator
     path = plain_path(Path(path))
     with tempfile.TemporaryDirectory() as folder:
-        export_saved_model(_with_static_sizes(generator), folder)
+        _export_temporarily(_with_static_sizes(generator), folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=["serving_default"]
         )
@@ -50,6 +51,8 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
             converter.target_spec.supported_types = [tf.float16]
         try:
             converted = converter.convert()
+        except (MemoryError, OSError):
+            raise
         except Exception as error:  # at whatever the converter has no kernel for
             missing = re.search(r"TF Select ops: (.+)", str(error))
             why = f" (its {missing[1]})" if missing else ""
@@ -59,6 +62,16 @@ def export_litert(generator: keras.Model, path: str | Path, float16: bool = Fals
             ) from error
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, converted)
+
+
+def _export_temporarily(generator: keras.Model, folder: str) -> None:
+    try:
+        export_saved_model(generator, folder)
+    except OSError as error:
+        raise InputError(
+            f"the temporary files of this export cannot be written in '{tempfile.gettempdir()}' "
+            f"({error.strerror or error}): free some space, or let TMPDIR name another folder"
+        ) from error
 
 
 def _with_static_sizes(generator: keras.Model) -> keras.Model:

@@ -26,12 +26,14 @@ from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.sampling import check_count, check_seed
+from wgan_gp.support.alone import alone
 from wgan_gp.support.errors import MALFORMED, InputError, UnreachableError
 from wgan_gp.support.files import numbered
 from wgan_gp.support.whole_files import write_whole
 
 _log = logging.getLogger(__name__)
 
+_WAIT = 60.0  # seconds for another process that is writing its report, which takes a moment
 _ROOM = 8 << 20  # bytes; a report takes less, and so does a picture of 32 images of 256x256
 
 
@@ -97,9 +99,11 @@ def evaluate_run(
     if network is not None and network.name == plan.config.critic_features:
         label = f"{label}; the critic looked through it, which flatters"
     report = dataclasses.replace(report, reference=reference, features=label)
+    quality, nearest = folder.report_files(best)
     try:
-        _write(facts, report, *folder.report_files(best))
-    except OSError:
+        with alone(quality, _WAIT):
+            _write(facts, report, quality, nearest)
+    except (InputError, OSError):
         _log.warning("not all of what was measured could be kept:\n%s", report)
         raise
     return report

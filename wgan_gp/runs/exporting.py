@@ -129,7 +129,7 @@ def _check_name(path: Path, format_: Format) -> None:
         whole_path(path)
     name = path.as_posix()
     if format_ != "keras" and name != name.encode(errors="replace").decode():
-        raise InputError(f"the name '{name}' is not in UTF-8: choose another")
+        raise InputError(f"the name '{name}' is not in UTF-8: choose another place")
 
 
 def _compare(exported: Images, generator: keras.Model, format_: Format) -> float:

@@ -13,16 +13,16 @@ from wgan_gp.support.whole_files import UNFINISHED
 
 
 @contextlib.contextmanager
-def alone(path: Path) -> Iterator[None]:
+def alone(path: Path, wait: float = 0) -> Iterator[None]:
     """Keep other processes from writing `path` meanwhile, in a folder that is made if need be.
 
-    Raises an InputError if another one does.
+    Raises an InputError if another one does, for longer than `wait` seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # of a name that may be long
     lock = path.with_name(f"{UNFINISHED}{name}.lock")
     try:
-        with filelock.FileLock(lock, timeout=0):
+        with filelock.FileLock(lock, timeout=wait):
             try:
                 yield
             finally:
