@@ -46,6 +46,7 @@ def main(run_dir: str, name: str, photographs: str, data: str, features: str) ->
     shutil.copy(run.history, made.history)
     save_short_film(list(run.tiles().values()), config.image_size, made.film)
     halve(run.generator, made.generator)
+    made.note_generator(iteration)
     print(evaluate_run(made, features=features, data=photographs))
     _, nearest = made.report_files()
     nearest.unlink(missing_ok=True)  # it shows photographs

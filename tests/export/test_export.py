@@ -431,7 +431,7 @@ def test_a_generator_that_training_replaces_meanwhile_gets_no_card_of_another(
     def while_training_goes_on(*arguments):
         generator = load(*arguments)
         generator.save(folder.generator)
-        folder.update_facts({"generator_iteration": 4})
+        folder.note_generator(4)
         return generator
 
     monkeypatch.setattr(RunFolder, "load_generator", while_training_goes_on)

@@ -100,6 +100,18 @@ def test_a_generator_of_before_a_run_was_lengthened_is_told(tmp_path, caplog, mo
     assert not caplog.text
 
 
+def test_a_generator_in_the_place_of_another_is_of_no_known_iteration(tmp_path):
+    run = RunFolder(tmp_path)
+    run.write_settings(Config(iterations=60))
+    run.write_facts({**Plan(Config()).facts(), "images": 9, "images_crc32": 0})
+    assert run.generator_iteration() == 60  # version 0.1.0 noted none
+    run.generator.write_text("one")
+    run.note_generator(20)
+    assert run.generator_iteration() == 20
+    run.generator.write_text("another")
+    assert run.generator_iteration() is None
+
+
 def test_an_unfinished_run_says_that_its_best_generator_is_there(tmp_path):
     folder = RunFolder.create(tmp_path)
     with pytest.raises(InputError, match=r"no generator\.keras: has its training finished\?"):

@@ -115,8 +115,7 @@ def _facts_and_card(
     folder: RunFolder, generator: keras.Model, best: bool
 ) -> tuple[dict[str, str | int], str]:
     config, known = folder.read()
-    last = known.get("generator_iteration", config.iterations)
-    iteration = folder.best_iteration() if best else last
+    iteration = folder.best_iteration() if best else folder.generator_iteration()
     known["generator_iteration"] = "not kept" if iteration is None else iteration
     metrics = {} if iteration is None else folder.metrics_at(iteration)
     card = model_card(config, known, metrics, generator, folder.read_quality(best))

@@ -37,10 +37,16 @@ _FACTS = {
     "images_crc32": int,
     "images_held_out": int,
     "generator_iteration": int,
+    "generator_sha256": str,  # of the file of that iteration
     "how_made": str,  # of a generator that comes with the package
 }
 # But for these, every run knows them from its start.
-_NEEDED = _FACTS.keys() - {"images_held_out", "generator_iteration", "how_made"}
+_NEEDED = _FACTS.keys() - {
+    "images_held_out",
+    "generator_iteration",
+    "generator_sha256",
+    "how_made",
+}
 
 
 _log = logging.getLogger(__name__)
@@ -200,6 +206,22 @@ class RunFolder:
         """The iteration of the newest checkpoint, sound or not; 0 if there is none."""
         return CheckpointFolder(self.checkpoints, ()).newest()
 
+    def note_generator(self, iteration: int) -> None:
+        """Note that `generator.keras`, as it is now, is of that iteration."""
+        noted = {"generator_iteration": iteration, "generator_sha256": self.generator_digest()}
+        self.update_facts(noted)
+
+    def generator_iteration(self) -> int | None:
+        """The iteration of `generator.keras`; None if the file is another than the one noted.
+
+        Training has ended just there, or somebody has put another in its place.
+        """
+        config, facts = self.read()
+        noted = facts.get("generator_sha256")
+        if noted not in (None, self.generator_digest()):
+            return None
+        return facts.get("generator_iteration", config.iterations)
+
     def best_iteration(self) -> int | None:
         """The iteration of `best.keras`; None where it was not kept."""
         try:
@@ -241,7 +263,7 @@ class RunFolder:
     def _tell_if_outdated(self) -> None:
         """Log where a finished run was lengthened, and its new end has not come."""
         try:
-            made_at = self.read()[1].get("generator_iteration")
+            made_at = self.generator_iteration()
             newest = self.newest_checkpoint()
         except (InputError, OSError):
             return

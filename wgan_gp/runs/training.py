@@ -163,7 +163,7 @@ def _finish(model: WGANGP, folder: RunFolder) -> None:
     if not _holds(folder, generator):  # or it would be another file, which no report is of
         with replacing(folder.generator) as unfinished:
             generator.save(unfinished)
-    folder.update_facts({"generator_iteration": model.iterations_done})
+    folder.note_generator(model.iterations_done)
     save_png(image_grid(model.generate(_TILES)), folder.samples)
     if tiles := list(folder.tiles().values()):  # a worker has those of this session only
         save_film(tiles, folder.film)
