@@ -71,6 +71,17 @@ def test_two_reports_are_written_one_after_the_other(wgan_gp, run, monkeypatch):
     assert not (run / "quality.json").exists()
 
 
+def test_a_kill_leaves_no_pictures_of_another_generator(run, monkeypatch):
+    def be_killed(*_) -> None:
+        raise KeyboardInterrupt
+
+    (run / "nearest.png").write_text("of a former one")
+    monkeypatch.setattr(evaluating, "write_whole", be_killed)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_run(RunFolder(run), ["diversity"])
+    assert not (run / "nearest.png").exists()
+
+
 def test_evaluate_prints_a_table_and_keeps_the_report(wgan_gp, run):
     said = wgan_gp("evaluate", "--run-dir", "run").stdout
     report = json.loads((run / "quality.json").read_text())

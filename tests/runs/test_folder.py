@@ -106,6 +106,8 @@ def test_a_generator_in_the_place_of_another_is_of_no_known_iteration(tmp_path):
     run.write_facts({**Plan(Config()).facts(), "images": 9, "images_crc32": 0})
     assert run.generator_iteration() == 60  # version 0.1.0 noted none
     run.generator.write_text("one")
+    run.update_facts({"generator_sha256": None})  # as each run begins with
+    assert run.generator_iteration() is None
     run.note_generator(20)
     assert run.generator_iteration() == 20
     run.generator.write_text("another")

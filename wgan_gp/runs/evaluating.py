@@ -187,11 +187,12 @@ def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwo
 
 def _write(facts: dict[str, str | None], report: Report, quality: Path, nearest: Path) -> None:
     _keep_former(facts, report, quality, nearest)
-    write_whole(quality, json.dumps({**facts, **report.to_dict()}, indent=2) + "\n")
+    # First, or a kill would leave the former generator's pictures beside this one's numbers.
     if report.pairs is None:
-        nearest.unlink(missing_ok=True)  # it belongs to the report that was there before
+        nearest.unlink(missing_ok=True)
     else:
         save_png(image_grid(report.pairs), nearest)
+    write_whole(quality, json.dumps({**facts, **report.to_dict()}, indent=2) + "\n")
 
 
 def _keep_former(

@@ -37,7 +37,7 @@ _FACTS = {
     "images_crc32": int,
     "images_held_out": int,
     "generator_iteration": int,
-    "generator_sha256": str,  # of the file of that iteration
+    "generator_sha256": str | None,  # of the file of that iteration; None until it is there
     "how_made": str,  # of a generator that comes with the package
 }
 # But for these, every run knows them from its start.
@@ -214,11 +214,11 @@ class RunFolder:
     def generator_iteration(self) -> int | None:
         """The iteration of `generator.keras`; None if the file is another than the one noted.
 
-        Training has ended just there, or somebody has put another in its place.
+        A kill has come between the two, or somebody has put another file in its place.
         """
-        config, facts = self.read()
-        noted = facts.get("generator_sha256")
-        if noted not in (None, self.generator_digest()):
+        (config, facts), digest_now = self.read(), self.generator_digest()
+        # Version 0.1.0 noted no digest.
+        if facts.get("generator_sha256", digest_now) != digest_now:
             return None
         return facts.get("generator_iteration", config.iterations)
 

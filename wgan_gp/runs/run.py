@@ -146,6 +146,7 @@ class Run:
             if self.is_new:  # from here on it is a run, and can be resumed
                 self.folder.check_free()  # another may have begun in it meanwhile
                 facts = {"images": len(images), "images_crc32": crc32, "images_held_out": held_out}
+                facts["generator_sha256"] = None  # there is none
                 self.folder.write_facts({**self.plan.facts(), **facts})
                 self.folder.write_settings(self.plan.config)
             self._announce(len(training), held_out)
