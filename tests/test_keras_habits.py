@@ -884,6 +884,22 @@ class OwnCritic(keras.Model):
         return self.score(self.flatten(self.convolution(images)))
 
 
+def test_networks_that_were_called_once_work_on_any_number_of_images(tmp_path):
+    layers = keras.layers
+    generator = keras.Sequential([layers.Dense(16 * 16 * 3), layers.Reshape((16, 16, 3))])
+    critic = keras.Sequential([layers.Flatten(), layers.Dense(1)])
+    generator(np.zeros((1, 4), "float32"))
+    critic(np.zeros((5, 16, 16, 3), "float32"))
+    model = WGANGP(generator, critic, n_critic=2, ema_half_life=4)
+    model.compile("sgd", "sgd")
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8)
+    recorders = [Quality(images, every=1), Monitor(tmp_path, every=1)]
+    model.fit(np.zeros((3, 2, 16, 16, 3), "float32"), batch_size=3, callbacks=recorders, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.generate(3), model.generate(3))
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_subclassed_networks_and_grey_images_work(tiny_config, tiny_images, tmp_path, channels):
     images = tiny_images[..., :channels]

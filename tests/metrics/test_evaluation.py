@@ -81,8 +81,8 @@ def test_the_seed_decides_first_weights_that_the_network_leaves_open():
     generator, images = keras.Sequential(layers), np.arange(40 * 3072, dtype=np.uint32) * 77 % 251
     images = images.astype(np.uint8).reshape(40, 32, 32, 3)
     once, again = (
-        evaluate(generator, images, metrics=["diversity"], seed=3).scores["diversity"].untrained
-        for _ in range(2)
+        evaluate(generator, images, metrics=["diversity"], seed=seed).scores["diversity"].untrained
+        for seed in (3, np.int64(3))
     )
     assert once == again
     state = random.getstate()

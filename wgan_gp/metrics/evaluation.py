@@ -156,7 +156,7 @@ def _untrained(generator: keras.Model, seed: int) -> keras.Model:
     """
     state = random.getstate()
     try:
-        random.seed(seed)
+        random.seed(int(seed))  # NumPy's are none to it
         return reinitialized(generator)
     finally:
         random.setstate(state)

@@ -24,8 +24,14 @@ def input_shape(network: keras.Model) -> Shapes | None:
     built = declared or (network.get_build_config() or {}).get("input_shape")
     if not isinstance(built, tuple | list):
         return None
-    are_several = isinstance(built[0], tuple | list)
-    return [(None, *shape[1:]) for shape in built] if are_several else (None, *built[1:])
+    return _of_any_number(built)
+
+
+def _of_any_number(shapes: Any) -> Shapes:
+    """The same for any number of images, where a network has noted how many it was called on."""
+    if isinstance(shapes[0], tuple | list):
+        return [(None, *shape[1:]) for shape in shapes]
+    return (None, *shapes[1:])
 
 
 def are_latents(shape: Shapes | None) -> bool:
@@ -61,10 +67,10 @@ def latent_dim(generator: keras.Model) -> int:
             f"'{generator.name}' does not take latents of shape (n, latent_dim): of a WGANGP, give "
             f"its drawing_generator"
         )
-    if is_functional(generator) and not are_images(generator.output_shape):
+    if is_functional(generator) and not are_images(output_shape(generator)):
         raise InputError(
             f"'{generator.name}' does not make images (n, height, width, channels), but "
-            f"{generator.output_shape}"
+            f"{output_shape(generator)}"
         )
     return shape[-1]
 
@@ -72,7 +78,7 @@ def latent_dim(generator: keras.Model) -> int:
 def output_shape(network: keras.Model) -> Shapes:
     """Its output's shape, `(None, ...)`, or a list of them; the input's must be known."""
     if is_functional(network):
-        return network.output_shape
+        return _of_any_number(network.output_shape)
     shapes = input_shape(network)
     are_several = isinstance(shapes, list)
     inputs = [keras.KerasTensor(shape) for shape in _listed(shapes)]
