@@ -93,6 +93,15 @@ def models() -> Models:
 
 
 @pytest.fixture
+def stock(request, monkeypatch, models) -> Iterator[None]:
+    """Let `build_model` in the test's file take its models from the stock."""
+    if hasattr(request.module, "build_model"):
+        monkeypatch.setattr(request.module, "build_model", models.take)
+    yield
+    models.take_back()
+
+
+@pytest.fixture
 def wgan_gp(tmp_path, environment, monkeypatch, models) -> Iterator[InProcess]:
     """The program, to be run in an empty folder; its runs take their models from the stock."""
     monkeypatch.setattr("wgan_gp.runs.training.build_model", models.take)

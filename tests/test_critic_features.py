@@ -538,8 +538,9 @@ def run_config(lite0_config):
 
 
 def test_a_run_goes_on_to_the_bit_and_its_scores_come_with_a_warning(
-    wgan_gp, tmp_path, tiny_images, run_config
+    wgan_gp, monkeypatch, models, tmp_path, tiny_images, run_config
 ):
+    monkeypatch.setattr("wgan_gp.runs.training.build_model", models.take_the_only)
     pictures = tmp_path / "pictures"
     save_pngs(tiny_images, pictures)
     package.train(run_config, pictures, tmp_path / "whole")

@@ -17,6 +17,7 @@ from wgan_gp import (
     InputError,
     Monitor,
     Quality,
+    StopAtNaN,
     build_critic,
     build_generator,
     generate_images,
@@ -32,6 +33,10 @@ from wgan_gp.support.optimizers import scaling
 from wgan_gp.support.portable import portable
 
 
+# Where a test compiles a model anew or changes its numbers, it is `wgan_gp.build_model`'s own.
+pytestmark = pytest.mark.usefixtures("stock")
+
+
 @pytest.fixture
 def dataset(tiny_images, tiny_config) -> tf.data.Dataset:
     return make_dataset(tiny_images, tiny_config)
@@ -39,6 +44,12 @@ def dataset(tiny_images, tiny_config) -> tf.data.Dataset:
 
 def fit(model, dataset, **options) -> keras.callbacks.History:
     return model.fit(dataset, steps_per_epoch=1, verbose=0, **options)
+
+
+@pytest.mark.parametrize("callback", [StopAtNaN, print, 3])
+def test_what_is_no_callback_is_named(tiny_config, dataset, models, callback):
+    with pytest.raises(InputError, match=r"callbacks are objects of keras\.callbacks\.Callback"):
+        fit(models.take(tiny_config), dataset, callbacks=[callback])
 
 
 def rates(model) -> tuple[float, float]:
@@ -163,14 +174,14 @@ def test_images_in_a_tuple_of_their_own_are_images(tiny_config, dataset):
 
 
 def test_a_rate_for_both_optimizers_is_refused(tiny_config):
-    model = build_model(tiny_config)
+    model = wgan_gp.build_model(tiny_config)
     with pytest.raises(InputError, match=r"learning_rate of model\.critic_optimizer and of"):
         model.optimizer.learning_rate = 1e-5
 
 
 @pytest.mark.parametrize("option", ["loss", "metrics", "weighted_metrics"])
 def test_losses_and_metrics_that_would_be_ignored_are_refused(tiny_config, option):
-    model = build_model(tiny_config)
+    model = wgan_gp.build_model(tiny_config)
     optimizers = (model.critic_optimizer, model.generator_optimizer)
     with pytest.raises(InputError, match=f"losses and metrics of its own: leave out {option}"):
         model.compile(*optimizers, **{option: ["mae"]})
@@ -208,7 +219,7 @@ def test_a_monitor_that_never_comes_up_is_refused(every):
 
 
 def test_numbers_that_are_changed_between_fits_count(tiny_config, tiny_images, dataset):
-    model = build_model(tiny_config)
+    model = wgan_gp.build_model(tiny_config)
     fit(model, dataset)
     model.gradient_penalty_weight = 3.0
     logs = fit(model, dataset).history
@@ -228,7 +239,7 @@ def test_numbers_that_are_changed_between_fits_count(tiny_config, tiny_images, d
     ("name", "value"), [("n_critic", 0), ("gradient_penalty_weight", -1.0), ("penalty_every", 0)]
 )
 def test_a_number_that_is_changed_out_of_its_range_is_named(tiny_config, dataset, name, value):
-    model = build_model(tiny_config)
+    model = wgan_gp.build_model(tiny_config)
     setattr(model, name, value)
     with pytest.raises(InputError, match=f"{name} must be "):
         fit(model, dataset)
@@ -236,7 +247,7 @@ def test_a_number_that_is_changed_out_of_its_range_is_named(tiny_config, dataset
 
 
 def test_a_weight_that_is_changed_counts_in_evaluate(tiny_config, tiny_images):
-    model = build_model(tiny_config)
+    model = wgan_gp.build_model(tiny_config)
     images = tiny_images / np.float32(127.5) - 1
 
     def share_of_penalty() -> float:
@@ -271,12 +282,12 @@ def test_images_in_a_dictionary_are_refused(tiny_config, dataset):
 def test_one_optimizer_for_both_networks_is_refused(tiny_config):
     adam = keras.optimizers.Adam()
     with pytest.raises(InputError, match="each network needs an optimizer of its own"):
-        build_model(tiny_config).compile(adam, adam)
+        wgan_gp.build_model(tiny_config).compile(adam, adam)
     with pytest.raises(InputError, match="each network needs an optimizer of its own"):
-        build_model(tiny_config).compile(adam, None)
-    build_model(tiny_config).compile("adam", "adam")
+        wgan_gp.build_model(tiny_config).compile(adam, None)
+    wgan_gp.build_model(tiny_config).compile("adam", "adam")
     settings = keras.optimizers.serialize(adam)
-    build_model(tiny_config).compile(settings, settings)
+    wgan_gp.build_model(tiny_config).compile(settings, settings)
 
 
 def without_shape(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -325,7 +336,7 @@ def test_metrics_are_means_of_every_step_in_half_precision_too(tiny_config):
     former = keras.config.floatx()
     keras.config.set_floatx("bfloat16")
     try:
-        model = build_model(tiny_config)
+        model = wgan_gp.build_model(tiny_config)
     finally:
         keras.config.set_floatx(former)
     for _ in range(300):  # bfloat16 stops counting at 256
@@ -337,11 +348,11 @@ def test_metrics_are_means_of_every_step_in_half_precision_too(tiny_config):
 def test_channels_stay_last_whatever_kerass_default_is(tiny_config):
     keras.config.set_image_data_format("channels_first")
     try:
-        model = build_model(tiny_config)
+        model = wgan_gp.build_model(tiny_config)
         assert keras.config.image_data_format() == "channels_first"
     finally:
         keras.config.set_image_data_format("channels_last")
-    expected = build_model(tiny_config)
+    expected = wgan_gp.build_model(tiny_config)
     np.testing.assert_array_equal(model.generate(3), expected.generate(3))
 
 
@@ -458,7 +469,7 @@ def test_callbacks_that_would_be_silently_wrong_are_refused(
 
 
 def test_an_optimizer_that_has_trained_other_weights_is_refused(tiny_config):
-    model = build_model(tiny_config)
+    model = wgan_gp.build_model(tiny_config)
     both = model.critic_optimizer, model.generator_optimizer
     model.compile(*both)
     model.generator.layers[0].trainable = False
@@ -467,11 +478,11 @@ def test_an_optimizer_that_has_trained_other_weights_is_refused(tiny_config):
     assert model.optimizer.optimizers == both
     model.compile(both[0], both[1].from_config(both[1].get_config()))
     with pytest.raises(InputError, match="the optimizer 'critic' belongs to other weights"):
-        build_model(tiny_config).compile(both[0], keras.optimizers.Adam())
+        wgan_gp.build_model(tiny_config).compile(both[0], keras.optimizers.Adam())
 
 
 def test_an_optimizer_that_averages_weights_is_refused(tiny_config):
-    model = build_model(tiny_config)
+    model = wgan_gp.build_model(tiny_config)
     averaging = keras.optimizers.Adam(use_ema=True)
     for optimizer in (averaging, keras.optimizers.LossScaleOptimizer(averaging)):
         other = keras.optimizers.Adam()
@@ -482,7 +493,7 @@ def test_an_optimizer_that_averages_weights_is_refused(tiny_config):
 
 @pytest.mark.skipif(not KNOWS_TWO_OPTIMIZERS, reason="of Keras 3.15")
 def test_several_optimizers_for_the_layers_of_a_network_are_refused(tiny_config):
-    model, adam = build_model(tiny_config), keras.optimizers.Adam()
+    model, adam = wgan_gp.build_model(tiny_config), keras.optimizers.Adam()
     several = keras.optimizers.MultiOptimizer(adam)
     for optimizer in (several, keras.optimizers.LossScaleOptimizer(several)):
         with pytest.raises(InputError, match=r"one optimizer, such as Adam, not by several in a M"):
@@ -541,7 +552,7 @@ def test_tensorboard_counts_the_iterations(tiny_config, dataset, tmp_path):
 
 @pytest.mark.parametrize("ema_half_life", [0, 8])
 def test_export_writes_the_generator_that_draws(tiny_config, tmp_path, ema_half_life):
-    model = build_model(dataclasses.replace(tiny_config, ema_half_life=ema_half_life))
+    model = wgan_gp.build_model(dataclasses.replace(tiny_config, ema_half_life=ema_half_life))
     for weight in model.generator.trainable_weights:
         weight.assign(weight + 0.1)  # so that the average is another
     with warnings.catch_warnings():
@@ -557,7 +568,7 @@ def test_export_writes_the_generator_that_draws(tiny_config, tmp_path, ema_half_
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_export_in_half_precision_is_what_other_runtimes_take(tiny_config, tmp_path, precision):
     onnxruntime = pytest.importorskip("onnxruntime")
-    model = build_model(dataclasses.replace(tiny_config, precision=precision))
+    model = wgan_gp.build_model(dataclasses.replace(tiny_config, precision=precision))
     latents = np.random.default_rng(0).standard_normal((3, tiny_config.latent_dim), "float32")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras's own
@@ -593,8 +604,7 @@ def test_several_steps_in_one_execution_miss_nothing(
     tiny_config, tiny_images, tmp_path, steps_per_execution, iterations, tiles, checkpoints
 ):
     def trained(steps: int):
-        model = build_model(tiny_config)
-        model.compile(**compiled_with(model, steps_per_execution=steps))
+        model = executing(steps, tiny_config)
         monitor = Monitor(tmp_path / str(steps), every=4, last_iteration=iterations)
         checkpoint = Checkpoint(tmp_path / f"{steps}-checkpoints", every=4, callbacks=[monitor])
         model.fit_to(
@@ -625,8 +635,7 @@ def test_every_image_is_validated_however_many_steps_are_executed_at_once(tiny_c
 
     def measured(steps: int) -> list[float]:
         """The last epoch's validation, and an evaluation and a prediction thereafter."""
-        model = build_model(tiny_config)
-        model.compile(**compiled_with(model, steps_per_execution=steps))
+        model = executing(steps, tiny_config)
         epochs = keras.callbacks.History()
         model.fit_to(
             5,  # of an epoch of 2 and of a last one of 1, which 3 do not fit into
@@ -649,7 +658,7 @@ def test_training_that_fails_leaves_the_steps_of_an_execution_as_they_were(tiny_
     def fail(logs: dict | None) -> None:
         raise RuntimeError(model.steps_per_execution)
 
-    model, failing = build_model(tiny_config), keras.callbacks.LambdaCallback(on_train_begin=fail)
+    model, failing = wgan_gp.build_model(tiny_config), keras.callbacks.LambdaCallback(on_train_begin=fail)
     model.compile(**compiled_with(model, steps_per_execution=3))
     with pytest.raises(RuntimeError, match=r"^2$"):
         model.fit_to(4, dataset.skip, steps_per_epoch=4, callbacks=failing, verbose=0)
@@ -657,7 +666,7 @@ def test_training_that_fails_leaves_the_steps_of_an_execution_as_they_were(tiny_
 
 
 def test_more_steps_at_once_than_compile_was_told_are_refused(tiny_config, dataset):
-    model = build_model(tiny_config)
+    model = wgan_gp.build_model(tiny_config)
     model.steps_per_execution = 3
     with pytest.raises(InputError, match="has grown since compile: give it to compile"):
         fit(model, dataset)
@@ -712,7 +721,7 @@ def test_an_iteration_is_a_whole_number(tiny_config, dataset, iteration):
 
 
 def test_a_number_set_in_another_type_is_the_number(tiny_config, dataset):
-    model = build_model(tiny_config)
+    model = wgan_gp.build_model(tiny_config)
     model.n_critic, model.penalty_every = float(tiny_config.n_critic), np.int64(1)
     fit(model, dataset)
     assert model.iterations_done == 1
@@ -747,6 +756,15 @@ def all_variables(model) -> list[np.ndarray]:
     optimizers = [model.critic_optimizer, model.generator_optimizer]
     variables = [x for part in (model, *optimizers) for x in part.variables]
     return [variable.numpy() for variable in variables]
+
+
+def executing(steps: int, config: Config) -> WGANGP:
+    """A model that executes so many steps at once."""
+    if steps == 1:
+        return build_model(config)
+    model = wgan_gp.build_model(config)
+    model.compile(**compiled_with(model, steps_per_execution=steps))
+    return model
 
 
 def compiled_with(model, **changes) -> dict:
@@ -831,7 +849,7 @@ def test_parts_of_networks_are_looked_into(tiny_config):
 
 
 def test_a_loss_scale_that_overflows_recovers(tiny_config, dataset):
-    model = build_model(dataclasses.replace(tiny_config, precision="mixed_float16"))
+    model = wgan_gp.build_model(dataclasses.replace(tiny_config, precision="mixed_float16"))
     optimizers = [
         keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-4), initial_scale=2.0**40)
         for _ in range(2)
@@ -1121,7 +1139,7 @@ def test_keras_on_another_library_is_told_which_it_needs(tiny_config, monkeypatc
 
 def test_settings_that_are_none_are_refused(tiny_config, tiny_images):
     for use in (
-        lambda: build_model("quick"),
+        lambda: wgan_gp.build_model("quick"),
         lambda: make_dataset(tiny_images, Config),
         lambda: held_out_images(tiny_images, vars(tiny_config)),
     ):
@@ -1166,7 +1184,7 @@ def test_a_dataset_without_an_end_needs_a_number_of_steps(tiny_config, tiny_imag
 
 
 def test_a_compile_that_fails_changes_nothing(tiny_config, dataset):
-    model = build_model(tiny_config)
+    model = wgan_gp.build_model(tiny_config)
     before = model.critic_optimizer, model.generator_optimizer
     for wrong in ({"speed": 2}, {"critic_optimizer": keras.optimizers.Adam(use_ema=True)}):
         with pytest.raises((TypeError, InputError), match=r"speed|use_ema"):

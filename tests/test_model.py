@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import wgan_gp
 from wgan_gp import WGANGP, InputError, build_critic, build_generator, make_dataset, random_streams
 from wgan_gp.model import build_model
 from wgan_gp.random_streams import SAMPLES, VALIDATION, draw_latents, stream_seed
 from wgan_gp.sampling import generate_images, render
+
+# Where a test compiles a model anew or changes a step, it is `wgan_gp.build_model`'s own.
+pytestmark = pytest.mark.usefixtures("stock")
 
 
 def fit(config, images, steps: int, epochs: int = 1, **options) -> WGANGP:
@@ -41,9 +45,9 @@ def test_a_model_of_deterministic_settings_trains_with_deterministic_operations(
     monkeypatch.setattr(
         "tensorflow.config.experimental.enable_op_determinism", lambda: turned_on.append(True)
     )
-    build_model(tiny_config)
+    wgan_gp.build_model(tiny_config)
     assert turned_on == []
-    build_model(dataclasses.replace(tiny_config, deterministic=True))
+    wgan_gp.build_model(dataclasses.replace(tiny_config, deterministic=True))
     assert turned_on == [True]
 
 
@@ -112,14 +116,16 @@ def test_steps_after_the_first_trace_nothing(tiny_config, tiny_images, monkeypat
     counts = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: traces.append(f"step {batch}")
     )
-    fit(tiny_config, tiny_images, steps=4, callbacks=[counts])
+    model = wgan_gp.build_model(tiny_config)
+    fit_more(model, tiny_config, tiny_images, steps=4, callbacks=[counts])
+    assert traces[0] == 1
     assert traces[traces.index("step 0") :] == [f"step {i}" for i in range(4)]
 
 
 def test_the_updates_are_one_loop_in_the_graph(tiny_config, tiny_images):
     def n_operations(n_critic: int) -> int:
         config = dataclasses.replace(tiny_config, n_critic=n_critic)
-        model = build_model(config)
+        model = wgan_gp.build_model(config)
         images = next(iter(make_dataset(tiny_images, config)))
         step = tf.function(model.train_step, autograph=False)
         return len(step.get_concrete_function(images).graph.get_operations())
@@ -128,7 +134,7 @@ def test_the_updates_are_one_loop_in_the_graph(tiny_config, tiny_images):
 
 
 def test_xla_is_off_on_a_cpu_and_can_be_asked_for(tiny_config):
-    model = build_model(tiny_config)
+    model = wgan_gp.build_model(tiny_config)
     if not tf.config.list_physical_devices("GPU"):
         assert model.jit_compile is False
     model.compile(model.critic_optimizer, model.generator_optimizer, jit_compile=True)
@@ -417,7 +423,7 @@ def test_validation_takes_a_lazy_penalty_once(tiny_config, tiny_images):
 
 
 def test_the_options_of_compile_are_saved(tiny_config, tmp_path):
-    model = build_model(tiny_config)
+    model = wgan_gp.build_model(tiny_config)
     model.compile(
         model.critic_optimizer, model.generator_optimizer, steps_per_execution=2, jit_compile=True
     )
@@ -433,7 +439,7 @@ def test_samples_have_a_stream_of_their_own(tiny_config):
 
 
 def test_the_losses_of_an_execution_are_in_order(tiny_config):
-    model = build_model(tiny_config)
+    model = wgan_gp.build_model(tiny_config)
     model.compile(
         model.critic_optimizer, model.generator_optimizer, steps_per_execution=3, run_eagerly=True
     )

@@ -4,9 +4,5 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def stock(request, monkeypatch, models):
-    """Let the tests of this folder take their models from the stock."""
-    if hasattr(request.module, "build_model"):
-        monkeypatch.setattr(request.module, "build_model", models.take)
-    yield
-    models.take_back()
+def from_stock(stock):
+    """`stock`, for each of them."""

@@ -183,6 +183,7 @@ def test_its_state_is_json(fit, tiny_config, tiny_images):
         (np.zeros((20, 32, 32, 3), np.uint8), {}, "the real images are all the same"),
         (np.zeros((20, 32, 32, 3), np.float32), {}, "a metric takes uint8 images"),
         (np.zeros((1, 32, 32, 3), np.uint8), {}, "the metric needs 2 images or more"),
+        ("held out", {}, "a metric takes uint8 images"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_training(images, options, said):

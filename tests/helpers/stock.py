@@ -29,6 +29,7 @@ class Models:
         for variable, value in zip(self._variables(model), new, strict=True):
             variable.assign(value)
         model.stop_training = False
+        model._left = model._restored = (0, 0)
         self._taken.append((config, model, new))
         return model
 

@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from helpers.drawn import draw_flowers
 
 from wgan_gp import Config, InputError, build_generator, evaluate
@@ -192,6 +193,20 @@ def test_what_cannot_be_measured_is_explained(generator, flowers, metrics, held_
     training = flowers[held_out:] if held_out else None
     with pytest.raises(InputError, match=said):
         evaluate(generator, flowers[:held_out], training, metrics=metrics)
+
+
+def test_what_is_no_array_of_images_is_refused(generator, flowers):
+    dataset = tf.data.Dataset.from_tensor_slices(flowers)
+    for images in (dataset, "folder", flowers[0], flowers / 255):
+        with pytest.raises(InputError, match="a metric takes uint8 images"):
+            evaluate(generator, images)
+        with pytest.raises(InputError, match="a metric takes uint8 images"):
+            evaluate(generator, flowers, images)
+
+
+def test_metrics_that_could_be_read_but_once_are_refused(generator, flowers):
+    with pytest.raises(InputError, match=r"metrics is a list of swd, .*, not <generator"):
+        evaluate(generator, flowers, metrics=(name for name in ["swd"]))
 
 
 def test_a_mistake_is_found_before_a_network_is_loaded(generator, flowers, monkeypatch):

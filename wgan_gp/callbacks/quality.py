@@ -14,9 +14,10 @@ import keras
 import numpy as np
 
 from wgan_gp.callbacks.every import comes_up
-from wgan_gp.data.subset import Subset, as_images
+from wgan_gp.data.subset import Subset
 from wgan_gp.metrics.checkerboard import grid_power_share
 from wgan_gp.metrics.diversity import diversity
+from wgan_gp.metrics.inputs import as_images
 from wgan_gp.metrics.swd import SlicedWasserstein
 from wgan_gp.random_streams import QUALITY, draw_latents, stream_seed
 from wgan_gp.sampling import check_count, check_seed, render

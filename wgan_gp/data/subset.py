@@ -1,7 +1,5 @@
 """Some images of a set that may be larger than memory."""
 
-from typing import Any
-
 import numpy as np
 
 
@@ -25,8 +23,3 @@ class Subset:
 
     def __getitem__(self, key: int | slice | np.ndarray) -> np.ndarray:
         return self._images[self._numbers[key]]
-
-
-def as_images(images: Any) -> np.ndarray | Subset:
-    """An array, as lists and tensors are made to be, or a `Subset` as it is."""
-    return images if isinstance(images, Subset) else np.asanyarray(images)

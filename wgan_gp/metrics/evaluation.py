@@ -6,16 +6,17 @@ print(report)
 
 import dataclasses
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from wgan_gp.data.subset import Subset, as_images
+from wgan_gp.data.subset import Subset
 from wgan_gp.metrics.feature_network import FeatureNetwork
 from wgan_gp.metrics.features import load_feature_network
+from wgan_gp.metrics.inputs import as_images
 from wgan_gp.metrics.measures import MEASURES, Sets
 from wgan_gp.metrics.report import Report, Score
 from wgan_gp.sampling import check_count, check_seed, generate_images
@@ -94,7 +95,7 @@ def possible_metrics(with_features: bool, with_training_images: bool) -> list[st
 
 def check_metrics(metrics: Sequence[str]) -> None:
     """Raise an InputError that names the first one that is no metric, or that there is none."""
-    if not metrics or isinstance(metrics, str):
+    if not isinstance(metrics, Collection) or isinstance(metrics, str) or not metrics:
         raise InputError(f"metrics is a list of {', '.join(ALL_METRICS)}, not {metrics!r}")
     for name in metrics:
         if name not in ALL_METRICS:

@@ -1,9 +1,22 @@
 """What every metric asks of the images and features it is given."""
 
+from typing import Any
+
 import numpy as np
 
 from wgan_gp.data.subset import Subset
 from wgan_gp.support.errors import InputError
+
+
+def as_images(images: Any) -> np.ndarray | Subset:
+    """A `Subset` as it is, or an array, as lists and tensors are made to be.
+
+    Raises:
+        InputError: these are no images, as a `tf.data.Dataset` or the name of a folder is none.
+    """
+    images = images if isinstance(images, Subset) else np.asanyarray(images)
+    check_images(images)
+    return images
 
 
 def check_images(*sets: np.ndarray | Subset) -> None:

@@ -132,6 +132,8 @@ def flat_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
 def check_callbacks(callbacks: Sequence[Any], are_rates_settable: bool) -> None:
     """Raise an InputError for one of Keras's that would be silently wrong, or fail too late."""
     for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise InputError(f"callbacks are objects of keras.callbacks.Callback, not {callback!r}")
         for kind, why in _REFUSED.items():
             if isinstance(callback, kind):
                 raise InputError(f"{kind.__name__} {why}")
