@@ -1,6 +1,5 @@
 """Several devices compute the update that one would have computed."""
 
-import functools
 import json
 import subprocess
 import sys
@@ -23,25 +22,34 @@ SCRIPT = Path(__file__).parent / "helpers" / "replicas.py"
 
 @pytest.fixture(scope="module")
 def train(tmp_path_factory, environment):
-    """Trains in a process of its own; gives the metrics and the weights."""
-    folder = tmp_path_factory.mktemp("replicas")
+    """Trains in each of some ways, in a process of its own; gives their metrics and weights."""
 
-    @functools.cache
-    def train(preset, optimizer, count=1, mutant="", worker=None, tf_config=""):
-        output = folder / f"{preset}-{optimizer}-{count}-{mutant}-{worker}.npz"
-        command = [sys.executable, SCRIPT, output, preset, optimizer, str(count)]
+    def train(preset, optimizer, *ways, tf_config=""):
+        folder = tmp_path_factory.mktemp("replicas")
         result = subprocess.run(
-            [*command, mutant] if mutant else command,
+            [sys.executable, SCRIPT, folder, preset, optimizer, *ways],
             env={**environment, **({"TF_CONFIG": tf_config} if tf_config else {})},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             check=False,
         )
         assert result.returncode == 0, result.stderr[-2000:]
-        return json.loads(result.stdout.splitlines()[-1]), list(np.load(output).values())
+        metrics = [json.loads((folder / f"{way}.json").read_text()) for way in ways]
+        weights = [list(np.load(folder / f"{way}.npz").values()) for way in ways]
+        return dict(zip(ways, zip(metrics, weights, strict=True), strict=True))
 
     return train
+
+
+@pytest.fixture(scope="module")
+def paper(train):
+    return train("paper", "sgd", "one", "two", "summed_gradients", "identical_noise", "equal_parts")
+
+
+@pytest.fixture(scope="module")
+def flowers(train):
+    return train("flowers", "adam", "one", "two")
 
 
 def difference(one, other) -> float:
@@ -51,65 +59,24 @@ def difference(one, other) -> float:
     )
 
 
-@pytest.mark.parametrize(("preset", "optimizer"), [("paper", "sgd"), ("flowers", "adam")])
-def test_two_replicas_train_as_one_device_does(train, preset, optimizer):
-    metrics, weights = train(preset, optimizer)
-    same_metrics, same_weights = train(preset, optimizer, 2)
+@pytest.mark.parametrize("trained", ["paper", "flowers"])
+def test_two_replicas_train_as_one_device_does(request, trained):
+    ways = request.getfixturevalue(trained)
+    (metrics, weights), (same_metrics, same_weights) = ways["one"], ways["two"]
     assert same_metrics == pytest.approx(metrics, rel=1e-5)
     assert difference(weights, same_weights) < 1e-6
 
 
 @pytest.mark.parametrize("mutant", ["summed_gradients", "identical_noise"])
-def test_a_mutant_trains_otherwise(train, mutant):
-    assert difference(train("paper", "sgd")[1], train("paper", "sgd", 2, mutant)[1]) > 1e-4
+def test_a_mutant_trains_otherwise(paper, mutant):
+    assert difference(paper["one"][1], paper[mutant][1]) > 1e-4
 
 
-def test_a_mutant_evaluates_otherwise(train):
-    metrics, weights = train("paper", "sgd")
-    other_metrics, same_weights = train("paper", "sgd", 2, "equal_parts")
+def test_a_mutant_evaluates_otherwise(paper):
+    (metrics, weights), (other_metrics, same_weights) = paper["one"], paper["equal_parts"]
     assert difference(weights, same_weights) < 1e-6
     changed = {name for name in metrics if abs(other_metrics[name] / metrics[name] - 1) > 1e-4}
     assert changed == {name for name in metrics if name.startswith("val_")}
-
-
-OVERFLOWS = """
-import keras
-import tensorflow as tf
-from wgan_gp.support.optimizers import apply_gradients
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-for overflowing in (0, 1, -1):
-    with strategy.scope():
-        network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1.0), 256.0)
-        optimizer.build(network.trainable_variables)
-    before = network.get_weights()
-
-    @tf.function
-    def update():
-        number = tf.distribute.get_replica_context().replica_id_in_sync_group
-        slope = tf.where(number == overflowing, float("inf"), 256.0)
-        gradients = [tf.fill(weight.shape, slope) for weight in network.trainable_variables]
-        apply_gradients(optimizer, gradients, network, loss=gradients[0])
-
-    strategy.run(update)
-    changes = [float((x - y).max()) for x, y in zip(before, network.get_weights())]
-    print(float(optimizer.dynamic_scale.numpy()), *changes)
-"""
-
-
-def test_replicas_leave_out_an_update_together_where_a_gradient_of_one_overflows(environment):
-    result = subprocess.run(
-        [sys.executable, "-c", OVERFLOWS],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found = [[float(x) for x in line.split()] for line in result.stdout.splitlines()]
-    assert found == [[128, 0, 0], [128, 0, 0], [256, 2, 2]]
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +103,10 @@ def test_replicas_clip_the_sum_of_their_gradients(found):
     np.testing.assert_allclose(found["changes"], expected, rtol=1e-5)
 
 
+def test_replicas_leave_out_an_update_together_where_a_gradient_of_one_overflows(found):
+    assert found["overflows"] == [[128, 0, 0], [128, 0, 0], [256, 2, 2]]
+
+
 def test_replicas_leave_the_arrays_that_they_validate_on_as_they_are(found):
     assert found["is_untouched"]
     assert found["evaluated"][0] == found["evaluated"][1]
@@ -146,7 +117,6 @@ def test_replicas_that_run_eagerly_evaluate_what_one_device_would(found):
 
 
 def test_replicas_refuse_batches_of_a_size_that_is_not_known_before(found):
-    assert found["iterations"] == 2  # on a dataset that its strategy has dealt out
     assert found["trained_on_parts"] == (
         "InputError: 2 replicas train on a tf.data.Dataset or an array, not on a Parts, whose "
         "batches they might not divide"
@@ -154,7 +124,8 @@ def test_replicas_refuse_batches_of_a_size_that_is_not_known_before(found):
 
 
 def test_replicas_come_to_the_end_of_a_dataset_as_one_device_does(found):
-    assert found["epochs_of_a_dataset_with_an_end"] == 2 * 2
+    dealt_out, two_epochs = 2, 2 * 2
+    assert found["iterations"] == [dealt_out, dealt_out + two_epochs]
     assert found["warned"] == []
 
 
@@ -195,11 +166,11 @@ def test_replicas_refuse_losses_that_they_would_mix_up(found):
 
 
 def test_training_that_breaks_down_on_replicas_says_so(found):
-    assert "DivergedError: training broke down at iteration 5: " in found["diverged"]
+    assert "DivergedError: training broke down at iteration 9: " in found["diverged"]
     assert "lower critic_learning_rate (here 0.0002)" in found["diverged"]
 
 
-def test_two_workers_train_as_one_process_does(train):
+def test_two_workers_train_as_one_process_does(train, flowers):
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     tasks = [{"type": "worker", "index": index} for index in range(2)]
     with ThreadPoolExecutor() as pool:
@@ -208,15 +179,16 @@ def test_two_workers_train_as_one_process_does(train):
                 train,
                 "flowers",
                 "adam",
-                worker=task["index"],
+                "worker",
                 tf_config=json.dumps({"cluster": cluster, "task": task}),
             )
             for task in tasks
         ]
-        (first_metrics, first), (second_metrics, second) = [run.result() for run in runs]
+        workers = [run.result()["worker"] for run in runs]
+    (first_metrics, first), (second_metrics, second) = workers
     assert first_metrics == second_metrics
     assert difference(first, second) == 0
-    metrics, weights = train("flowers", "adam")
+    metrics, weights = flowers["one"]
     assert first_metrics == pytest.approx(metrics, rel=1e-5)
     assert difference(weights, first) < 1e-6
 

@@ -32,7 +32,6 @@ from wgan_gp.support.layers import layers_within
 from wgan_gp.support.optimizers import scaling
 from wgan_gp.support.portable import portable
 
-
 # Where a test compiles a model anew or changes its numbers, it is `wgan_gp.build_model`'s own.
 pytestmark = pytest.mark.usefixtures("stock")
 
@@ -658,7 +657,10 @@ def test_training_that_fails_leaves_the_steps_of_an_execution_as_they_were(tiny_
     def fail(logs: dict | None) -> None:
         raise RuntimeError(model.steps_per_execution)
 
-    model, failing = wgan_gp.build_model(tiny_config), keras.callbacks.LambdaCallback(on_train_begin=fail)
+    model, failing = (
+        wgan_gp.build_model(tiny_config),
+        keras.callbacks.LambdaCallback(on_train_begin=fail),
+    )
     model.compile(**compiled_with(model, steps_per_execution=3))
     with pytest.raises(RuntimeError, match=r"^2$"):
         model.fit_to(4, dataset.skip, steps_per_epoch=4, callbacks=failing, verbose=0)

@@ -378,9 +378,11 @@ def watching(folder: Path) -> list[keras.callbacks.Callback]:
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
 @pytest.mark.parametrize("stops", [[12, 99], [9, 10, 15, 17, 99]], ids=["between epochs", "within"])
-def test_callbacks_that_count_epochs_go_on_counting(tiny_config, tiny_images, tmp_path, stops):
+def test_callbacks_that_count_epochs_go_on_counting(
+    models, tiny_config, tiny_images, tmp_path, stops
+):
     def run(folder: Path, iterations: int) -> tuple[int, float, float]:
-        model, counting = build_model(tiny_config), watching(folder)
+        model, counting = models.take_the_only(tiny_config), watching(folder)
         checkpoint = Checkpoint(folder / "checkpoints", every="epoch", callbacks=counting)
         checkpoint.restore(model)
         stream = functools.partial(make_dataset, tiny_images, tiny_config)

@@ -1,17 +1,20 @@
-"""Train a tiny model for a few iterations, on one device or several, and keep what came out.
+"""Train a tiny model for a few iterations in each of some ways, and keep what came out.
 
-python replicas.py OUTPUT PRESET OPTIMIZER REPLICAS [MUTANT]
+python replicas.py FOLDER PRESET OPTIMIZER WAY...
 
-With TF_CONFIG in the environment it is one of several workers, whatever REPLICAS says. The layers
-compute in float64, so that what differs is not rounding. The preset "flowers" takes the penalty in
-every third critic update, and the critic's other norm; beside the images it scores, for features,
-the mean colours of 8x8 pixels.
+A way is "one" device, "two", or the name of a mutant of two; with TF_CONFIG in the environment it
+is one of several workers, whatever the way. The layers compute in float64, so that what differs is
+not rounding. The preset "flowers" takes the penalty in every third critic update, and the critic's
+other norm; beside the images it scores, for features, the mean colours of 8x8 pixels.
 """
 
 import dataclasses
 import json
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -30,18 +33,22 @@ ITERATIONS = 3
 BATCHES = [(0, 3), (3, 7), (7, 8)]  # of images to validate with
 
 
-def summed_gradients() -> None:
+def summed_gradients() -> AbstractContextManager:
     """Every replica takes its own mean for the whole batch's share."""
     scaled = keras.optimizers.Optimizer.scale_loss
-    keras.optimizers.Optimizer.scale_loss = lambda self, loss: scaled(self, loss * replicas.count())
+    return mock.patch.object(
+        keras.optimizers.Optimizer,
+        "scale_loss",
+        lambda self, loss: scaled(self, loss * replicas.count()),
+    )
 
 
-def identical_noise() -> None:
+def identical_noise() -> AbstractContextManager:
     """Every replica takes the first rows of what is drawn."""
-    replicas.Rows.of = lambda self, values: values[: self.size]
+    return mock.patch.object(replicas.Rows, "of", lambda self, values: values[: self.size])
 
 
-def equal_parts() -> None:
+def equal_parts() -> AbstractContextManager:
     """Every replica takes the others' parts of a batch for as large as its own."""
 
     def own_rows(batch: tf.Tensor) -> replicas.Rows:
@@ -51,18 +58,18 @@ def equal_parts() -> None:
         )
         return replicas.Rows(number * rows, rows, replicas.count() * rows)
 
-    replicas.own_rows = own_rows
+    return mock.patch.object(replicas, "own_rows", own_rows)
 
 
-def strategy_of(count: int) -> tf.distribute.Strategy:
+MUTANTS = {mutant.__name__: mutant for mutant in (summed_gradients, identical_noise, equal_parts)}
+
+
+def strategy_of(way: str) -> tf.distribute.Strategy:
     if "TF_CONFIG" in os.environ:
         return tf.distribute.MultiWorkerMirroredStrategy()
-    if count == 1:
+    if way == "one":
         return tf.distribute.get_strategy()
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    logical = [tf.config.LogicalDeviceConfiguration()] * count
-    tf.config.set_logical_device_configuration(cpu, logical)
-    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)])
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
 def with_views(config: Config) -> WGANGP:
@@ -94,11 +101,7 @@ def held_out() -> tf.data.Dataset:
     return parts[0].concatenate(parts[1]).concatenate(parts[2])
 
 
-def main(output: str, preset: str, optimizer: str, count: str, mutant: str = "") -> None:
-    strategy = strategy_of(int(count))
-    keras.config.set_dtype_policy("float64")
-    if mutant:
-        globals()[mutant]()
+def train(strategy: tf.distribute.Strategy, preset: str, optimizer: str) -> WGANGP:
     config = dataclasses.replace(
         Config.preset(preset),
         image_size=32,
@@ -119,14 +122,23 @@ def main(output: str, preset: str, optimizer: str, count: str, mutant: str = "")
     dataset = make_dataset(images, config)
     if preset == "flowers":
         dataset = dataset.map(lambda images: (images,))  # as some datasets have them
-    history = model.fit(
-        dataset,
-        steps_per_epoch=ITERATIONS,
-        validation_data=held_out(),
-        verbose=0,
-    )
-    np.savez(output, *model.get_weights())
-    print(json.dumps({name: values[0] for name, values in history.history.items()}))
+    model.fit(dataset, steps_per_epoch=ITERATIONS, validation_data=held_out(), verbose=0)
+    return model
+
+
+def main(folder: str, preset: str, optimizer: str, *ways: str) -> None:
+    if "TF_CONFIG" not in os.environ:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        logical = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, logical)
+    keras.config.set_dtype_policy("float64")
+    for way in ways:
+        strategy = strategy_of(way)
+        with MUTANTS.get(way, nullcontext)():
+            model = train(strategy, preset, optimizer)
+        np.savez(Path(folder) / f"{way}.npz", *model.get_weights())
+        metrics = {name: values[0] for name, values in model.history.history.items()}
+        (Path(folder) / f"{way}.json").write_text(json.dumps(metrics))
 
 
 main(*sys.argv[1:])

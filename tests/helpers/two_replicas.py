@@ -66,6 +66,26 @@ def change(scaled: str, **limit: float) -> list[float]:
     return np.concatenate([x.ravel() for x in changes]).tolist()
 
 
+def overflow(overflowing: int) -> list[float]:
+    """The scale of the losses, and what the weights have lost, after this replica's overflow."""
+    with strategy.scope():
+        network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1.0), 256.0)
+        optimizer.build(network.trainable_variables)
+    before = network.get_weights()
+
+    @tf.function
+    def update() -> None:
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        slope = tf.where(number == overflowing, float("inf"), 256.0)
+        gradients = [tf.fill(weight.shape, slope) for weight in network.trainable_variables]
+        apply_gradients(optimizer, gradients, network, loss=gradients[0])
+
+    strategy.run(update)
+    changes = [float((x - y).max()) for x, y in zip(before, network.get_weights(), strict=True)]
+    return [float(optimizer.dynamic_scale.numpy()), *changes]
+
+
 def refusal(act) -> str:
     try:
         act()
@@ -139,21 +159,21 @@ def main(folder: Path) -> None:
             eager.compile("adam", "adam", run_eagerly=True)
         return eager.evaluate(uneven, verbose=0)
 
-    with strategy.scope():
-        of_two_epochs = build_model(config)
+    iterations = [model.iterations_done]
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        of_two_epochs.fit(zeros_of_4, epochs=2, verbose=0)
+        model.fit(zeros_of_4, epochs=2, verbose=0)
+    iterations.append(model.iterations_done)
 
     found = {
-        "epochs_of_a_dataset_with_an_end": of_two_epochs.iterations_done,
+        "iterations": iterations,
         "warned": [str(warning.message) for warning in warned],
         "evaluated_by_one": expected,
         "evaluated_eagerly": evaluated_eagerly(),
         "changes": [change(scaled, **limit) for limit in limits for scaled in SCALED],
+        "overflows": [overflow(replica) for replica in (0, 1, -1)],  # the last is of none
         "evaluated": [model.evaluate(Parts(images), verbose=0) for _ in range(2)],
         "is_untouched": bool((before == np.load(path)).all()),
-        "iterations": model.iterations_done,
         "losses_of_layers": refusal(lambda: of_norms(activity_regularizer="l2").fit(zeros_of_4)),
         "losses_of_weights": refusal(lambda: of_norms(kernel_regularizer="l2").fit(zeros_of_4)),
         "networks_elsewhere": refusal(of_outer_networks),
