@@ -49,6 +49,33 @@ def fit(model, dataset, **options) -> keras.callbacks.History:
 def test_what_is_no_callback_is_named(tiny_config, dataset, models, callback):
     with pytest.raises(InputError, match=r"callbacks are objects of keras\.callbacks\.Callback"):
         fit(models.take(tiny_config), dataset, callbacks=[callback])
+    with pytest.raises(InputError, match=r"callbacks are objects of keras\.callbacks\.Callback"):
+        models.take(tiny_config).evaluate(dataset.take(1), callbacks=callback)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_a_place_of_images_is_none(tiny_config, method, tmp_path):
+    for place in ("flowers", tmp_path):
+        with pytest.raises(InputError, match=f"^{method} takes images, not the name of a place"):
+            getattr(build_model(tiny_config), method)(place)
+
+
+@pytest.mark.parametrize("method", ["train_on_batch", "test_on_batch"])
+def test_a_dataset_is_no_batch(tiny_config, dataset, method):
+    with pytest.raises(InputError, match=f"{method} takes one batch, not a dataset of them: use"):
+        getattr(build_model(tiny_config), method)(dataset)
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, "1"])
+def test_a_number_of_steps_is_a_whole_one(tiny_config, dataset, count):
+    model, images = build_model(tiny_config), dataset.map(lambda images: images[:, 0])
+    with pytest.raises(InputError, match=r"^steps_per_epoch must be a whole number, at least 1"):
+        model.fit(dataset, steps_per_epoch=count)
+    with pytest.raises(InputError, match=r"^steps must be a whole number, at least 1, not"):
+        model.evaluate(images, steps=count)
+    with pytest.raises(InputError, match=r"^validation_steps must be a whole number, at least 1"):
+        fit(model, dataset, validation_data=images, validation_steps=count)
+    assert model.iterations_done == 0
 
 
 def rates(model) -> tuple[float, float]:
@@ -657,10 +684,8 @@ def test_training_that_fails_leaves_the_steps_of_an_execution_as_they_were(tiny_
     def fail(logs: dict | None) -> None:
         raise RuntimeError(model.steps_per_execution)
 
-    model, failing = (
-        wgan_gp.build_model(tiny_config),
-        keras.callbacks.LambdaCallback(on_train_begin=fail),
-    )
+    model = wgan_gp.build_model(tiny_config)
+    failing = keras.callbacks.LambdaCallback(on_train_begin=fail)
     model.compile(**compiled_with(model, steps_per_execution=3))
     with pytest.raises(RuntimeError, match=r"^2$"):
         model.fit_to(4, dataset.skip, steps_per_epoch=4, callbacks=failing, verbose=0)

@@ -195,6 +195,55 @@ def test_an_epoch_that_a_model_goes_on_with_is_one(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
+@pytest.mark.parametrize("is_restored", [False, True])
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # as Keras says of such a one
+def test_an_epoch_that_images_have_ended_too_early_goes_on(tmp_path, is_restored):
+    endless = tf.data.Dataset.from_tensors(IMAGES[:4] + 0.5).repeat()
+
+    def trained(name: str, *last: int) -> tuple:
+        (tmp_path / name).mkdir()
+        model, history = compiled(generator(), critic()), HistoryFile(tmp_path / name / "rows.csv")
+        model.compile(keras.optimizers.SGD(0.1, name="c"), keras.optimizers.SGD(0.1, name="g"))
+        plateau = keras.callbacks.ReduceLROnPlateau(
+            "critic_loss", mode="min", patience=1, factor=0.5, min_delta=1e9
+        )
+        halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        kept = Checkpoint(tmp_path / name / "checkpoints", "epoch", callbacks=[history, plateau])
+        callbacks = [history, halve, plateau, kept]
+        for end in last:
+            ending = endless.take(end).filter(lambda images: True)  # so that it does not tell
+            with pytest.raises(InputError, match=f"the dataset has ended at iteration {end}, be"):
+                model.fit_to(10, ending.skip, steps_per_epoch=4, callbacks=callbacks, verbose=0)
+            if is_restored:
+                assert kept.restore(model) == end
+        model.fit_to(10, lambda _: endless, steps_per_epoch=4, callbacks=callbacks, verbose=0)
+        rows = csv.DictReader(history.path.read_text().splitlines())
+        of_all = [{name: x for name, x in row.items() if name != "seconds"} for row in rows]
+        return of_all, float(model.critic_optimizer.learning_rate), plateau.wait
+
+    assert trained("cut", 5, 7) == trained("whole")
+
+
+@pytest.mark.parametrize("moment", ["on_train_batch_begin", "on_train_batch_end"])
+@pytest.mark.parametrize("batch", [1, 3])  # within an epoch, and its last step
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # as Keras takes it
+def test_a_callback_that_stops_an_iteration_does_not_begin_the_images_again(moment, batch):
+    def fail(number: int, logs: dict | None) -> None:
+        if number == batch:
+            next(iter(()))
+
+    model, after = compiled(generator(), critic()), keras.callbacks.Callback()
+    dataset = tf.data.Dataset.from_tensors(IMAGES[:4]).repeat()
+    callbacks = [keras.callbacks.LambdaCallback(**{moment: fail}), after]
+    done = batch + (moment == "on_train_batch_end")
+    with pytest.raises(InputError, match=f"StopIteration, or .*, at iteration {done}, which Keras"):
+        model.fit_to(8, lambda _: dataset, steps_per_epoch=4, callbacks=callbacks, verbose=0)
+    with pytest.raises(InputError, match=f"a callback raised .* at iteration {2 * done}, which"):
+        model.fit(dataset, steps_per_epoch=4, epochs=2, callbacks=callbacks, verbose=0)
+    assert model.iterations_done == 2 * done
+
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
 def test_a_new_epoch_after_one_that_was_cut_is_a_new_one(tmp_path):
     """As `fit` begins one each time, where `fit_to` would go on."""
     model, counted = compiled(generator(), critic(), kind=Loosely), []

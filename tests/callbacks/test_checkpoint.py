@@ -792,6 +792,12 @@ def test_a_model_without_optimizers_is_not_restored(tiny_config, tmp_path):
         Checkpoint(tmp_path).restore(WGANGP(compiled.generator, compiled.critic))
 
 
+@pytest.mark.parametrize("model", ["model.keras", keras.Sequential([keras.layers.Dense(1)])])
+def test_a_checkpoint_is_of_a_wgan_gp(tmp_path, model):
+    with pytest.raises(InputError, match="a checkpoint is of a WGANGP, not of"):
+        Checkpoint(tmp_path).restore(model)
+
+
 def test_a_model_that_no_checkpoint_can_hold_is_not_restored(tiny_config, tmp_path):
     class Silent(keras.optimizers.schedules.LearningRateSchedule):
         def __call__(self, step):

@@ -259,6 +259,24 @@ def test_images_that_do_not_fit_the_settings_are_an_error(tiny_config, images, m
         make_dataset(images, tiny_config)
 
 
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        (np.arange(5, 10), "indices must be whole numbers from 0 to 8, as training_indices gives"),
+        (np.arange(-1, 5), "indices must be whole numbers"),
+        (np.ones(9, bool), "indices must be whole numbers"),
+        ([0.0, 1.0, 2.0, 3.0], "indices must be whole numbers"),
+        (5, "indices must be whole numbers"),
+        ([0, 1, 2], "3 images are fewer than one mini-batch of 4"),
+    ],
+)
+def test_indices_that_are_none_of_the_images_are_an_error(tiny_config, indices, message):
+    with pytest.raises(InputError, match=message):
+        make_dataset(marked(9), tiny_config, indices=indices)
+    with pytest.raises(InputError, match="not float32 of shape"):
+        make_dataset(marked(9).astype("float32"), tiny_config, indices=indices)
+
+
 def test_images_that_fit_the_settings_are_no_error(tiny_config):
     training_indices(marked(4), tiny_config)
 

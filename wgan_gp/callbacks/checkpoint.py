@@ -30,6 +30,7 @@ from wgan_gp.callbacks.every import check_every, is_passed
 from wgan_gp.callbacks.stopping import diverged
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import MALFORMED, InputError, without_example
+from wgan_gp.support.fitting import CountingModel
 from wgan_gp.support.keras_habits import WATCHING, flat_callbacks
 from wgan_gp.support.layers import random_states
 from wgan_gp.support.whole_numbers import check_whole
@@ -115,9 +116,9 @@ class Checkpoint(keras.callbacks.Callback):
                 or the newest is of another model, or of one with other settings.
             OSError: one cannot be read.
         """
+        _check_can_be_saved(model)
         if not model.compiled:
             raise InputError("compile the model before restoring it: optimizers are restored, too")
-        _check_can_be_saved(model)
         self._settings, self._optimizer = settings_of(model), model.optimizer
         self._epoch = Epoch()
         checkpoint = self.folder.newest_sound()
@@ -276,6 +277,8 @@ def _named(callbacks: Any) -> dict[str, keras.callbacks.Callback]:
 
 def _check_can_be_saved(model: keras.Model) -> None:
     """Raise an InputError where that would fail only once there is something to lose."""
+    if not isinstance(model, CountingModel):
+        raise InputError(f"a checkpoint is of a WGANGP, not of {model!r}")
     if (year := time.localtime().tm_year) < 1980:
         raise InputError(f"the clock is in {year}, which no .keras file can hold: set it first")
     try:

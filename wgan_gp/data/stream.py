@@ -37,12 +37,14 @@ def make_dataset(
 
     Raises:
         InputError: the images have another shape or type, those to train on are fewer than one
-            mini-batch, or `start_iteration` is below 0.
+            mini-batch, `indices` are not whole numbers of images, or `start_iteration` is below 0.
     """
     check_whole("start_iteration", start_iteration, least=0)
     images = np.asanyarray(images)
     if indices is None:
         indices = training_indices(images, config)
+    else:
+        indices = _checked(np.asarray(indices), images, config)
     shuffle_key, flip_key = (stream_key(config.seed, stream) for stream in (SHUFFLE, FLIPS))
 
     @tf.autograph.experimental.do_not_convert  # it would take half a second to find nothing
@@ -101,6 +103,13 @@ def training_indices(images: np.ndarray, config: Config) -> np.ndarray:
     Raises:
         InputError: it cannot read `images`.
     """
+    _check_readable(images, config)
+    indices = np.flatnonzero(~is_held_out(images, config.holdout))
+    check_enough(len(indices), config, held_out=len(images) - len(indices))
+    return indices
+
+
+def _check_readable(images: np.ndarray, config: Config) -> None:
     check_config(config)
     expected = (config.image_size, config.image_size)
     is_fitting = images.shape[1:3] == expected and images.shape[3:] in ((1,), (3,))
@@ -109,8 +118,18 @@ def training_indices(images: np.ndarray, config: Config) -> np.ndarray:
             f"images must be uint8 of shape (count, {', '.join(map(str, expected))}, 3 or 1) for "
             f"image_size {config.image_size}, not {images.dtype} of shape {images.shape}"
         )
-    indices = np.flatnonzero(~is_held_out(images, config.holdout))
-    check_enough(len(indices), config, held_out=len(images) - len(indices))
+
+
+def _checked(indices: np.ndarray, images: np.ndarray, config: Config) -> np.ndarray:
+    """`indices`, if they may be what `training_indices` gave."""
+    _check_readable(images, config)
+    is_whole = indices.ndim == 1 and np.issubdtype(indices.dtype, np.integer)
+    if not is_whole or ((indices < 0) | (indices >= len(images))).any():
+        raise InputError(
+            f"indices must be whole numbers from 0 to {len(images) - 1}, as training_indices gives "
+            f"them for these images"
+        )
+    check_enough(len(indices), config)
     return indices
 
 

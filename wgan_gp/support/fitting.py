@@ -11,6 +11,7 @@ import tensorflow as tf
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.keras_habits import (
+    check_are_callbacks,
     check_callbacks,
     check_ends,
     flat_callbacks,
@@ -19,6 +20,7 @@ from wgan_gp.support.keras_habits import (
     validation_images,
 )
 from wgan_gp.support.optimizers import Rates, set_rates, settable_rates
+from wgan_gp.support.stop_iteration import told_apart
 from wgan_gp.support.whole_numbers import check_whole
 
 _ITS_OWN = {"x", "epochs", "initial_epoch"}  # arguments of `fit` that `fit_to` gives it
@@ -70,6 +72,8 @@ class CountingModel(keras.Model):
         self.check_images(x, is_training=True)
         self.check_images(held_out, is_training=False)
         check_callbacks(flat_callbacks(callbacks), self.optimizer.are_rates_settable)
+        if not isinstance(callbacks, keras.callbacks.CallbackList):  # whose order is its maker's
+            callbacks = told_apart(flat_callbacks(callbacks))
         self._check_scope()
         with self.distribute_strategy.scope():
             if isinstance(x, tf.data.Dataset):
@@ -101,6 +105,7 @@ class CountingModel(keras.Model):
                 that are made.
         """
         x = images_given(x, "evaluate")
+        check_are_callbacks(flat_callbacks(options.get("callbacks")))
         images_alone((x, y, sample_weight))
         check_ends(x, "steps", {"steps": steps})
         self.check_images(x, is_training=False)
@@ -131,7 +136,7 @@ class CountingModel(keras.Model):
 
         Raises an InputError for what `fit` would refuse, and where replicas would take all.
         """
-        self._check_one_replica("train_on_batch", "fit")
+        self._check_one_batch(x, "train_on_batch", "fit")
         x = images_given(x, "train_on_batch")
         for weights in (sample_weight, class_weight):
             images_alone((x, y, weights))
@@ -145,7 +150,7 @@ class CountingModel(keras.Model):
 
         Raises an InputError for what `evaluate` would refuse, and where replicas would take all.
         """
-        self._check_one_replica("test_on_batch", "evaluate")
+        self._check_one_batch(x, "test_on_batch", "evaluate")
         x = images_given(x, "test_on_batch")
         images_alone((x, y, sample_weight))
         self.check_images(x, is_training=False)
@@ -168,7 +173,9 @@ class CountingModel(keras.Model):
         before, traced[function] = traced.get(function), self.numbers_of_the_step()
         return before not in (None, traced[function])
 
-    def _check_one_replica(self, method: str, other: str) -> None:
+    def _check_one_batch(self, images: Any, method: str, other: str) -> None:
+        if isinstance(images, tf.data.Dataset | keras.utils.PyDataset):
+            raise InputError(f"{method} takes one batch, not a dataset of them: use {other}")
         if self.distribute_strategy.num_replicas_in_sync > 1:
             raise InputError(f"{method} does not share a batch among replicas: use {other}")
 
@@ -224,7 +231,8 @@ class CountingModel(keras.Model):
                 "fit_to takes a function that gives the dataset from an iteration on: "
                 "lambda start: make_dataset(images, config, start)"
             )
-        callbacks = [*flat_callbacks(callbacks), self._pace(iteration, steps_per_epoch)]
+        first, last = self._pace(iteration, steps_per_epoch)
+        callbacks = [first, *flat_callbacks(callbacks), last]
         self.stop_training = False
         while (done := self.iterations_done) < iteration and not self.stop_training:
             epoch, done_in_epoch = divmod(done, steps_per_epoch)
@@ -284,26 +292,37 @@ class CountingModel(keras.Model):
 
         return keras.callbacks.LambdaCallback(on_epoch_begin=note, on_train_batch_begin=keep)
 
-    def _pace(self, iteration: int, steps_per_epoch: int) -> keras.callbacks.Callback:
-        """Ends training at `iteration`, and with an error where the images end before.
+    def _pace(self, iteration: int, steps_per_epoch: int) -> list[keras.callbacks.Callback]:
+        """The first and the last callback, which end training at `iteration`.
 
-        Keras would begin them again in the next epoch. It comes last: others keep what was done.
+        And with an error where the images end before, as Keras would begin them again in the next
+        epoch: for the callbacks between the two, which keep what was done, that epoch is cut short.
         """
+        has_ended = False
 
         def stop_in_time(batch: int, logs: dict | None) -> None:
             if self.iterations_done >= iteration:
                 self.stop_training = True
 
+        def cut_short(epoch: int, logs: dict | None) -> None:
+            nonlocal has_ended
+            is_short = self.iterations_done < (epoch + 1) * steps_per_epoch
+            has_ended = is_short and not self.stop_training
+            self.stop_training |= has_ended
+
         def check_lasted(epoch: int, logs: dict | None) -> None:
-            done, due = self.iterations_done, (epoch + 1) * steps_per_epoch
-            if done < due and not self.stop_training:
+            if has_ended:
                 raise InputError(
-                    f"the dataset has ended at iteration {done}, before {iteration}: {_LONGER}"
+                    f"the dataset has ended at iteration {self.iterations_done}, before "
+                    f"{iteration}: {_LONGER}"
                 )
 
-        return keras.callbacks.LambdaCallback(
-            on_train_batch_end=stop_in_time, on_epoch_end=check_lasted
-        )
+        return [
+            keras.callbacks.LambdaCallback(on_epoch_end=cut_short),
+            keras.callbacks.LambdaCallback(
+                on_train_batch_end=stop_in_time, on_epoch_end=check_lasted
+            ),
+        ]
 
     @contextlib.contextmanager
     def _executions_within(self, steps: int) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """What people bring along from Keras: made to work, or answered in one sentence."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.whole_numbers import check_whole
 
 _REFUSED = {
     keras.callbacks.BackupAndRestore: "would begin the images anew, and so train another model: "
@@ -69,8 +71,14 @@ def validation_images(options: Mapping[str, Any]) -> Any:
 def images_given(images: Any, method: str) -> Any:
     """The images, out of their tuple or list.
 
-    Raises an InputError if there are none (Keras's error would speak of an empty set), or labels.
+    Raises an InputError if there are none (Keras's error would speak of an empty set), or labels,
+    or only the place where they are.
     """
+    if isinstance(images, str | os.PathLike):
+        raise InputError(
+            f"{method} takes images, not the name of a place: read '{images}' by load_images, and "
+            f"give make_dataset what it gives"
+        )
     if isinstance(images, tuple | list):
         images = images_alone(tuple(images)) if images else None
     if images is None:
@@ -97,9 +105,11 @@ def check_not_empty(images: Any, purpose: str) -> None:
 def check_ends(data: Any, steps: str, options: Mapping[str, Any]) -> None:
     """Raise an InputError for a dataset without an end where `options` do not say how many steps.
 
-    Keras would never come to the end of the epoch.
+    Or for a number that is none: in neither case Keras would come to the end of the epoch.
     """
-    if options.get(steps) is None and _is_endless(data):
+    if options.get(steps) is not None:
+        check_whole(steps, options[steps])
+    elif _is_endless(data):
         raise InputError(f"the dataset has no end: say how much of it to take by {steps}")
 
 
@@ -129,11 +139,17 @@ def flat_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
     return keras.tree.flatten(callbacks) if callbacks else []
 
 
-def check_callbacks(callbacks: Sequence[Any], are_rates_settable: bool) -> None:
-    """Raise an InputError for one of Keras's that would be silently wrong, or fail too late."""
+def check_are_callbacks(callbacks: Sequence[Any]) -> None:
+    """Raise an InputError for one that is none, such as a class of them."""
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
             raise InputError(f"callbacks are objects of keras.callbacks.Callback, not {callback!r}")
+
+
+def check_callbacks(callbacks: Sequence[Any], are_rates_settable: bool) -> None:
+    """Raise an InputError for one of Keras's that would be silently wrong, or fail too late."""
+    check_are_callbacks(callbacks)
+    for callback in callbacks:
         for kind, why in _REFUSED.items():
             if isinstance(callback, kind):
                 raise InputError(f"{kind.__name__} {why}")
