@@ -1266,5 +1266,7 @@ def test_hdf5_which_cannot_hold_two_optimizers_is_refused(tiny_config, tmp_path,
 def test_a_monitor_is_given_what_it_can_draw(tiny_images):
     with pytest.raises(InputError, match="seed must be a whole number from 0"):
         Monitor(seed=-1)
+    with pytest.raises(InputError, match=r"image_log is a tf.summary writer, not 'logs'"):
+        Monitor(image_log="logs")
     with pytest.raises(InputError, match=r"quality is a wgan_gp.Quality .*, not 'swd'"):
         Monitor(quality="swd")

@@ -190,6 +190,12 @@ def test_a_file_that_is_no_history_is_named_and_kept(fit, tmp_path, content):
     assert file.read_bytes() == content
 
 
+def test_a_folder_is_no_history(fit, tmp_path):
+    with pytest.raises(InputError, match=r"' is no history of this program"):
+        fit(HistoryFile(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_history_that_somebody_removes_meanwhile_is_whole_again(fit, tmp_path):
     path = tmp_path / "history.csv"
     removing = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: path.unlink())

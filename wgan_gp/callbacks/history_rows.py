@@ -9,7 +9,9 @@ _MOST_DIGITS = 18  # of an iteration, which is an int64
 
 
 def is_history(path: Path) -> bool:
-    """Whether a file at `path`, if there is one, is a table of iterations; an empty one may be."""
+    """Whether what is at `path`, if anything, is a table of iterations; an empty file may be."""
+    if path.is_dir():
+        return False
     if not path.is_file() or not path.stat().st_size:
         return True
     with path.open(newline="", encoding="utf-8", errors="replace") as file:

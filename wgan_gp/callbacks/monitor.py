@@ -38,8 +38,8 @@ class Monitor(keras.callbacks.Callback):
         quality: what measures quality in the same `fit`; its curve is drawn below the losses.
 
     Raises:
-        InputError: `every` is below 1, `seed` below 0, or `quality` no `Quality`; in `fit`: the
-            images have other than 1 or 3 channels.
+        InputError: `every` is below 1, `seed` below 0, `image_log` no writer, or `quality` no
+            `Quality`; in `fit`: the images have other than 1 or 3 channels.
     """
 
     def __init__(
@@ -54,6 +54,8 @@ class Monitor(keras.callbacks.Callback):
         super().__init__()
         check_whole("every", every)
         check_seed(seed)
+        if not isinstance(image_log, tf.summary.SummaryWriter | None):
+            raise InputError(f"image_log is a tf.summary writer, not {image_log!r}")
         if not isinstance(quality, Quality | None):
             raise InputError(f"quality is a wgan_gp.Quality of the same fit, not {quality!r}")
         self.folder = Path(folder) if folder else None
