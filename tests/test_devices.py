@@ -129,6 +129,13 @@ def test_replicas_come_to_the_end_of_a_dataset_as_one_device_does(found):
     assert found["warned"] == []
 
 
+def test_an_epoch_that_was_cut_goes_on_with_another_number_of_replicas(found):
+    whole, from_one, from_two = found["rows"]
+    assert [iteration for iteration, _ in whole] == [3, 6]
+    np.testing.assert_allclose(from_one, whole, rtol=1e-3)
+    np.testing.assert_allclose(from_two, whole, rtol=1e-3)
+
+
 def test_replicas_refuse_what_each_would_take_whole(found):
     assert found["trained_on_batch"].endswith("does not share a batch among replicas: use fit")
     assert found["tested_on_batch"].endswith("does not share a batch among replicas: use evaluate")

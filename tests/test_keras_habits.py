@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -291,6 +292,14 @@ def test_a_weight_that_is_changed_counts_in_evaluate(tiny_config, tiny_images):
     [
         ({"validation_data": (np.zeros((4, 32, 32, 3), "f4"), np.ones(4))}, "no use for labels"),
         ({"validation_split": 0.2}, "validation_split would cut elements of n_critic mini-batches"),
+        ({"validation_data": "photos"}, "^validation_data takes images, not the name of a place"),
+        ({"validation_data": (Path("photos"),)}, "^validation_data takes images, not the name of"),
+        ({"validation_freq": 0}, "^validation_freq must be a whole number, at least 1, not 0"),
+        ({"validation_freq": 1.5}, "^validation_freq must be a whole number, at least 1, not 1.5"),
+        (
+            {"validation_batch_size": -1},
+            "^validation_batch_size must be a whole number, at least 1",
+        ),
     ],
 )
 def test_validation_that_cannot_be_is_refused_before_an_epoch(tiny_config, dataset, options, said):
@@ -422,6 +431,31 @@ def test_a_batch_is_checked_as_a_dataset_is(models, tiny_config, method, shape):
     assert np.isfinite(take((images,))).all()
 
 
+def test_a_batch_is_tested_by_itself(models, tiny_config, tiny_images, dataset):
+    model, images = models.take(tiny_config), (tiny_images[:4] / 127.5 - 1).astype("float32")
+    fit(model, dataset)  # whose means the metrics then are
+    expected = model.evaluate(images, batch_size=4, verbose=0, return_dict=True)
+    means = model.get_metrics_result()
+    assert model.test_on_batch(images, return_dict=True) == pytest.approx(expected)
+    assert model.get_metrics_result() == means
+
+
+@pytest.mark.parametrize("several", [list, lambda images: images.tolist()], ids=["of", "in"])
+def test_a_list_of_images_is_to_be_one_array(tiny_config, dataset, several):
+    images = several(np.zeros((4, 32, 32, 3), np.float32))
+    model = build_model(tiny_config)
+    for act in (
+        model.fit,
+        model.evaluate,
+        model.train_on_batch,
+        model.test_on_batch,
+        lambda images: fit(model, dataset, validation_data=images),
+    ):
+        with pytest.raises(InputError, match=r"^images come alone, .* not as 4 of them: stack"):
+            act(images)
+    assert model.iterations_done == 0
+
+
 def test_images_may_come_in_a_tuple_or_a_list(tiny_config, dataset):
     model = build_model(tiny_config)
     images = next(iter(dataset)).numpy()
@@ -469,6 +503,12 @@ def test_arrays_train_the_same_model_however_often_training_stops(tiny_config, k
                 path / "best.keras", monitor="val_swd", save_best_only=True
             ),
             "ModelCheckpoint cannot know",
+        ),
+        (
+            lambda path: keras.callbacks.ModelCheckpoint(
+                path / "best.keras", "critic_loss", mode="min", save_best_only=True, save_freq=2
+            ),
+            "can find the best at the end of an epoch only, .*: leave out save_freq or",
         ),
         (
             lambda path: keras.callbacks.ModelCheckpoint(path / "best.h5"),

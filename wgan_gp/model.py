@@ -291,8 +291,9 @@ class WGANGP(CountingModel):
         Without a weight for it the penalty is not even computed.
         """
         critic = partial(self._scores, training=training)
-        # In `evaluate` the last batch may be smaller, and counts for less.
-        sample_weight = None if training else tf.shape(epsilon)[0]
+        # Replicas share the weight of a step, so that their number may change within an epoch. In
+        # `evaluate` the last batch may be smaller, and counts for less.
+        sample_weight = 1 / replicas.count() if training else tf.shape(epsilon)[0]
         unregularized = objective.unregularized_critic_loss(critic(real), critic(generated))
         loss = unregularized
         if penalty_weight is not None:
@@ -316,7 +317,7 @@ class WGANGP(CountingModel):
             scaled_loss = self.generator_optimizer.scale_loss(loss / replicas.count())
         gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
         apply_gradients(self.generator_optimizer, gradients, self.generator, loss)
-        self.generator_loss.update_state(loss)
+        self.generator_loss.update_state(loss, 1 / replicas.count())
         if self.ema_generator is not None:
             self._update_average(latents)
 
@@ -449,8 +450,7 @@ class WGANGP(CountingModel):
     @property
     def iterations_averaged(self) -> int:
         """How many generator iterations the metrics are the means of."""
-        counted = int(self.generator_loss.count.numpy())  # by every replica
-        return counted // self.distribute_strategy.num_replicas_in_sync
+        return round(float(self.generator_loss.count.numpy()))  # thirds do not add up to 1
 
     def _real_images(self, data: Any, n_critic: int | None = None) -> tf.Tensor:
         """The images of `evaluate`, or of `fit`, whose elements hold `n_critic` mini-batches."""

@@ -546,15 +546,22 @@ def test_a_monitor_that_cannot_draw_says_so_before_training():
         monitor.on_train_begin()
 
 
-def test_whoever_evaluates_within_an_epoch_loses_no_rows(fit, tiny_images, tmp_path):
+@pytest.mark.parametrize("method", ["evaluate", "test_on_batch"])
+def test_whoever_evaluates_within_an_epoch_changes_no_row(fit, tiny_images, tmp_path, method):
+    images = (tiny_images / 127.5 - 1).astype("float32")
+
     def evaluate(batch: int, logs: dict) -> None:
         if watch.model.iterations_done == 5:
-            watch.model.evaluate(tiny_images / 127.5 - 1, verbose=0)
+            getattr(watch.model, method)(images)
 
     watch = keras.callbacks.LambdaCallback(on_train_batch_end=evaluate)
-    fit(HistoryFile(tmp_path / "history.csv"), watch)
-    with (tmp_path / "history.csv").open() as file:
-        assert [row["iteration"] for row in csv.DictReader(file)] == ["3", "6", "7"]
+    tables = []
+    for callbacks in ([], [watch]):
+        file = HistoryFile(tmp_path / f"{len(callbacks)}.csv")
+        fit(file, *callbacks)
+        tables.append([{**row, "seconds": None} for row in read_rows(file.path)])
+    assert [row["iteration"] for row in tables[0]] == ["3", "6", "7"]
+    assert tables[0] == tables[1]
 
 
 def test_a_last_epoch_that_was_cut_short_has_one_row(tiny_config, tiny_images, tmp_path):

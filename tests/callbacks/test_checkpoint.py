@@ -305,6 +305,31 @@ def test_an_epoch_that_begins_twice_lowers_its_rates_once(run, tiny_config, tmp_
 
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
+@pytest.mark.parametrize("is_restored", [False, True])
+def test_a_step_of_ones_own_within_an_epoch_begins_no_other(
+    tiny_config, tiny_images, tmp_path, is_restored
+):
+    stream = functools.partial(make_dataset, tiny_images, tiny_config)
+    halving = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+
+    def train_to(iterations: int, model: WGANGP) -> WGANGP:
+        checkpoint = Checkpoint(tmp_path)
+        if is_restored:
+            checkpoint.restore(model)
+        for images in stream(model.iterations_done).take(model.iterations_done % 4 // 2):
+            model.train_on_batch(images)  # one, where half of an epoch is done
+        callbacks = [halving, *([checkpoint] if is_restored else [])]
+        model.fit_to(iterations, stream, steps_per_epoch=4, callbacks=callbacks, verbose=0)
+        return model
+
+    model = train_to(6, build_model(tiny_config))
+    model = train_to(8, build_model(tiny_config) if is_restored else model)
+    halved_twice = tiny_config.critic_learning_rate / 2**2
+    assert float(model.critic_optimizer.learning_rate) == pytest.approx(halved_twice)
+    assert model.iterations_done == 8
+
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras before 3.15")
 @pytest.mark.parametrize("place", ["before the checkpoint", "after it"])
 def test_an_epoch_that_has_only_begun_lowers_its_rates_once(
     run, tiny_config, tmp_path, monkeypatch, place

@@ -17,6 +17,7 @@ from wgan_gp.runs.folder import RunFolder
 from wgan_gp.runs.plan import Plan
 from wgan_gp.support.errors import DivergedError, InputError, Interrupted
 from wgan_gp.support.memory import enough_memory
+from wgan_gp.support.whole_files import write_whole
 
 
 def run(tmp_path: Path, is_chief: bool = True, **options) -> SimpleNamespace:
@@ -96,6 +97,15 @@ def test_a_folder_that_is_gone_is_to_be_brought_back(tmp_path):
         f"'{tmp_path}/my run' cannot be used (No such file or directory): when that is mended, go "
         f"on with: wgan-gp train --run-dir '{tmp_path}/my run' --resume"
     )
+
+
+def test_what_is_in_the_way_of_a_file_is_named(tmp_path):
+    stopped = run(tmp_path)
+    samples = stopped.folder.path / "samples.png"
+    (samples / "mine").mkdir(parents=True)
+    with pytest.raises(OSError) as caught:
+        write_whole(samples, "")
+    assert str(said_of(caught.value, stopped)).startswith(f"'{samples}' cannot be used (")
 
 
 @pytest.mark.parametrize(

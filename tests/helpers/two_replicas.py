@@ -4,8 +4,10 @@ python two_replicas.py FOLDER
 """
 
 import dataclasses
+import functools
 import json
 import os
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -20,14 +22,18 @@ from parts import Parts
 
 from wgan_gp import (
     WGANGP,
+    Checkpoint,
     Config,
     DivergedError,
+    HistoryFile,
     InputError,
     StopAtNaN,
     build_critic,
     build_generator,
     build_model,
+    make_dataset,
 )
+from wgan_gp.callbacks.history_rows import read_rows
 from wgan_gp.support.layers import batch_norms
 from wgan_gp.support.optimizers import apply_gradients
 
@@ -92,6 +98,29 @@ def refusal(act) -> str:
     except (InputError, DivergedError) as error:
         return f"{type(error).__name__}: {error}"
     return "nothing was raised"
+
+
+def rows_of_cut_epochs(folder: Path, config: Config) -> list[list[list[float]]]:
+    """The history of one device, of one that two replicas go on from, and the other way round."""
+    images = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
+    one = build_model(config)
+    with strategy.scope():
+        two = build_model(config)
+
+    def train(model: WGANGP, iterations: int, name: str) -> list[list[float]]:
+        history = HistoryFile(folder / name / "history.csv")
+        checkpoint = Checkpoint(folder / name / "checkpoints", callbacks=[history])
+        checkpoint.restore(model)
+        stream = functools.partial(make_dataset, images, config)
+        callbacks = [history, checkpoint]
+        model.fit_to(iterations, stream, steps_per_epoch=3, callbacks=callbacks, verbose=0)
+        rows = read_rows(history.path)
+        return [[float(row[name]) for name in ("iteration", "generator_loss")] for row in rows]
+
+    train(one, 5, "one")  # the second epoch is cut after two iterations
+    shutil.copytree(folder / "one", folder / "on from one")
+    train(two, 5, "on from two")
+    return [train(one, 6, "one"), train(two, 6, "on from one"), train(one, 6, "on from two")]
 
 
 def main(folder: Path) -> None:
@@ -189,6 +218,7 @@ def main(folder: Path) -> None:
             for network in (loaded.generator, loaded.ema_generator)
             for norm in batch_norms(network)
         ],
+        "rows": rows_of_cut_epochs(folder, config),
         "diverged": refusal(lambda: model.fit(broken, callbacks=[StopAtNaN()], verbose=0)),
     }
     print(json.dumps(found))

@@ -79,6 +79,8 @@ def test_features_of_one_dimension_are_allowed():
 def test_unequal_dimensions_are_refused():
     with pytest.raises(InputError, match="of one dims"):
         frechet_inception_distance(np.zeros((5, 3)), np.zeros((5, 4)))
+    with pytest.raises(InputError, match=r"of one dims, not float64 \(5, 0\) and"):
+        frechet_inception_distance(np.zeros((5, 0)), np.zeros((5, 0)))
 
 
 def test_rounding_takes_no_distance_below_0():

@@ -85,6 +85,10 @@ def test_the_distance_grows_with_the_shift():
     ("generated", "message"),
     [
         (np.zeros((5, 7)), "of one dims"),
+        (
+            np.zeros((5, 8), object),
+            r"as numbers \(count, dims\) of one dims, not .* object \(5, 8\)",
+        ),
         (np.zeros((1, 8)), "2 images or more"),
         (np.full((5, 8), np.nan), "not finite"),
     ],

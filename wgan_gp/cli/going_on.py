@@ -35,7 +35,8 @@ def resumable(run: "Run") -> Iterator[None]:
         remedy = f"; or {_how_to_go_on(run)}" if folder.newest_checkpoint() else ""
         raise InputError(f"{error}{remedy}") from error
     except OSError as error:
-        path = error.filename if os.path.lexists(folder.path) else None
+        place = error.filename2 or error.filename  # the second of them is to be replaced
+        path = place if os.path.lexists(folder.path) else None
         raise InputError(
             f"'{path or folder.path}' cannot be used ({error.strerror or error}): "
             f"when that is mended, {_how_to_go_on(run)}"

@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         if error.filename is None:  # nothing that the user could mend
             raise
-        _exit(f"'{error.filename}' cannot be used: {error.strerror}", status=2)
+        path = error.filename2 or error.filename  # the second of them is to be replaced
+        _exit(f"'{path}' cannot be used: {error.strerror}", status=2)
 
 
 def _command(arguments: list[str]) -> Command:

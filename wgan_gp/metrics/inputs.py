@@ -46,9 +46,12 @@ def check_features(*sets: np.ndarray, least: int = 2) -> None:
     """
     for features in sets:
         _check_array("features", features)
-        if features.ndim != 2 or features.shape[1] != sets[0].shape[-1]:
-            shapes = " and ".join(str(each.shape) for each in sets)
-            raise InputError(f"a metric takes features (count, dims) of one dims, not {shapes}")
+        is_table = features.ndim == 2 and 0 < features.shape[1] == sets[0].shape[-1]
+        if not is_table or features.dtype.kind not in "fiu":
+            given = " and ".join(f"{each.dtype} {each.shape}" for each in sets)
+            raise InputError(
+                f"a metric takes features as numbers (count, dims) of one dims, not {given}"
+            )
         if len(features) < least:
             raise InputError(f"the metric needs {least} images or more, not {len(features)}")
         if not np.isfinite(features).all():

@@ -132,7 +132,7 @@ class CountingModel(keras.Model):
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, **options
     ) -> Any:
-        """`keras.Model.train_on_batch`.
+        """`keras.Model.train_on_batch`; within an epoch of `fit_to` it is a step of that epoch.
 
         Raises an InputError for what `fit` would refuse, and where replicas would take all.
         """
@@ -141,12 +141,16 @@ class CountingModel(keras.Model):
         for weights in (sample_weight, class_weight):
             images_alone((x, y, weights))
         self.check_images(x, is_training=True)
-        return super().train_on_batch(x, **options)
+        is_left = self._place() in (self._left, self._restored)
+        logs = super().train_on_batch(x, **options)
+        if is_left:
+            self._left = self._place()
+        return logs
 
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, **options: Any
     ) -> Any:
-        """`keras.Model.test_on_batch`.
+        """`keras.Model.test_on_batch`, of this batch alone; the metrics are then as before.
 
         Raises an InputError for what `evaluate` would refuse, and where replicas would take all.
         """
@@ -154,7 +158,9 @@ class CountingModel(keras.Model):
         x = images_given(x, "test_on_batch")
         images_alone((x, y, sample_weight))
         self.check_images(x, is_training=False)
-        return super().test_on_batch(x, **options)
+        with self._metrics_kept():
+            self.reset_metrics()
+            return super().test_on_batch(x, **options)
 
     def make_train_function(self, force: bool = False) -> None:
         """Keras's, which traces anew where one of `numbers_of_the_step` has changed."""

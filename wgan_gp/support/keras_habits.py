@@ -18,6 +18,7 @@ _REFUSED = {
     keras.callbacks.TerminateOnNaN: "looks at a log called 'loss', which a GAN does not have: use "
     "wgan_gp.StopAtNaN",
 }
+_MEMBERS = 3  # of a tuple, for Keras: images, labels, weights
 _MOST_STEPS = 2**31 - 1  # more is no epoch: the stream of `make_dataset` ends, but at 2^63 - 1
 WATCHING = (
     keras.callbacks.EarlyStopping,
@@ -38,6 +39,11 @@ def check_backend() -> None:
 
 def images_alone(data: Any) -> Any:
     """The images of what `fit` was given; raises an InputError if there are labels or weights."""
+    if isinstance(data, tuple | list) and not 0 < len(data) <= _MEMBERS:
+        raise InputError(
+            f"images come alone, as one array or dataset, not as {len(data)} of them: stack them, "
+            f"as numpy.asarray does"
+        )
     images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
     if labels is not None or weights is not None:
         raise InputError(
@@ -59,10 +65,14 @@ def validation_images(options: Mapping[str, Any]) -> Any:
             "validation_split would cut elements of n_critic mini-batches: give fit "
             "validation_data=(images,)"
         )
+    for name in ("validation_freq", "validation_batch_size"):
+        number = options.get(name)
+        if number is not None and not isinstance(number, list):  # of epochs
+            check_whole(name, number)
     data = options.get("validation_data")
     check_ends(data, "validation_steps", options)
-    if isinstance(data, tuple | list):
-        return images_alone(tuple(data))
+    if isinstance(data, tuple | list | str | os.PathLike):
+        return images_given(data, "validation_data")
     if hasattr(data, "element_spec"):
         images_alone(data.element_spec)
     return data
@@ -74,13 +84,13 @@ def images_given(images: Any, method: str) -> Any:
     Raises an InputError if there are none (Keras's error would speak of an empty set), or labels,
     or only the place where they are.
     """
+    if isinstance(images, tuple | list):
+        images = images_alone(tuple(images)) if images else None
     if isinstance(images, str | os.PathLike):
         raise InputError(
             f"{method} takes images, not the name of a place: read '{images}' by load_images, and "
             f"give make_dataset what it gives"
         )
-    if isinstance(images, tuple | list):
-        images = images_alone(tuple(images)) if images else None
     if images is None:
         raise InputError(f"{method} needs images: a dataset such as make_dataset's, or an array")
     return images
@@ -161,6 +171,7 @@ def check_callbacks(callbacks: Sequence[Any], are_rates_settable: bool) -> None:
             )
         if isinstance(callback, keras.callbacks.ModelCheckpoint):
             _check_format(callback)
+            _check_can_compare(callback)
         if isinstance(callback, _OF_RATES):
             _check_moves_rates(type(callback).__name__, are_rates_settable)
         if type(callback) in WATCHING:
@@ -173,6 +184,14 @@ def _check_format(callback: keras.callbacks.ModelCheckpoint) -> None:
         raise InputError(
             f"ModelCheckpoint cannot write a WGANGP, which has two optimizers, to "
             f"'{callback.filepath}': let it be a .keras file"
+        )
+
+
+def _check_can_compare(callback: keras.callbacks.ModelCheckpoint) -> None:
+    if callback.save_best_only and callback.save_freq != "epoch":
+        raise InputError(
+            "ModelCheckpoint can find the best at the end of an epoch only, and fails at its "
+            "second save elsewhere: leave out save_freq or save_best_only"
         )
 
 
