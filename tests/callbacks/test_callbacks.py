@@ -516,21 +516,22 @@ def test_a_log_file_is_not_flooded(fit, capsys):
     assert "7/7" in lines[-1]
 
 
-def test_what_two_replicas_count_is_of_half_as_many_iterations(tmp_path):
-    class OnTwoReplicas(types.SimpleNamespace):
+def test_what_replicas_count_of_an_iteration_adds_up_to_one(tmp_path):
+    class OnReplicas(types.SimpleNamespace):
         iterations_averaged = WGANGP.iterations_averaged
 
     count = keras.Variable(0.0)
-    model = OnTwoReplicas(
-        iterations_done=0,
-        generator_loss=types.SimpleNamespace(count=count),
-        distribute_strategy=types.SimpleNamespace(num_replicas_in_sync=2),
-    )
+    model = OnReplicas(iterations_done=0, generator_loss=types.SimpleNamespace(count=count))
+    for replicas in (1, 2, 3, 6, 7):
+        parts = np.cumsum(np.full(1000, 1 / replicas, np.float32), dtype=np.float32)
+        for iterations in (1, 2, 19, 1000):
+            count.assign(replicas * parts[iterations - 1])
+            assert model.iterations_averaged == iterations
     history = HistoryFile(tmp_path / "history.csv")
     history.set_model(model)
     history.on_train_begin()
-    for counted, done in ((0, 3), (0, 4), (2, 6)):  # the second epoch is cut short, and goes on
-        count.assign(counted)  # each replica counts an iteration
+    for counted, done in ((0, 3), (0, 4), (0.9999999, 6)):  # the second is cut short, and goes on
+        count.assign(counted)
         history.on_train_batch_begin(0)
         model.iterations_done = done
         history.on_epoch_end(0, {"critic_loss": 1.0})
