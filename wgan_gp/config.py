@@ -41,7 +41,7 @@ class Config:
     base_filters: int = 64  # filters of the critic's first convolution; deeper ones have up to 8x
     generator_width: int = 1  # the generator's width, as a multiple of the critic's
     critic_activation: CriticActivation = "sigmoid"  # on the critic's score; linear is the paper's
-    critic_features: CriticFeatures = "none"  # a trained network whose features are scored, too
+    critic_features: CriticFeatures = "none"  # a pretrained network whose features are scored, too
     critic_kernel: int = 5  # the critic's kernel size: an even one reaches all pixels equally often
     critic_normalization: CriticNormalization = "image"  # layer norm over image or pixel
     # how the generator enlarges: by transposed convolutions, or by repeating pixels and convolving
@@ -165,7 +165,7 @@ _RANGES = {
     "generator_width": _AT_LEAST_1,
     "critic_kernel": (lambda v: 2 <= v <= 9, "from 2 to 9"),
     "batch_size": _AT_LEAST_1,
-    "n_critic": _AT_LEAST_1,
+    "n_critic": (lambda v: 1 <= v <= 1000, "from 1 to 1000"),  # an element of data has so many
     "gradient_penalty_weight": (lambda v: v >= 0, "0 or more"),
     "penalty_every": _AT_LEAST_1,
     "critic_learning_rate": _MORE_THAN_0,

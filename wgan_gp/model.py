@@ -19,13 +19,13 @@ import tensorflow as tf
 # As modules, not names: the package imports this one as soon as Keras is imported, and one of these
 # may be half loaded then; a module's attribute is looked up later. From `support` names are
 # imported, so no module of it may be the first to import Keras.
-from wgan_gp import networks, objective, random_streams, sampling
+from wgan_gp import averaging, networks, objective, random_streams, sampling
 from wgan_gp.config import Config, check_config, checked
 from wgan_gp.support import replicas
-from wgan_gp.support.copying import copied
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.fitting import CountingModel
 from wgan_gp.support.keras_habits import (
+    HDF5,
     check_backend,
     check_compile_options,
     check_not_empty,
@@ -34,12 +34,10 @@ from wgan_gp.support.keras_habits import (
 from wgan_gp.support.layers import (
     added_losses,
     batch_norms,
-    check_fine_enough,
     check_no_batch_norm,
     check_no_layers_losses,
     check_same_variables,
     check_share_nothing,
-    own_state,
 )
 from wgan_gp.support.optimizers import (
     BothOptimizers,
@@ -60,8 +58,6 @@ from wgan_gp.support.shapes import (
 from wgan_gp.support.shift import shift
 from wgan_gp.support.weights_file import check_average
 from wgan_gp.support.whole_numbers import check_whole
-
-_EMA_RAMP = 0.05  # StyleGAN2-ADA's (Karras et al., arXiv:2006.06676)
 
 
 @keras.saving.register_keras_serializable(package="wgan_gp")
@@ -95,7 +91,7 @@ class WGANGP(CountingModel):
             not depend on another's view.
         feature_shift: by how many pixels at most, fewer than there are, the images of an update are
             moved before they come to `critic_features`, all in the same way. The strides of such a
-            network print their grid otherwise. (So it was seen at 64x64.)
+            network leave a grid in the images otherwise (seen at 64x64).
 
     A network's regularizers, and the losses that its layers add, count in its loss; the latter are
     those of the last images that it has seen in the step. Keras's callbacks work; `fit` refuses
@@ -140,7 +136,7 @@ class WGANGP(CountingModel):
         self.feature_shift = feature_shift
         self._normalize_numbers()
         self._ema_half_life = checked("ema_half_life", int, ema_half_life)
-        self.ema_generator = _average_of(generator) if ema_half_life else None
+        self.ema_generator = averaging.average_of(generator) if ema_half_life else None
         self.latent_dim = input_shape(generator)[-1]
         # The whole random state, saved with the weights, so that training can go on from it: the
         # seed, and the number of generator iterations done.
@@ -151,7 +147,7 @@ class WGANGP(CountingModel):
         # are means over the epoch: for callbacks of one's own, and part of every checkpoint.
         self.latest_critic_losses = self._state("latest_critic_losses", "float32", (2,))
         self._add_metrics()
-        self.built = True  # both networks are; a train_step of one's own leaves it unset
+        self.built = True  # both networks are; Keras does not see it where train_step is overridden
 
     def _state(self, name: str, dtype: str, shape: tuple[int, ...] = ()) -> keras.Variable:
         """A variable that is not trained, and saved with the weights."""
@@ -182,8 +178,9 @@ class WGANGP(CountingModel):
                 and `auto_scale_loss`.
 
         Raises:
-            InputError: both networks have the same optimizer; one averages weights (`use_ema`),
-                which would overwrite them when `fit` ends; one belongs to other weights, as when
+            InputError: an optimizer is missing, or is that of both networks; one is a
+                `MultiOptimizer`, or averages weights (`use_ema`), which would overwrite them when
+                `fit` ends; one belongs to other weights, as when
                 layers were frozen since; there are losses or metrics, which would be ignored;
                 `steps_per_execution` is no whole number; or the generator has other variables than
                 its average.
@@ -322,62 +319,9 @@ class WGANGP(CountingModel):
             self._update_average(latents)
 
     def _update_average(self, latents: tf.Tensor) -> None:
-        """theta' <- beta theta' + (1 - beta) theta for weights that are trained."""
-        beta = self._ema_decay(latents)
-        own = {id(variable) for variable in own_state(self.ema_generator)}
-        pairs = zip(self.ema_generator.variables, self.generator.variables, strict=True)
-        for average, current in pairs:
-            if average.trainable or current.trainable:  # a layer may have been frozen meanwhile
-                share = tf.cast(beta, average.dtype)
-                average.assign(share * average + (1.0 - share) * current)
-            elif id(average) not in own:  # frozen, and perhaps set since the copy was made
-                average.assign(current)
-        # The statistics of batch norm are no averages of the generator's: averaged weights spread
-        # their outputs less. So the averaged generator takes its own from the same latents.
-        if self.ema_generator.non_trainable_variables:
-            self._match_frozen_norms()
-            self.ema_generator(latents, training=True)
-
-    def _ema_decay(self, latents: tf.Tensor) -> tf.Tensor:
-        """beta = 0.5^(batch / h), h = min(half-life, 0.05 images so far)."""
-        batch_size = tf.cast(tf.shape(latents)[0] * replicas.count(), tf.float32)
-        images_so_far = batch_size * tf.cast(self.iteration + 1, tf.float32)
-        half_life = tf.minimum(float(self.ema_half_life), _EMA_RAMP * images_so_far)
-        return 0.5 ** (batch_size / half_life)
-
-    def _match_frozen_norms(self) -> None:
-        """Let batch norms that are frozen in the generator be the same in its average."""
-        norms = batch_norms(self.ema_generator), batch_norms(self.generator)
-        for average, current in zip(*norms, strict=True):
-            average.trainable = current.trainable
-            if not current.trainable:
-                for variable, value in zip(average.variables, current.variables, strict=True):
-                    variable.assign(value)
-
-    def test_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The metrics on `(batch, height, width, channels)` images in -1..1, best held out.
-
-        They are of `generator`, the critic's opponent, in inference mode, not of its average. It
-        changes nothing in the model, and draws the same latents and epsilons for every batch, so
-        that the numbers of two epochs compare.
-        """
-        real_images = self._real_images(data)
-        rows = replicas.own_rows(real_images)
-        # Of the last batch one of several replicas may have no image, of which there is no mean.
-        tf.cond(rows.size > 0, lambda: self._evaluate(real_images, rows), lambda: None)
-        return replicas.as_logs(self.get_metrics_result())
-
-    def _evaluate(self, real_images: tf.Tensor, rows: replicas.Rows) -> None:
-        seed = random_streams.stream_seed(self.seed, random_streams.VALIDATION)
-        seeds = tf.random.split(seed, alg="philox")
-        latents = self._draw_latents(rows, seeds[0])
-        epsilon = self._draw_epsilon(rows, seeds[1])
-        real, generated = self._critic_inputs(real_images, self._images(latents, training=False))
-        penalty_weight = self.gradient_penalty_weight
-        self._critic_losses(real, generated, epsilon, penalty_weight, training=False)
-        scores = self._scores(generated, training=False)
-        loss = objective.generator_loss(scores) + added_losses(self.generator)
-        self.generator_loss.update_state(loss, rows.size)
+        batch_size = tf.shape(latents)[0] * replicas.count()
+        decay = averaging.ema_decay(batch_size, self.iteration, self.ema_half_life)
+        averaging.update_average(self.ema_generator, self.generator, latents, decay)
 
     def _for_each_critic_update(self, update: Callable[[Any], tf.Tensor]) -> tf.Tensor:
         """Call `update` with the number of each critic update in order, and stack the results."""
@@ -441,6 +385,31 @@ class WGANGP(CountingModel):
         kept = self._losses_of_execution
         is_next = tf.range(kept.shape[0], dtype=tf.int64) == self.iteration % kept.shape[0]
         kept.assign(tf.where(is_next[:, None], losses, kept))
+
+    def test_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The metrics on `(batch, height, width, channels)` images in -1..1, best held out.
+
+        They are of `generator`, the critic's opponent, in inference mode, not of its average. It
+        changes nothing in the model, and draws the same latents and epsilons for every batch, so
+        that the numbers of two epochs compare.
+        """
+        real_images = self._real_images(data)
+        rows = replicas.own_rows(real_images)
+        # Of the last batch one of several replicas may have no image, of which there is no mean.
+        tf.cond(rows.size > 0, lambda: self._evaluate(real_images, rows), lambda: None)
+        return replicas.as_logs(self.get_metrics_result())
+
+    def _evaluate(self, real_images: tf.Tensor, rows: replicas.Rows) -> None:
+        seed = random_streams.stream_seed(self.seed, random_streams.VALIDATION)
+        seeds = tf.random.split(seed, alg="philox")
+        latents = self._draw_latents(rows, seeds[0])
+        epsilon = self._draw_epsilon(rows, seeds[1])
+        real, generated = self._critic_inputs(real_images, self._images(latents, training=False))
+        penalty_weight = self.gradient_penalty_weight
+        self._critic_losses(real, generated, epsilon, penalty_weight, training=False)
+        scores = self._scores(generated, training=False)
+        loss = objective.generator_loss(scores) + added_losses(self.generator)
+        self.generator_loss.update_state(loss, rows.size)
 
     def critic_losses_of_execution(self) -> np.ndarray:
         """The latest iterations' `latest_critic_losses`, `(steps_per_execution, 2)`, in order."""
@@ -550,7 +519,7 @@ class WGANGP(CountingModel):
 
     def save(self, filepath: str | Path, *args: Any, **options: Any) -> None:
         """`keras.Model.save`; raises an InputError for HDF5, which knows one optimizer only."""
-        if Path(filepath).suffix in (".h5", ".hdf5"):
+        if Path(filepath).suffix in HDF5:
             raise InputError(f"a WGANGP is saved as a .keras file, not as '{filepath}'")
         super().save(filepath, *args, **options)
 
@@ -620,15 +589,6 @@ def build_model(config: Config) -> WGANGP:
         _adam("generator", config, config.generator_learning_rate, 1),
     )
     return model
-
-
-def _average_of(generator: keras.Model) -> keras.Model:
-    """A copy to keep the average in, under a name of its own wherever Keras shows variables."""
-    check_fine_enough(generator)
-    with keras.name_scope("average"):
-        average = copied(generator)
-    average.name = "ema_generator"
-    return average
 
 
 def _adam(network: str, config: Config, rate: float, updates: int) -> keras.optimizers.Adam:

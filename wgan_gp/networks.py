@@ -63,7 +63,7 @@ def _critic_of_views(config: Config, glorot: Initializers) -> keras.Model:
 
 
 def _from_images(config: Config, glorot: Initializers) -> Iterator[keras.Layer]:
-    """Halve height and width down to 4x4; the first convolution sees colours, and has no norm."""
+    """Halve height and width down to 4x4. There is no norm after the first convolution."""
     first, *others = _critic_filters(config)
     yield layers.Conv2D(first, config.critic_kernel, 2, "same", kernel_initializer=next(glorot))
     yield layers.Activation(leaky_relu)

@@ -58,7 +58,7 @@ def save_png(picture: np.ndarray, path: Path, texts: PngInfo | None = None) -> N
 def check_free(folder: Path, count: int) -> None:
     """Raise an InputError that names a file in `folder` that is in the way of `count` images.
 
-    Those that `save_pngs` has written are not: they say so.
+    Files that `save_pngs` has written are not: they carry a mark.
     """
     for number, path in _numbered(folder).items():
         if number < count and not _is_ours(path):

@@ -72,6 +72,13 @@ def all_variables(model: keras.Model) -> list[np.ndarray]:
     return [v.numpy() for v in (*variables, *model.generator_optimizer.variables)]
 
 
+def test_an_empty_folder_leaves_a_model_where_it_is(tiny_config, tmp_path):
+    model = build_model(tiny_config)
+    model.iteration.assign(7)  # as of one that `load_model` has read
+    assert Checkpoint(tmp_path / "none").restore(model) == 7
+    assert model.iterations_done == 7
+
+
 def test_layers_that_draw_at_random_go_on_with_what_they_would_have_drawn(
     tiny_config, tiny_images, tmp_path
 ):

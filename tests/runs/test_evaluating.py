@@ -340,7 +340,7 @@ def test_only_the_network_that_the_critic_looks_through_flatters(
     (run / "config.json").write_text(json.dumps({**settings, "critic_features": through}))
     network = FeatureNetwork(name, np.asarray, None, (0, 1))
     monkeypatch.setattr(evaluating, "load_feature_network", lambda _: network)
-    monkeypatch.setattr(evaluating, "check_features", lambda _: None)
+    monkeypatch.setattr(evaluating, "check_feature_name", lambda _: None)
     report = evaluate_run(RunFolder(run), ["precision"], name, count=20)
     assert report.features.startswith(f"{name}, ")
     assert ("which flatters" in report.features) == flatters

@@ -47,8 +47,8 @@ class Checkpoint(keras.callbacks.Callback):
     the seed and the iteration; the states of layers that draw at random, such as Dropout; the sums
     behind the metrics of an unfinished epoch; and what the other callbacks remember. (Keras's
     `BackupAndRestore` knows none of the latter three.) The images need no state: `make_dataset` can
-    start at any iteration. A checkpoint may lie within an epoch; `WGANGP.fit_to` does the rest of
-    that epoch first, in fewer steps, and so has to do whoever calls `fit`.
+    start at any iteration. A checkpoint may lie within an epoch, of which the rest comes first when
+    training goes on: `WGANGP.fit_to` sees to that; who calls `fit` has to.
 
     Put it after the callbacks whose state it saves; where `fit` itself is called, also after those
     that change learning rates as an epoch begins.
@@ -104,8 +104,8 @@ class Checkpoint(keras.callbacks.Callback):
     def restore(self, model: keras.Model) -> int:
         """Bring `model` and the callbacks to the newest undamaged checkpoint, if there is one.
 
-        The model has to be built with the settings that the checkpoint was trained with: taken
-        together they are what the moments of the optimizers belong to. A learning rate that
+        The model has to be built with the settings that the checkpoint was trained with, because
+        the moments of the optimizers depend on them. A learning rate that
         follows no schedule can be changed after this; then it is part of the next checkpoint.
 
         Returns:
@@ -123,7 +123,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._epoch = Epoch()
         checkpoint = self.folder.newest_sound()
         if checkpoint is None:
-            return 0
+            return model.iterations_done
         drawn_from = self._take(model, checkpoint)
         _load_weights(model, checkpoint / _MODEL)
         for variable, value in zip(random_states(model), drawn_from, strict=False):

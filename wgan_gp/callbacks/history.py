@@ -19,8 +19,8 @@ class HistoryFile(keras.callbacks.Callback):
     """Writes the epoch's metrics as a row of a CSV file.
 
     A row belongs to the generator iteration that it ends at, not to an epoch, whose numbers start
-    anew with each `fit`. It takes the place of those that it includes, such as that of the same
-    epoch cut short, and a model that was taken back drops those after its iteration. Metrics may
+    anew with each `fit`. It replaces those that it includes, such as that of the same epoch cut
+    short. If a model is taken back, the rows after its iteration are dropped. Metrics may
     come and go: the columns are all that there ever were, and a cell without a value is empty.
     (Keras's `CSVLogger` does none of this.)
 

@@ -35,8 +35,8 @@ class Quality(keras.callbacks.Callback):
     Wasserstein distance, lower is better), `val_diversity` (1: as varied as the real ones) and
     `val_checkerboard` (the share of power in a grid of 2 pixels); each has a function of its own in
     `wgan_gp.metrics`. The latents are the same each time. Put it before the callbacks that use its
-    logs; where these count epochs, as the `patience` of `EarlyStopping` does, an epoch without a
-    measurement counts as one without a change.
+    logs. The `patience` of `EarlyStopping` counts epochs: one without a measurement counts as one
+    without an improvement.
 
     It keeps 0.26 MB for each real image and band of its pyramid: 200 MB for 256 images of 64x64.
 

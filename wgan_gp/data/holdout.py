@@ -38,7 +38,7 @@ def is_held_out(images: np.ndarray, share: float) -> np.ndarray:
     images are on the same one.
 
     Args:
-        images: uint8 `(count, height, width, 3)`.
+        images: uint8 `(count, height, width, channels)`.
         share: 0 or more and less than 1.
     """
     if not share:

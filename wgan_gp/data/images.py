@@ -38,8 +38,8 @@ def load_images(
 ) -> np.ndarray:
     """The images of `source`: uint8 `(count, image_size, image_size, 3)`, memory-mapped.
 
-    They are decoded once and then kept on disk, until the cache is full and they are those not used
-    for longest. Unreadable files are left out and named in a log line.
+    They are decoded once and then kept on disk; when that cache is full, the sets not used for
+    longest go. Unreadable files are left out and named in a log line.
 
     Args:
         source: 'synthetic' (drawn flowers), 'tf_flowers', or a folder of pictures.

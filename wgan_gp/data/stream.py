@@ -63,7 +63,7 @@ def make_dataset(
 
 
 def _untuned() -> tf.data.Options:
-    """No thread watches and tunes the stream.
+    """Options without tf.data's autotuning, which has a thread of its own.
 
     Dropping an iterator means waiting for that thread, which may sleep for many seconds: at the end
     of training, or wherever Python happens to collect its garbage.

@@ -84,7 +84,7 @@ def model_facts(config: Config, facts: Mapping[str, Any]) -> dict[str, str | int
     Args:
         config: the settings that the generator was trained with.
         facts: what else is known of its run: "data" and, where training went on to another
-            number than `config.iterations`, "generator_iteration".
+            number than `config.iterations`, "generator_iteration", or "not kept".
     """
     training_data, licence = _data(facts["data"])
     return {
@@ -111,8 +111,8 @@ def model_card(
         config: the settings that the generator was trained with.
         facts: what else is known of its run: "data", "preset", "images" (their number), and how
             many of those are "images_held_out"; "how_made", a last section, where there is one.
-        metrics: means over the epoch that the generator is of, by their names in the history; those
-            that are missing are told to be.
+        metrics: means over the epoch that the generator is of, by their names in the history; one
+            that is missing is shown as "not kept".
         quality: what `evaluate` has measured, if it has.
     """
     known = model_facts(config, facts)

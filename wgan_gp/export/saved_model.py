@@ -2,11 +2,11 @@
 
 It holds three signatures, with any number n of images from 1 on:
 
-serving_default   latents float32 (n, latent_dim)  -> images float32 (n, height, width, 3), -1..1
-generate          count int32 (), seed int64 ()    -> images uint8 (count, height, width, 3)
+serving_default   latents float32 (n, latent_dim)  -> images float32 (n, height, width, c), -1..1
+generate          count int32 (), seed int64 ()    -> images uint8 (count, height, width, c)
 render_png        latents float32 (n, latent_dim)  -> png_bytes string (n,), a file each
 
-count is from 1 to MAX_COUNT, seed from 0 to 2^63-1.
+count is from 1 to MAX_COUNT, seed from 0 to 2^63-1; c is 3, or 1 for grey images.
 
 generator = tf.saved_model.load("flowers")  # TensorFlow is all that this needs
 generator.signatures["generate"](count=tf.constant(25), seed=tf.constant(0, tf.int64))["images"]

@@ -49,7 +49,7 @@ def walk(
         seed: decides the latents.
 
     Returns:
-        uint8 `(stations * frames, height, width, 3)`.
+        uint8 `(stations * frames, height, width, channels)`.
 
     Raises:
         InputError: a number, or the seed, is not a whole one or out of its range.

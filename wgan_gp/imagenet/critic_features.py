@@ -1,8 +1,8 @@
-"""What a critic scores that looks through EfficientNet-Lite0: features beside pixels.
+"""The views of an image that a critic may score: its pixels and EfficientNet-Lite0's features.
 
 Sauer et al., Projected GANs (arXiv:2111.01007): a critic that begins with what another network has
 learned about photographs learns from few of them, and in little time. As there, each scale of the
-features has a critic of its own, or the one that tells most apart would be all that counts; here
+features has a critic of its own, as otherwise the most telling one would dominate; here
 the image itself has one as well, and all are held by a gradient penalty. The random projections,
 the hinge loss and the augmentation there are not taken over.
 """

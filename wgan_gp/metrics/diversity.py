@@ -16,9 +16,9 @@ def diversity(real_images: np.ndarray, generated_images: np.ndarray) -> float:
     are averaged down to 16x16 before, where noise of single pixels hardly counts (of 64x64 images a
     quarter of its strength is left) and what remains is colour and layout.
 
-    It sees collapse, not all of its kinds: an image of higher contrast is farther from every
-    other one, strong noise still adds, and a set that lacks a few of many modes keeps most of its
-    mean distance.
+    It detects some kinds of mode collapse, not all: an image of higher contrast is farther from
+    every other one, strong noise still adds, and a set that lacks a few of many modes keeps most of
+    its mean distance.
 
     Args:
         real_images: uint8 `(count, size, size, channels)`, 2 or more, 16 divides size.

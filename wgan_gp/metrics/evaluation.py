@@ -26,8 +26,8 @@ from wgan_gp.support.progress_bar import progress_bar
 
 METRICS = ("swd", "diversity", "checkerboard", "memorization")
 FEATURE_METRICS = ("kid", "fid", "precision", "recall")
-# The last two are for whoever asks for them: one takes the features of all training images, the
-# other is of drawn flowers.
+# The last two are not among the defaults of `evaluate`: one takes the features of all training
+# images, which is slow, and the other is of drawn flowers alone.
 ALL_METRICS = (*METRICS, *FEATURE_METRICS, "memorization_features", "modes")
 NEED_FEATURES = {*FEATURE_METRICS, "memorization_features"}
 NEED_TRAINING_IMAGES = {"memorization", "memorization_features"}

@@ -44,11 +44,11 @@ def load_feature_network(
     if name == "efficientnet-lite0":
         run = load_efficientnet_lite0().predict_on_batch
         return FeatureNetwork(name, run, 224, (-127 / 128, 1.0))
-    check_features(name)
+    check_feature_name(name)
     return _from_file(plain_path(Path(name)), value_range)
 
 
-def check_features(name: str | Path) -> None:
+def check_feature_name(name: str | Path) -> None:
     """Raise an InputError if there is neither a network nor a file of that name."""
     if not isinstance(name, str | Path):
         raise InputError(f"features are a network's name, its file, or a Keras model, not {name!r}")

@@ -65,7 +65,7 @@ def _score(measure: Measure, sets: Sets) -> Score:
 
 
 def _swd(sets: Sets) -> dict[str, Score]:
-    # Kept for three calls where that takes about half a gigabyte at most.
+    # Kept for three calls where that takes some 700 MB at most.
     measure = SlicedWasserstein(sets.real, keep=len(sets.real) <= _KEPT)
     by_set = [*map(measure, sets.scored)]
     names = {"swd": "mean", **{f"swd_{size}": str(size) for size in measure.sizes}}

@@ -20,7 +20,7 @@ from wgan_gp.metrics.evaluation import (
     possible_metrics,
 )
 from wgan_gp.metrics.feature_network import FeatureNetwork
-from wgan_gp.metrics.features import check_features, load_feature_network
+from wgan_gp.metrics.features import check_feature_name, load_feature_network
 from wgan_gp.metrics.report import Report
 from wgan_gp.pictures import image_grid, save_png
 from wgan_gp.runs.folder import RunFolder
@@ -52,8 +52,8 @@ def evaluate_run(
     """Measure the generator of the run in `folder`; keep the report in its `report_files`.
 
     Args:
-        metrics: see `evaluate`; None for all that the run allows, with `features` those of features
-            too, but for "memorization_features", which takes minutes.
+        metrics: see `evaluate`. None for all that the run allows (with `features` also those of
+            features) but "memorization_features", which takes minutes.
         features: see `load_feature_network`; 'inception' where a metric needs one and none is
             named. If it is out of reach, a log line says so and its metrics are left out.
         data: where the run's images are now, or other ones; None for where they were.
@@ -120,7 +120,7 @@ def _check_asked(
     check_count(count)
     check_seed(seed)
     if features is not None:
-        check_features(features)
+        check_feature_name(features)
     if metrics is None:
         return
     check_metrics(metrics)

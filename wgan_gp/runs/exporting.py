@@ -161,7 +161,7 @@ def _check_replaceable(path: Path, card: Path, about: Path, overwrite: bool) -> 
 
     Raises an InputError that names what would be lost, if anything would be.
     """
-    taken = [*_files(path, card, about)]
+    taken = _files(path, card, about)
     facts, written, before = _read(about)
     are_cut_short = before is not None and not os.path.lexists(path)
     if taken and not (overwrite or are_cut_short):

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import keras
 
 
-# Of what kind the facts of a run are, where they are known.
-_FACTS = {
+# Of what kind the facts of a run are: those that it knows from its start, and the others.
+_NEEDED = {
     "preset": str,
     "data": str,
     "data_dir": str | None,
@@ -35,19 +35,13 @@ _FACTS = {
     "tensorboard": bool,
     "images": int,
     "images_crc32": int,
+}
+_OPTIONAL = {
     "images_held_out": int,
     "generator_iteration": int,
     "generator_sha256": str | None,  # of the file of that iteration; None until it is there
     "how_made": str,  # of a generator that comes with the package
 }
-# But for these, every run knows them from its start.
-_NEEDED = _FACTS.keys() - {
-    "images_held_out",
-    "generator_iteration",
-    "generator_sha256",
-    "how_made",
-}
-
 
 _log = logging.getLogger(__name__)
 
@@ -336,9 +330,9 @@ def _facts_in(text: str) -> dict[str, Any]:
     json.dumps(facts, ensure_ascii=False).encode(errors="surrogateescape")
     if not isinstance(facts, dict):
         raise ValueError("it is no JSON object")
-    for name, kind in _FACTS.items():
-        if name not in facts and name in _NEEDED:
-            raise ValueError(f"there is no {name} in it")
+    if missing := sorted(_NEEDED.keys() - facts.keys()):
+        raise ValueError(f"there is no {missing[0]} in it")
+    for name, kind in (_NEEDED | _OPTIONAL).items():
         if name in facts and not isinstance(facts[name], kind):
             raise ValueError(f"{name} is {str(facts[name])[:50]!r}")
     return facts
@@ -355,8 +349,8 @@ def _strange_entries(folder: Path) -> Iterator[Path]:
                 yield inner
 
 
-def _is_number(text: str | None) -> bool:
+def _is_number(text: str) -> bool:
     try:
         return math.isfinite(float(text))
-    except (TypeError, ValueError):
+    except ValueError:
         return False

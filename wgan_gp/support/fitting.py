@@ -11,6 +11,7 @@ import tensorflow as tf
 from wgan_gp.support import replicas
 from wgan_gp.support.errors import InputError
 from wgan_gp.support.keras_habits import (
+    batches,
     check_are_callbacks,
     check_callbacks,
     check_ends,
@@ -219,8 +220,9 @@ class CountingModel(keras.Model):
                 `lambda start: make_dataset(images, config, start)`.
             steps_per_epoch: generator iterations in an epoch, the same in each session.
             callbacks: as for `fit`; one that sets `stop_training` ends this, too.
-            options: the other arguments of `fit`, but for epochs and initial_epoch. Arrays are not
-                shuffled unless `shuffle` says so: after a stop, images of before would come again.
+            options: the other arguments of `fit`, but for x, epochs and initial_epoch. Arrays are
+                not shuffled unless `shuffle` says so: after a stop, images of before would come
+                again.
 
         Raises:
             InputError: as `fit`; one of these is among `options`, `iteration` or `steps_per_epoch`
@@ -301,8 +303,8 @@ class CountingModel(keras.Model):
     def _pace(self, iteration: int, steps_per_epoch: int) -> list[keras.callbacks.Callback]:
         """The first and the last callback, which end training at `iteration`.
 
-        And with an error where the images end before, as Keras would begin them again in the next
-        epoch: for the callbacks between the two, which keep what was done, that epoch is cut short.
+        Where the images end before, the last one raises an InputError, as Keras would begin them
+        again: for the callbacks between the two, which keep what was done, the epoch is cut short.
         """
         has_ended = False
 
@@ -354,21 +356,9 @@ class CountingModel(keras.Model):
 
 def _check_lasts(dataset: Any, batch_size: int | None, done: int, iteration: int) -> None:
     """Raise an InputError if it is known to end before: `fit` would begin it again, unasked."""
-    length = _batches(dataset, batch_size)
+    length = batches(dataset, batch_size)
     if length is not None and length < iteration - done:
         raise InputError(
             f"the dataset from iteration {done} on has {length} batches for the next "
             f"{iteration - done} steps: {_LONGER}"
         )
-
-
-def _batches(dataset: Any, batch_size: int | None) -> int | None:
-    """How many there are in images as `fit` takes them; None if that is not known, or no end."""
-    if isinstance(dataset, tf.data.Dataset):
-        length = int(dataset.cardinality())
-        return length if length >= 0 else None
-    if isinstance(dataset, keras.utils.PyDataset):
-        return dataset.num_batches
-    if shape := getattr(dataset, "shape", None):
-        return -(-shape[0] // (batch_size or replicas.KERAS_BATCH_SIZE))
-    return None

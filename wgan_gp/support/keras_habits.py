@@ -1,5 +1,6 @@
 """What people bring along from Keras: made to work, or answered in one sentence."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from wgan_gp.support.errors import InputError
+from wgan_gp.support.replicas import KERAS_BATCH_SIZE
 from wgan_gp.support.whole_numbers import check_whole
 
 _REFUSED = {
@@ -18,6 +20,7 @@ _REFUSED = {
     keras.callbacks.TerminateOnNaN: "looks at a log called 'loss', which a GAN does not have: use "
     "wgan_gp.StopAtNaN",
 }
+HDF5 = (".h5", ".hdf5")
 _MEMBERS = 3  # of a tuple, for Keras: images, labels, weights
 _MOST_STEPS = 2**31 - 1  # more is no epoch: the stream of `make_dataset` ends, but at 2^63 - 1
 WATCHING = (
@@ -98,14 +101,7 @@ def images_given(images: Any, method: str) -> Any:
 
 def check_not_empty(images: Any, purpose: str) -> None:
     """Raise an InputError for an array, or a dataset of known length, that holds nothing."""
-    if isinstance(images, tf.data.Dataset):
-        count = images.cardinality()
-    elif isinstance(images, keras.utils.PyDataset):
-        count = images.num_batches
-    else:
-        shape = tuple(getattr(images, "shape", None) or ())
-        count = shape[0] if shape else None
-    if count == 0:
+    if batches(images) == 0:
         raise InputError(
             f"there is nothing to {purpose}: the images are none, or fewer than one batch of a "
             f"dataset that drops what is left over"
@@ -119,17 +115,23 @@ def check_ends(data: Any, steps: str, options: Mapping[str, Any]) -> None:
     """
     if options.get(steps) is not None:
         check_whole(steps, options[steps])
-    elif _is_endless(data):
+    elif batches(data) == math.inf:
         raise InputError(f"the dataset has no end: say how much of it to take by {steps}")
 
 
-def _is_endless(data: Any) -> bool:
-    if isinstance(data, keras.utils.PyDataset):
-        return data.num_batches is None
-    if not isinstance(data, tf.data.Dataset):
-        return False
-    length = data.cardinality()
-    return bool(length == tf.data.INFINITE_CARDINALITY or length > _MOST_STEPS)
+def batches(images: Any, batch_size: int | None = None) -> float | None:
+    """How many `fit` makes of them: infinite if they have no end, None if that is not known."""
+    if isinstance(images, keras.utils.PyDataset):
+        return math.inf if images.num_batches is None else images.num_batches
+    if isinstance(images, tf.data.Dataset):
+        length = int(images.cardinality())
+        if length == tf.data.UNKNOWN_CARDINALITY:
+            return None
+        has_end = length != tf.data.INFINITE_CARDINALITY and length <= _MOST_STEPS
+        return length if has_end else math.inf
+    if shape := getattr(images, "shape", None):
+        return math.ceil(shape[0] / (batch_size or KERAS_BATCH_SIZE))
+    return None
 
 
 def check_compile_options(options: Mapping[str, Any]) -> None:
@@ -179,7 +181,7 @@ def check_callbacks(callbacks: Sequence[Any], are_rates_settable: bool) -> None:
 
 
 def _check_format(callback: keras.callbacks.ModelCheckpoint) -> None:
-    is_hdf5 = str(callback.filepath).endswith((".h5", ".hdf5"))
+    is_hdf5 = str(callback.filepath).endswith(HDF5)
     if is_hdf5 and not callback.save_weights_only:
         raise InputError(
             f"ModelCheckpoint cannot write a WGANGP, which has two optimizers, to "

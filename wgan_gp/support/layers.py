@@ -70,7 +70,7 @@ def check_share_nothing(*networks: keras.Model | None) -> None:
 
 
 def check_no_batch_norm(network: keras.Model) -> None:
-    """Raise an InputError that names one: in it, one image changes the score of another."""
+    """Raise an InputError that names a batch norm: in it, one image changes another's score."""
     for layer in batch_norms(network):
         raise InputError(
             f"the critic's layer '{layer.name}' mixes the images of a batch, but the gradient "
