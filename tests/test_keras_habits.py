@@ -294,6 +294,8 @@ def test_a_weight_that_is_changed_counts_in_evaluate(tiny_config, tiny_images):
         ({"validation_split": 0.2}, "validation_split would cut elements of n_critic mini-batches"),
         ({"validation_data": "photos"}, "^validation_data takes images, not the name of a place"),
         ({"validation_data": (Path("photos"),)}, "^validation_data takes images, not the name of"),
+        ({"validation_data": 5}, "^validation_data needs images: .*, not 5"),
+        ({"validation_data": lambda: 0}, "^validation_data needs images: .*, not <function"),
         ({"validation_freq": 0}, "^validation_freq must be a whole number, at least 1, not 0"),
         ({"validation_freq": 1.5}, "^validation_freq must be a whole number, at least 1, not 1.5"),
         (
@@ -1226,6 +1228,8 @@ def test_networks_that_are_no_models_are_named(tiny_config):
 def test_images_are_asked_for(tiny_config, method):
     with pytest.raises(InputError, match=f"^{method} needs images: a dataset such as"):
         getattr(build_model(tiny_config), method)()
+    with pytest.raises(InputError, match=f"^{method} needs images: .*, not <built-in function len"):
+        getattr(build_model(tiny_config), method)(len)
 
 
 class EndlessParts(Parts):

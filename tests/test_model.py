@@ -151,6 +151,13 @@ def test_generate_gives_uint8_images_that_the_seed_decides(tiny_config):
     assert len(np.unique(images, axis=0)) == 70
 
 
+def test_a_generator_that_broke_down_draws_no_black_images(tiny_config):
+    model = build_model(tiny_config)
+    model.generator.weights[0].assign(model.generator.weights[0] * np.nan)
+    with pytest.raises(InputError, match="weights that are not finite, and would draw black"):
+        model.generate(3)
+
+
 def test_generate_maps_minus_one_and_one_to_0_and_255(tiny_config):
     generator = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(48), keras.layers.Reshape((4, 4, 3))]

@@ -24,8 +24,8 @@ model = keras.saving.load_model(sys.argv[1])
 print(type(model).__name__, model.critic_optimizer.name)
 """
 # Alone, and modules that the model imports and that import TensorFlow or Keras themselves.
-FIRST = ["keras", "tensorflow", "wgan_gp", "wgan_gp, tensorflow", "wgan_gp.sampling"]
-FIRST += ["wgan_gp.networks", "wgan_gp.objective", "wgan_gp.random_streams"]
+FIRST = ["keras", "tensorflow", "wgan_gp", "wgan_gp, tensorflow", "wgan_gp.averaging"]
+FIRST += ["wgan_gp.networks", "wgan_gp.objective", "wgan_gp.random_streams", "wgan_gp.sampling"]
 FIRST += ["wgan_gp.imagenet.critic_features", "wgan_gp.imagenet.efficientnet_lite0"]
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from wgan_gp import random_streams  # a module, not names: see model.py
 from wgan_gp.config import MAX_SEED
+from wgan_gp.support.errors import InputError
 from wgan_gp.support.shapes import latent_dim, output_shape
 from wgan_gp.support.whole_numbers import check_whole
 
@@ -21,11 +22,16 @@ def generate_images(generator: keras.Model, count: int, seed: int = 0) -> np.nda
     The same generator, count and seed give the same images.
 
     Raises:
-        InputError: `count` is not in 1..2^31-1 or `seed` not in 0..2^63-1, or the generator takes
-            no latents, as a whole `WGANGP` does not.
+        InputError: `count` is not in 1..2^31-1 or `seed` not in 0..2^63-1, the generator takes
+            no latents, as a whole `WGANGP` does not, or it has a weight that is not finite.
     """
     check_count(count)
     check_seed(seed)
+    if not all(np.isfinite(weights).all() for weights in generator.get_weights()):
+        raise InputError(
+            "the generator has weights that are not finite, and would draw black images: its "
+            "training has broken down"
+        )
     return draw_samples(generator, count, seed).numpy()
 
 

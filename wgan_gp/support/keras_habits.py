@@ -1,6 +1,7 @@
 """What people bring along from Keras: made to work, or answered in one sentence."""
 
 import math
+import numbers
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -74,18 +75,18 @@ def validation_images(options: Mapping[str, Any]) -> Any:
             check_whole(name, number)
     data = options.get("validation_data")
     check_ends(data, "validation_steps", options)
-    if isinstance(data, tuple | list | str | os.PathLike):
-        return images_given(data, "validation_data")
+    if data is None:
+        return None
     if hasattr(data, "element_spec"):
         images_alone(data.element_spec)
-    return data
+    return images_given(data, "validation_data")
 
 
 def images_given(images: Any, method: str) -> Any:
     """The images, out of their tuple or list.
 
     Raises an InputError if there are none (Keras's error would speak of an empty set), or labels,
-    or only the place where they are.
+    or only the place where they are, or the function that makes them.
     """
     if isinstance(images, tuple | list):
         images = images_alone(tuple(images)) if images else None
@@ -94,8 +95,10 @@ def images_given(images: Any, method: str) -> Any:
             f"{method} takes images, not the name of a place: read '{images}' by load_images, and "
             f"give make_dataset what it gives"
         )
-    if images is None:
-        raise InputError(f"{method} needs images: a dataset such as make_dataset's, or an array")
+    if images is None or callable(images) or isinstance(images, numbers.Number):
+        raise InputError(
+            f"{method} needs images: a dataset such as make_dataset's, or an array, not {images!r}"
+        )
     return images
 
 
@@ -129,7 +132,7 @@ def batches(images: Any, batch_size: int | None = None) -> float | None:
             return None
         has_end = length != tf.data.INFINITE_CARDINALITY and length <= _MOST_STEPS
         return length if has_end else math.inf
-    if shape := getattr(images, "shape", None):
+    if shape := tuple(getattr(images, "shape", None) or ()):
         return math.ceil(shape[0] / (batch_size or KERAS_BATCH_SIZE))
     return None
 
