@@ -118,15 +118,8 @@ class WGANGP(CountingModel):
     ) -> None:
         check_backend()
         super().__init__(**{"autocast": False, **kwargs})  # each network casts its own inputs
-        check_shapes(generator, critic, critic_features)
-        check_share_nothing(generator, critic, critic_features)
-        check_no_batch_norm(critic)
-        strategy = tf.distribute.get_strategy()
-        replicas.check_shared([*generator.variables, *critic.variables], strategy)
-        # The user's own layers: on several devices the statistics are to be of the whole batch, and
-        # on one they may not wait for others, as those of a model that comes from several would.
-        for layer in batch_norms(generator):
-            layer.synchronized = replicas.are_used()
+        _check_networks(generator, critic, critic_features)
+        _synchronize_as_needed(batch_norms(generator))
         self.generator = generator
         self.critic = critic
         self.critic_features = critic_features
@@ -186,25 +179,17 @@ class WGANGP(CountingModel):
                 its average.
         """
         check_compile_options(kwargs)
+        check_whole("steps_per_execution", kwargs.get("steps_per_execution", 1))
         if self.ema_generator is not None:
             check_same_variables(self.generator, self.ema_generator)
-        critic_optimizer = keras.optimizers.get(critic_optimizer)  # of a name, another each time
-        generator_optimizer = keras.optimizers.get(generator_optimizer)
-        both = (critic_optimizer, generator_optimizer)
-        if None in both or critic_optimizer is generator_optimizer:
-            raise InputError("each network needs an optimizer of its own: give compile two of them")
-        if kwargs.get("auto_scale_loss", True):
-            critic_optimizer = scaling(critic_optimizer, self.critic)
-            # The generator's gradients come through all of them.
-            way = [x for x in (self.generator, self.critic_features, self.critic) if x is not None]
-            generator_optimizer = scaling(generator_optimizer, *way)
-        check_trains(critic_optimizer, self.critic)
-        check_trains(generator_optimizer, self.generator)
-        check_whole("steps_per_execution", kwargs.get("steps_per_execution", 1))
+        both = self._optimizers_to_use(
+            keras.optimizers.get(critic_optimizer),  # of a name, another each time
+            keras.optimizers.get(generator_optimizer),
+            are_scaled=kwargs.get("auto_scale_loss", True),
+        )
         super().compile(optimizer=None, **kwargs)
         self._compile_options = kwargs
-        self.critic_optimizer = critic_optimizer
-        self.generator_optimizer = generator_optimizer
+        self.critic_optimizer, self.generator_optimizer = both
         self.optimizer = BothOptimizers(self)
         # Those of one call of the compiled function, which callbacks wait for; not to be saved.
         self._losses_of_execution = tf.Variable(
@@ -213,6 +198,25 @@ class WGANGP(CountingModel):
         # Built here, so that a checkpoint always finds the variables it is to restore.
         build(self.critic_optimizer, self.critic.trainable_variables)
         build(self.generator_optimizer, self.generator.trainable_variables)
+
+    def _optimizers_to_use(
+        self,
+        critic_optimizer: keras.optimizers.Optimizer | None,
+        generator_optimizer: keras.optimizers.Optimizer | None,
+        are_scaled: bool,
+    ) -> tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]:
+        """The critic's and the generator's, checked; with loss scaling where float16 needs it."""
+        both = (critic_optimizer, generator_optimizer)
+        if None in both or critic_optimizer is generator_optimizer:
+            raise InputError("each network needs an optimizer of its own: give compile two of them")
+        if are_scaled:
+            critic_optimizer = scaling(critic_optimizer, self.critic)
+            # The generator's gradients come through all of them.
+            way = [x for x in (self.generator, self.critic_features, self.critic) if x is not None]
+            generator_optimizer = scaling(generator_optimizer, *way)
+        check_trains(critic_optimizer, self.critic)
+        check_trains(generator_optimizer, self.generator)
+        return critic_optimizer, generator_optimizer
 
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         """One generator iteration on `(batch, n_critic, height, width, channels)` images."""
@@ -589,6 +593,25 @@ def build_model(config: Config) -> WGANGP:
         _adam("generator", config, config.generator_learning_rate, 1),
     )
     return model
+
+
+def _check_networks(
+    generator: keras.Model, critic: keras.Model, critic_features: keras.Model | None
+) -> None:
+    check_shapes(generator, critic, critic_features)
+    check_share_nothing(generator, critic, critic_features)
+    check_no_batch_norm(critic)
+    strategy = tf.distribute.get_strategy()
+    replicas.check_shared([*generator.variables, *critic.variables], strategy)
+
+
+def _synchronize_as_needed(norms: list[keras.layers.BatchNormalization]) -> None:
+    """On several devices let them take the statistics of the whole batch.
+
+    On one they may not wait for others, as those of a model that comes from several would.
+    """
+    for norm in norms:
+        norm.synchronized = replicas.are_used()
 
 
 def _adam(network: str, config: Config, rate: float, updates: int) -> keras.optimizers.Adam:

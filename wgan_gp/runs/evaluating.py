@@ -99,13 +99,7 @@ def evaluate_run(
     if network is not None and network.name == plan.config.critic_features:
         label = f"{label}; the critic looked through it, which flatters"
     report = dataclasses.replace(report, reference=reference, features=label)
-    quality, nearest = folder.report_files(best)
-    try:
-        with alone(quality, _WAIT):
-            _write(facts, report, quality, nearest)
-    except (InputError, OSError):
-        _log.warning("not all of what was measured could be kept:\n%s", report)
-        raise
+    _keep(facts, report, *folder.report_files(best))
     return report
 
 
@@ -183,6 +177,15 @@ def _load_features(features: str | None, metrics: Sequence[str]) -> FeatureNetwo
             raise
         _log.warning("%s; the metrics of features are left out", error)
         return None
+
+
+def _keep(facts: dict[str, str | None], report: Report, quality: Path, nearest: Path) -> None:
+    try:
+        with alone(quality, _WAIT):
+            _write(facts, report, quality, nearest)
+    except (InputError, OSError):
+        _log.warning("not all of what was measured could be kept:\n%s", report)
+        raise
 
 
 def _write(facts: dict[str, str | None], report: Report, quality: Path, nearest: Path) -> None:

@@ -56,9 +56,7 @@ def train_in(
     # What the settings say decides the precision, and not Keras's own, which no folder keeps.
     with strategy.scope(), layer_defaults(config.precision):
         model = build_model(config)
-    quality = _quality(config, folder, images, training)
-    monitor = _monitor(config, folder, plan.tensorboard, *quality)
-    recorders = [IterationCount(), *quality, monitor, HistoryFile(folder.history)]
+    recorders = _recorders(plan, folder, images, training)
     checkpoint = Checkpoint(
         folder.checkpoints, plan.checkpoint_every, plan.keep_checkpoints, recorders
     )
@@ -81,6 +79,15 @@ def train_in(
         )
     _finish(model, folder)
     return model
+
+
+def _recorders(
+    plan: Plan, folder: RunFolder, images: np.ndarray, training: np.ndarray
+) -> list[keras.callbacks.Callback]:
+    """The callbacks that record what training does; a checkpoint keeps their states."""
+    quality = _quality(plan.config, folder, images, training)
+    monitor = _monitor(plan.config, folder, plan.tensorboard, *quality)
+    return [IterationCount(), *quality, monitor, HistoryFile(folder.history)]
 
 
 def _quality(

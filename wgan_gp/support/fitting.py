@@ -240,27 +240,35 @@ class CountingModel(keras.Model):
                 "lambda start: make_dataset(images, config, start)"
             )
         first, last = self._pace(iteration, steps_per_epoch)
-        callbacks = [first, *flat_callbacks(callbacks), last]
+        options = {"shuffle": False, **options}
+        options["callbacks"] = [first, *flat_callbacks(callbacks), last]
         self.stop_training = False
         while (done := self.iterations_done) < iteration and not self.stop_training:
-            epoch, done_in_epoch = divmod(done, steps_per_epoch)
-            last_epoch = -(-iteration // steps_per_epoch)
-            steps = steps_per_epoch - done_in_epoch
-            is_going_on = self._place() in (self._restored, self._left if done_in_epoch else None)
-            begun: dict[int, Rates] = {}
-            keeper = self._keeper_of_rates(begun, is_going_on)
             dataset = images_given(dataset_from(done), "fit_to")
             _check_lasts(dataset, options.get("batch_size"), done, iteration)
-            at_once = self._executions_within(math.gcd(steps, iteration - done))
-            with self._left_noted(begun), at_once:
-                self.fit(
-                    dataset,
-                    initial_epoch=epoch,
-                    epochs=epoch + 1 if done_in_epoch else last_epoch,
-                    steps_per_epoch=steps,
-                    callbacks=[keeper, *callbacks],
-                    **{"shuffle": False, **options},
-                )
+            self._fit_part(dataset, iteration, steps_per_epoch, **options)
+
+    def _fit_part(
+        self, dataset: Any, iteration: int, steps_per_epoch: int, *, callbacks: list, **options: Any
+    ) -> None:
+        """One `fit` of `fit_to`: what is left of an epoch, or else all epochs to come."""
+        done = self.iterations_done
+        epoch, done_in_epoch = divmod(done, steps_per_epoch)
+        last_epoch = -(-iteration // steps_per_epoch)
+        steps = steps_per_epoch - done_in_epoch
+        is_going_on = self._place() in (self._restored, self._left if done_in_epoch else None)
+        begun: dict[int, Rates] = {}
+        keeper = self._keeper_of_rates(begun, is_going_on)
+        at_once = self._executions_within(math.gcd(steps, iteration - done))
+        with self._left_noted(begun), at_once:
+            self.fit(
+                dataset,
+                initial_epoch=epoch,
+                epochs=epoch + 1 if done_in_epoch else last_epoch,
+                steps_per_epoch=steps,
+                callbacks=[keeper, *callbacks],
+                **options,
+            )
 
     @contextlib.contextmanager
     def _left_noted(self, begun: dict[int, Rates]) -> Iterator[None]:
