@@ -27,12 +27,13 @@ def generate_images(generator: keras.Model, count: int, seed: int = 0) -> np.nda
     """
     check_count(count)
     check_seed(seed)
+    images = draw_samples(generator, count, seed).numpy()  # here what is no generator is refused
     if not all(np.isfinite(weights).all() for weights in generator.get_weights()):
         raise InputError(
             "the generator has weights that are not finite, and would draw black images: its "
             "training has broken down"
         )
-    return draw_samples(generator, count, seed).numpy()
+    return images
 
 
 def check_count(count: int) -> None:
